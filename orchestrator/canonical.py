@@ -1,0 +1,84 @@
+"""Turns a value into its one canonical JSON text (RFC 8785) and reads such a text back strictly.
+
+Never accepts what RFC 8785 would render differently from us: no floats, no integer beyond 2**53 - 1, no
+key outside ASCII; duplicate keys are refused on reading.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import cast
+
+from orchestrator.errors import RelanceError
+
+INTEGER_MAX = 2**53 - 1
+DEPTH_MAX = 32
+
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+Json = dict[str, "Json"] | list["Json"] | str | int | bool | None
+
+
+class NotCanonical(RelanceError):
+    """The value or text has no canonical form here."""
+
+    code = "canonical"
+    exit_code = 3
+
+
+def encode(value: object) -> bytes:
+    """RFC 8785 bytes of `value` (dict, list, tuple, str, int, bool, None).
+
+    Raises NotCanonical on floats, other types, integers beyond 2**53 - 1, lone surrogates, nesting deeper than 32
+    and keys outside ASCII (ours never are; there the RFC's UTF-16 order and Python's differ).
+    """
+    _check(value, 0)
+    try:
+        return _ENCODER.encode(value).encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise NotCanonical("The text holds a lone surrogate, which has no UTF-8 form.") from error
+
+
+def decode(text: bytes, *, size_max: int = 1 << 22) -> Json:
+    """The value of a JSON text; refuses duplicate keys, floats, and texts over `size_max` bytes (NotCanonical)."""
+    if len(text) > size_max:
+        raise NotCanonical(f"The text has {len(text)} bytes; at most {size_max} are read.")
+    try:
+        value = json.loads(
+            text, object_pairs_hook=_unique, parse_float=_refuse_number, parse_constant=_refuse_number
+        )
+    except (ValueError, RecursionError) as error:
+        raise NotCanonical(f"This is not JSON: {error}.") from error
+    _check(value, 0)
+    return cast("Json", value)
+
+
+def _check(value: object, depth: int) -> None:
+    if depth > DEPTH_MAX:
+        raise NotCanonical(f"The value is nested deeper than {DEPTH_MAX}.")
+    if value is None or isinstance(value, str | bool):
+        return
+    if isinstance(value, int):
+        if not -INTEGER_MAX <= value <= INTEGER_MAX:
+            raise NotCanonical(f"The integer {value} is beyond 2**53 - 1.")
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            if not isinstance(key, str) or not key.isascii():
+                raise NotCanonical(f"The key {key!r} is not ASCII text.")
+            _check(item, depth + 1)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            _check(item, depth + 1)
+    else:
+        raise NotCanonical(f"A {type(value).__name__} has no canonical form.")
+
+
+def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise NotCanonical("The same key stands twice in one object.")
+    return found
+
+
+def _refuse_number(text: str) -> object:
+    raise NotCanonical(f"The number {text} is not an integer.")

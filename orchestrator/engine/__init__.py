@@ -1,0 +1,1 @@
+"""Event, journal, decision, commands, workers: the one loop."""

@@ -1,0 +1,1 @@
+"""What exists: sites, functions, services, hosts and devices, read from `inventory/`."""

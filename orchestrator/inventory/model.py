@@ -1,0 +1,165 @@
+"""The words for what exists: sites, functions, activities, services, interfaces, hosts, devices.
+
+Never reads a file and never looks across records: references are checked by `plans.review`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+Id = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]{0,62}$")]
+Text = Annotated[str, StringConstraints(min_length=1, max_length=300, strip_whitespace=True)]
+Address = Annotated[str, StringConstraints(pattern=r"^(\d{1,3}\.){3}\d{1,3}$")]
+Step = Literal["preserve", "restore", "inspect", "reconnect", "isolate", "health"]
+
+
+class Strict(BaseModel):
+    """Base of every content model: unknown fields are errors, values never change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Names(Strict):
+    """What people read, in English and French."""
+
+    en: Text
+    fr: Text
+
+
+class Site(Strict):
+    """A building with its own network edge. `prober` is the address the outside prober dials from;
+    `control` is an `address:port` on the production side that must always answer it; `gate` is the `address:port`
+    of the switch, firewall or port group controller that isolates and reconnects."""
+
+    id: Id
+    name: Names
+    kind: Literal["hospital", "polyclinic", "nursing-home", "psychiatric-home", "creche"]
+    networks: tuple[str, ...] = ()
+    isolates_by: Literal["playbook", "witnesses"] = "playbook"
+    prober: Address
+    control: str = Field(pattern=r"^(\d{1,3}\.){3}\d{1,3}:\d{1,5}$")
+    gate: str = Field(pattern=r"^(\d{1,3}\.){3}\d{1,3}:\d{1,5}$")
+    quarantine_hosts_max: int | None = Field(default=None, ge=1)
+    quarantine_flows: tuple[Id, ...] = ()
+
+
+class Function(Strict):
+    """What a ward knows. `services` are those it uses directly; the rest follows from their needs."""
+
+    id: Id
+    name: Names
+    services: tuple[Id, ...] = ()
+    sites: tuple[Id, ...] = ()
+
+
+class Activity(Strict):
+    """What the crisis cell decides to resume, per site, and the functions it needs there."""
+
+    id: Id
+    name: Names
+    functions: tuple[Id, ...] = Field(min_length=1)
+    sites: tuple[Id, ...] = Field(min_length=1)
+
+
+class Needs(Strict):
+    """Services needed per step. `soft` ones are explained and never block."""
+
+    restore: tuple[Id, ...] = ()
+    inspect: tuple[Id, ...] = ()
+    reconnect: tuple[Id, ...] = ()
+    soft: tuple[Id, ...] = ()
+
+
+class Wait(Strict):
+    """Not before `wait_s` seconds after `task` was confirmed."""
+
+    task: Id
+    wait_s: int = Field(default=0, ge=0)
+
+
+class Task(Strict):
+    """What a person or a vendor must do. `step` is what it stands before (`gate`: the gate of the service's wave).
+
+    `confirm` is `two-persons` (a second person) or `check:ID` (a machine source that must read PASS).
+    """
+
+    id: Id
+    name: Names
+    by: Literal["operator", "analyst", "technician", "vendor", "crisis", "forensic_lead", "it_director"] = "technician"
+    step: Literal["gate", "restore", "reconnect"] = "gate"
+    confirm: str = Field(default="two-persons", pattern=r"^(two-persons|check:[a-z0-9][a-z0-9.-]{0,62})$")
+    after: Wait | None = None
+    expires_s: int | None = Field(default=None, ge=60)
+
+
+class Service(Strict):
+    """A role `quorum` of its hosts must play. `outside` services have no hosts and belong to no wave.
+
+    `function` null means foundations. Services of one `unit` need each other and come out together.
+    """
+
+    id: Id
+    name: Names
+    kind: Literal["inside", "outside"] = "inside"
+    function: Id | None = None
+    quorum: int = Field(default=1, ge=1)
+    needs: Needs = Needs()
+    unit: Id | None = None
+    care: Literal["live"] | None = None
+    tasks: tuple[Task, ...] = ()
+
+
+class Interface(Strict):
+    """A link with clinical traffic between two services."""
+
+    id: Id
+    name: Names
+    source: Id
+    target: Id
+    protocol: Literal["hl7", "dicom", "fhir", "astm", "sql", "file", "http"]
+
+
+class Host(Strict):
+    """A place in the estate filled by a machine. Servers play services; a workstation is a post of a function.
+
+    `management` is where the management path (hypervisor, imaging server, drill endpoint) of this host answers.
+    """
+
+    id: Id
+    kind: Literal["server", "workstation"]
+    site: Id
+    room: str = ""
+    services: tuple[Id, ...] = ()
+    function: Id | None = None
+    klass: Id
+    address: Address
+    management: Address
+    bench: Id | None = None
+    mac: str = ""
+    serial: str = ""
+
+
+class Device(Strict):
+    """Vendor- or biomedical-owned: never touched, never probed."""
+
+    id: Id
+    site: Id
+    room: str = ""
+    kind: Text
+    owner: Literal["vendor", "biomedical"]
+    function: Id | None = None
+    vendor_task: str = ""
+
+
+class Inventory(Strict):
+    """The six files of `inventory/` together."""
+
+    sites: tuple[Site, ...] = ()
+    functions: tuple[Function, ...] = ()
+    activities: tuple[Activity, ...] = ()
+    services: tuple[Service, ...] = ()
+    interfaces: tuple[Interface, ...] = ()
+    hosts: tuple[Host, ...] = ()
+    devices: tuple[Device, ...] = ()

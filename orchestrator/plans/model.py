@@ -1,0 +1,230 @@
+"""The words for how things come back: classes, capacity, roster, restart rules; and the waves derived from them.
+
+Never derives anything: `plans.priority` and `plans.waves` do.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from orchestrator.checks.model import Check
+from orchestrator.inventory.model import Id, Inventory, Needs, Strict, Task, Text
+
+Strategy = Literal["restore", "reimage", "replace", "leave_off"]
+Role = Literal["operator", "analyst", "technician", "crisis", "forensic_lead", "it_director"]
+
+
+class StepTimes(Strict):
+    """Seconds per step: a duration to plan with, or a limit to cancel at."""
+
+    preserve: int = Field(default=600, ge=1)
+    restore: int = Field(default=3600, ge=1)
+    inspect: int = Field(default=600, ge=1)
+    reconnect: int = Field(default=60, ge=1)
+    isolate: int = Field(default=60, ge=1)
+
+
+class StepPools(Strict):
+    """The pools one action of each step takes a slot of."""
+
+    preserve: tuple[Id, ...] = ()
+    restore: tuple[Id, ...] = ()
+    inspect: tuple[Id, ...] = ()
+    reconnect: tuple[Id, ...] = ()
+
+
+class Playbooks(Strict):
+    """File names in `plans/playbooks/` per step or strategy."""
+
+    preserve: str = "preserve.yml"
+    restore: str = "restore.yml"
+    reimage: str = "reimage.yml"
+    reconnect: str = "reconnect.yml"
+    isolate: str = "isolate.yml"
+
+
+class Login(Strict):
+    """How SSH reaches hosts of a class: on the host itself and on its management path."""
+
+    user: str = "relance"
+    port: int = Field(default=22, ge=1, le=65535)
+    management_user: str = "relance"
+    management_port: int = Field(default=22, ge=1, le=65535)
+
+
+class HostClass(Strict):
+    """What hosts of one kind have in common.
+
+    `source` is `media`, `spare`, `repository:SERVICE` or `hypervisor:SERVICE`. `counts_for_s`: how long a
+    workstation that once passed keeps counting at a gate while it is off.
+    """
+
+    id: Id
+    name: Text
+    kind: Literal["server", "workstation"]
+    os: Literal["linux", "windows"]
+    source: str = Field(pattern=r"^(media|spare|(repository|hypervisor):[a-z0-9][a-z0-9.-]{0,62})$")
+    cleanliness: Literal["offline", "online"]
+    strategies: tuple[Strategy, ...] = Field(min_length=1)
+    verdicts_required: int = Field(default=2, ge=1, le=3)
+    preservation: Literal["required", "waived"] = "required"
+    needs: Needs = Needs()
+    tasks: tuple[Task, ...] = ()
+    pools: StepPools = StepPools()
+    playbooks: Playbooks = Playbooks()
+    login: Login = Login()
+    duration_s: StepTimes = StepTimes()
+    limit_s: StepTimes = StepTimes(preserve=7200, restore=14400, inspect=1800, reconnect=300, isolate=300)
+    counts_for_s: int = Field(default=172800, ge=60)
+
+
+class Pool(Strict):
+    """A limited resource: `size` everywhere together, or `per_site` with a default."""
+
+    id: Id
+    name: Text
+    size: int | None = Field(default=None, ge=0)
+    per_site: dict[Id, int] = Field(default_factory=dict)
+    per_site_default: int | None = Field(default=None, ge=0)
+
+
+class Shift(Strict):
+    """Who is there, from and to as local hours `HH:MM`."""
+
+    id: Id
+    start: str = Field(pattern=r"^\d\d:\d\d$")
+    end: str = Field(pattern=r"^\d\d:\d\d$")
+    persons: tuple[Id, ...]
+
+
+class Capacity(Strict):
+    """`plans/capacity.yaml`."""
+
+    pools: tuple[Pool, ...] = ()
+    shifts: tuple[Shift, ...] = ()
+
+
+class Person(Strict):
+    """A person of the roster by role name, never by a person's name; `key` is one OpenSSH public key line."""
+
+    id: Id
+    roles: tuple[Role, ...] = Field(min_length=1)
+    key: str
+    valid_from: str = ""
+    valid_until: str = ""
+
+
+class Roster(Strict):
+    """`plans/roster.yaml`: the genesis of who may sign."""
+
+    persons: tuple[Person, ...] = ()
+
+
+class Timing(Strict):
+    """Durations in seconds that rules speak of; a drill scales them down."""
+
+    soak_s: int = Field(default=900, ge=0)
+    passes: int = Field(default=3, ge=1)
+    in_service_passes: int = Field(default=3, ge=1)
+    host_fail_s: int = Field(default=900, ge=1)
+    sweep_s: int = Field(default=60, ge=1)
+    tries: int = Field(default=3, ge=1)
+    waits_s: tuple[int, ...] = (60, 300, 900)
+    unreachable_s: tuple[int, ...] = (120, 900)
+    verdict_valid_s: int = Field(default=259200, ge=60)
+    claim_s: int = Field(default=3600, ge=10)
+    obligation_s: int = Field(default=259200, ge=60)
+    workstations_per_minute: int = Field(default=5, ge=1)
+
+
+class GateRule(Strict):
+    """Overrides of a wave's gate."""
+
+    soak_s: int | None = Field(default=None, ge=0)
+    passes: int | None = Field(default=None, ge=1)
+    without_interfaces: tuple[Id, ...] = ()
+
+
+class Slice(Strict):
+    """The posts of a function's slice wave, per site; without an entry the default number is taken."""
+
+    posts: dict[Id, tuple[Id, ...]] = Field(default_factory=dict)
+
+
+class Split(Strict):
+    """Services or hosts of a wave set apart into a later wave `WAVE/NAME`."""
+
+    wave: Text
+    name: Id
+    services: tuple[Id, ...] = ()
+    sites: tuple[Id, ...] = ()
+
+
+class Restart(Strict):
+    """`plans/restart.yaml`: the recorded order and rules of this restart."""
+
+    scenario: Literal["restore-vital-services", "regain-control", "durable-control"] = "restore-vital-services"
+    order: tuple[Id, ...] = ()
+    pinned: tuple[Id, ...] = ()
+    slices: dict[Id, Slice] = Field(default_factory=dict)
+    posts_per_site: int = Field(default=3, ge=1)
+    canary: int = Field(default=10, ge=1)
+    gates: dict[str, GateRule] = Field(default_factory=dict)
+    splits: tuple[Split, ...] = ()
+    leave_off: tuple[Id, ...] = ()
+    no_waiver: tuple[Id, ...] = ()
+    timing: Timing = Timing()
+
+
+class Content(Strict):
+    """Everything people edit, read once; `digest` is the SHA-256 (hex) over all its files."""
+
+    inventory: Inventory
+    checks: tuple[Check, ...] = ()
+    classes: tuple[HostClass, ...] = ()
+    capacity: Capacity = Capacity()
+    roster: Roster = Roster()
+    restart: Restart = Restart()
+    digest: str = ""
+
+
+class Gate(Strict):
+    """What must hold for a wave to have passed: k per service, interfaces, and `need` of the `posts` per site."""
+
+    services: dict[str, int] = Field(default_factory=dict)
+    interfaces: tuple[str, ...] = ()
+    owed_interfaces: tuple[str, ...] = ()
+    posts: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    need: dict[str, int] = Field(default_factory=dict)
+    soak_s: int = 0
+    passes: int = 1
+
+
+class Wave(Strict):
+    """What an operator launches. `part` is `foundations`, `slice`, or `rest-N`; `after` holds wave names."""
+
+    name: str
+    function: str | None
+    part: str
+    rank: int
+    after: tuple[str, ...]
+    services: tuple[str, ...]
+    hosts: tuple[str, ...]
+    gate: Gate
+
+
+class Plan(Strict):
+    """The waves, topologically then by rank, and the priority class of each host (0 is most urgent).
+
+    `ranks` maps host id to its inherited function rank; `quorum` names the hosts that were chosen for a quorum or
+    slice, and so inherit it in full; `tail_s` is the longest remaining chain behind the host, in seconds.
+    """
+
+    digest: str
+    waves: tuple[Wave, ...]
+    ranks: dict[str, int]
+    quorum: frozenset[str]
+    tail_s: dict[str, int]
+    warnings: tuple[str, ...] = ()

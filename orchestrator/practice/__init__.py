@@ -1,0 +1,1 @@
+"""Hosts to practise on, destroyed and restored for real."""

@@ -1,0 +1,1 @@
+"""How to ask one question of one address, one file per protocol."""
