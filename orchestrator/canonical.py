@@ -36,49 +36,58 @@ def encode(value: object) -> bytes:
     try:
         return _ENCODER.encode(value).encode("utf-8")
     except UnicodeEncodeError as error:
-        raise NotCanonical("The text holds a lone surrogate, which has no UTF-8 form.") from error
+        sentence = "The text holds a lone surrogate, which has no UTF-8 form."
+        raise NotCanonical(sentence, rule="canonical.surrogate") from error
 
 
 def decode(text: bytes, *, size_max: int = 1 << 22) -> Json:
-    """The value of a JSON text; refuses duplicate keys, floats, and texts over `size_max` bytes (NotCanonical)."""
+    """The value of a UTF-8 JSON text; raises NotCanonical, each `rule` its own reason.
+
+    Refuses duplicate keys, floats, a byte order mark, lone surrogates, and texts over `size_max` bytes.
+    """
     if len(text) > size_max:
-        raise NotCanonical(f"The text has {len(text)} bytes; at most {size_max} are read.")
+        sentence = f"The text has {len(text)} bytes; at most {size_max} are read."
+        raise NotCanonical(sentence, rule="canonical.size")
     try:
         value = json.loads(
-            text, object_pairs_hook=_unique, parse_float=_refuse_number, parse_constant=_refuse_number
+            text.decode("utf-8"), object_pairs_hook=_unique, parse_float=_refuse_number, parse_constant=_refuse_number
         )
-    except (ValueError, RecursionError) as error:
-        raise NotCanonical(f"This is not JSON: {error}.") from error
+    except RecursionError as error:
+        raise NotCanonical(f"The value is nested deeper than {DEPTH_MAX}.", rule="canonical.depth") from error
+    except ValueError as error:
+        raise NotCanonical(f"This is not JSON: {error}.", rule="canonical.json") from error
     _check(value, 0)
+    if b"\\u" in text:  # only an escape can bring a lone surrogate
+        encode(value)
     return cast("Json", value)
 
 
 def _check(value: object, depth: int) -> None:
     if depth > DEPTH_MAX:
-        raise NotCanonical(f"The value is nested deeper than {DEPTH_MAX}.")
+        raise NotCanonical(f"The value is nested deeper than {DEPTH_MAX}.", rule="canonical.depth")
     if value is None or isinstance(value, str | bool):
         return
     if isinstance(value, int):
         if not -INTEGER_MAX <= value <= INTEGER_MAX:
-            raise NotCanonical(f"The integer {value} is beyond 2**53 - 1.")
+            raise NotCanonical("An integer is beyond 2**53 - 1.", rule="canonical.integer")
     elif isinstance(value, dict):
         for key, item in value.items():
             if not isinstance(key, str) or not key.isascii():
-                raise NotCanonical(f"The key {key!r} is not ASCII text.")
+                raise NotCanonical(f"The key {key!r:.60} is not ASCII text.", rule="canonical.key")
             _check(item, depth + 1)
     elif isinstance(value, list | tuple):
         for item in value:
             _check(item, depth + 1)
     else:
-        raise NotCanonical(f"A {type(value).__name__} has no canonical form.")
+        raise NotCanonical(f"A {type(value).__name__} has no canonical form.", rule="canonical.type")
 
 
 def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        raise NotCanonical("The same key stands twice in one object.")
+        raise NotCanonical("The same key stands twice in one object.", rule="canonical.duplicate")
     return found
 
 
 def _refuse_number(text: str) -> object:
-    raise NotCanonical(f"The number {text} is not an integer.")
+    raise NotCanonical(f"The number {text[:40]} is not an integer.", rule="canonical.float")
