@@ -11,7 +11,10 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 Id = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]{0,62}$")]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=300, strip_whitespace=True)]
-Address = Annotated[str, StringConstraints(pattern=r"^(\d{1,3}\.){3}\d{1,3}$")]
+_BYTE = r"(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
+Address = Annotated[str, StringConstraints(pattern=rf"^({_BYTE}\.){{3}}{_BYTE}$")]
+AddressPort = Annotated[str, StringConstraints(pattern=rf"^({_BYTE}\.){{3}}{_BYTE}:[1-9][0-9]{{0,4}}$")]
+Network = Annotated[str, StringConstraints(pattern=rf"^({_BYTE}\.){{3}}{_BYTE}/(3[0-2]|[12]?[0-9])$")]
 Step = Literal["preserve", "restore", "inspect", "reconnect", "isolate", "health"]
 
 
@@ -36,11 +39,11 @@ class Site(Strict):
     id: Id
     name: Names
     kind: Literal["hospital", "polyclinic", "nursing-home", "psychiatric-home", "creche"]
-    networks: tuple[str, ...] = ()
+    networks: tuple[Network, ...] = ()
     isolates_by: Literal["playbook", "witnesses"] = "playbook"
     prober: Address
-    control: str = Field(pattern=r"^(\d{1,3}\.){3}\d{1,3}:\d{1,5}$")
-    gate: str = Field(pattern=r"^(\d{1,3}\.){3}\d{1,3}:\d{1,5}$")
+    control: AddressPort
+    gate: AddressPort
     quarantine_hosts_max: int | None = Field(default=None, ge=1)
     quarantine_flows: tuple[Id, ...] = ()
 
