@@ -1,0 +1,76 @@
+"""Stores what is too large for a record (evidence, content) under its SHA-256.
+
+Never overwrites with anything else and never returns bytes that are not those put.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from contextlib import suppress
+from hashlib import sha256
+from pathlib import Path
+
+from orchestrator.errors import Refused, Unusable
+from orchestrator.journal.disk import refused_by_disk, sync_folder
+
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+
+
+class Blobs:
+    """A folder (0700) of files (0600) named by their digest."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise refused_by_disk(error, folder) from error
+
+    def put(self, content: bytes) -> str:
+        """Store `content` durably and return its digest: from then on a record may name it."""
+        digest = sha256(content).hexdigest()
+        path = self._folder / digest
+        try:
+            if not _holds(path, content):  # a damaged file under this name is healed
+                self._write(path, content)
+            sync_folder(self._folder)  # also when it was there: whoever put it may not have come this far
+        except OSError as error:
+            raise refused_by_disk(error, path) from error
+        return digest
+
+    def get(self, digest: str) -> bytes:
+        """The content put under `digest`, verified; Unusable if it is missing or damaged."""
+        if not _DIGEST.fullmatch(digest):
+            raise Refused(f"{digest!r} is not a SHA-256 digest.", rule="journal.digest")
+        path = self._folder / digest
+        try:
+            content = path.read_bytes()
+        except FileNotFoundError as error:
+            raise Unusable(f"The stored file {path} is missing; take it from a backup.", digest=digest) from error
+        except OSError as error:
+            raise refused_by_disk(error, path) from error
+        if sha256(content).hexdigest() != digest:
+            raise Unusable(f"The stored file {path} is damaged; take it from a backup.", digest=digest)
+        return content
+
+    def _write(self, path: Path, content: bytes) -> None:
+        fd, name = tempfile.mkstemp(prefix=".new-", dir=self._folder)  # mkstemp makes it 0600
+        try:
+            with open(fd, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(fd)
+            os.rename(name, path)
+        except OSError:
+            with suppress(OSError):
+                os.unlink(name)
+            raise
+
+
+def _holds(path: Path, content: bytes) -> bool:
+    try:
+        return path.read_bytes() == content
+    except FileNotFoundError:
+        return False
