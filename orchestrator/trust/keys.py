@@ -77,7 +77,7 @@ def parse_public(line: str) -> PublicKey:
     try:
         blob = base64.b64decode(text, validate=True)
         key = serialization.load_ssh_public_key(f"{kind} {text}".encode("ascii"))
-    except (ValueError, UnsupportedAlgorithm) as error:
+    except (ValueError, UnsupportedAlgorithm, NotImplementedError) as error:
         raise BadKey(f"The {kind} key cannot be read: it is damaged or cut short.", rule="key.damaged") from error
     public = public_of(cast("Public", key))
     _strong(public.key)
