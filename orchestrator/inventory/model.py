@@ -10,7 +10,9 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 Id = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]{0,62}$")]
-Text = Annotated[str, StringConstraints(min_length=1, max_length=300, strip_whitespace=True)]
+_PRINTABLE = r"^[^\x00-\x1f\x7f-\x9f]*$"
+Text = Annotated[str, StringConstraints(min_length=1, max_length=300, strip_whitespace=True, pattern=_PRINTABLE)]
+Label = Annotated[str, StringConstraints(max_length=300, pattern=_PRINTABLE)]
 _BYTE = r"(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 Address = Annotated[str, StringConstraints(pattern=rf"^({_BYTE}\.){{3}}{_BYTE}$")]
 AddressPort = Annotated[str, StringConstraints(pattern=rf"^({_BYTE}\.){{3}}{_BYTE}:[1-9][0-9]{{0,4}}$")]
@@ -133,15 +135,15 @@ class Host(Strict):
     id: Id
     kind: Literal["server", "workstation"]
     site: Id
-    room: str = ""
+    room: Label = ""
     services: tuple[Id, ...] = ()
     function: Id | None = None
     klass: Id
     address: Address
     management: Address
     bench: Id | None = None
-    mac: str = ""
-    serial: str = ""
+    mac: Label = ""
+    serial: Label = ""
 
 
 class Device(Strict):
@@ -149,11 +151,11 @@ class Device(Strict):
 
     id: Id
     site: Id
-    room: str = ""
+    room: Label = ""
     kind: Text
     owner: Literal["vendor", "biomedical"]
     function: Id | None = None
-    vendor_task: str = ""
+    vendor_task: Label = ""
 
 
 class Inventory(Strict):
