@@ -148,13 +148,13 @@ class GateRule(Strict):
 
 
 class Slice(Strict):
-    """The posts of a function's slice wave, per site; without an entry the default number is taken."""
+    """The posts of a function's slice wave, per site; a site without an entry gives the default number."""
 
     posts: dict[Id, tuple[Id, ...]] = Field(default_factory=dict)
 
 
 class Split(Strict):
-    """Services or hosts of a wave set apart into a later wave `WAVE/NAME`."""
+    """Services of a wave, and all its hosts at these sites, set apart into a later wave `WAVE/NAME`."""
 
     wave: Text
     name: Id
@@ -203,7 +203,7 @@ class Gate(Strict):
 
 
 class Wave(Strict):
-    """What an operator launches. `part` is `foundations`, `slice`, or `rest-N`; `after` holds wave names."""
+    """What an operator launches. `part` is `foundations`, `slice`, `rest-N` or `split`; `after` holds wave names."""
 
     name: str
     function: str | None
@@ -219,7 +219,8 @@ class Plan(Strict):
     """The waves, topologically then by rank, and the priority class of each host (0 is most urgent).
 
     `ranks` maps host id to its inherited function rank; `quorum` names the hosts that were chosen for a quorum or
-    slice, and so inherit it in full; `tail_s` is the longest remaining chain behind the host, in seconds.
+    slice, and so inherit it in full; `tail_s` is the longest remaining chain behind the host, in seconds. Both maps
+    hold every host, those that stay off too (they come last and stand in no wave).
     """
 
     digest: str

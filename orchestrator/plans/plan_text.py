@@ -1,0 +1,242 @@
+"""Says a plan in words and in JSON, and explains why a host stands where it stands.
+
+Never changes a plan: what it says is read off the content and the plan derived from it.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections import deque
+from collections.abc import Iterable
+from itertools import pairwise
+
+from orchestrator.canonical import Json
+from orchestrator.errors import UsageError
+from orchestrator.inventory.model import Host
+from orchestrator.plans import priority
+from orchestrator.plans.model import Content, Gate, Plan, Wave
+from orchestrator.plans.needs import Graph, Need, build, closure, function_roots, left_off
+
+_HEAD = ("", "wave", "brings back", "hosts", "behind the gate of")
+
+
+def as_json(content: Content, plan: Plan) -> dict[str, Json]:
+    """The document of `relance plan --format json`. `need` is the number of posts over all sites."""
+    graph = build(content)
+    return {
+        "digest": plan.digest,
+        "functions": _functions(graph, plan),
+        "waves": [_wave_json(wave) for wave in plan.waves],
+    }
+
+
+def as_text(content: Content, plan: Plan) -> str:
+    """The plan for a tired person: one line per wave in the order to launch them, and under it what its gate asks."""
+    names = {each.id: each.name.en for each in content.inventory.functions}
+    hosts = sum(len(wave.hosts) for wave in plan.waves)
+    rows = [
+        (str(number), wave.name, _care(wave, names), str(len(wave.hosts)), ", ".join(wave.after) or "-")
+        for number, wave in enumerate(plan.waves, start=1)
+    ]
+    widths = [max(len(row[column]) for row in (_HEAD, *rows)) for column in range(len(_HEAD))]
+    lines = [f"{hosts} hosts come back in {len(plan.waves)} waves.", "", _line(_HEAD, widths)]
+    possible = _activities(content, plan)
+    indent = " " * (widths[0] + 2)
+    for wave, row in zip(plan.waves, rows, strict=True):
+        lines.append(_line(row, widths))
+        lines.append(f"{indent}  gate: {_gate_text(wave.gate)}")
+        lines.extend(f"{indent}  then possible: {activity}" for activity in possible.get(wave.name, ()))
+    lines.extend(["", *(f"Warning: {warning}" for warning in plan.warnings)] if plan.warnings else [])
+    return "\n".join(lines) + "\n"
+
+
+def why_host(content: Content, plan: Plan, host_id: str) -> list[str]:
+    """Sentences: the wave and gate of a host, the chain of needs that gives it its rank, and the quorums it serves."""
+    graph = build(content)
+    host = _known(content, host_id)
+    wave = next((wave for wave in plan.waves if host_id in wave.hosts), None)
+    if wave is None:
+        return [_off(content, host)]
+    return [
+        _place(wave),
+        *(_chain(graph, host) if host.services else [_membership(wave, host)]),
+        *(_quorum(graph, wave, service, host_id) for service in host.services if service in graph.services),
+        _urgency(content, plan, host_id),
+    ]
+
+
+def _functions(graph: Graph, plan: Plan) -> list[Json]:
+    uses = {each.id: each.services for each in graph.content.inventory.functions}
+    posts = {wave.function: sum(wave.gate.need.values()) for wave in plan.waves if wave.part == "slice"}
+    found: list[Json] = []
+    for function, rank in priority.function_ranks(graph.content).items():
+        services = sorted(closure(graph, function_roots(graph, function, uses[function]), set()))
+        servers = {host.id for service in services for host in graph.players[service]} & plan.quorum
+        hosts = len(servers) + posts.get(function, 0)
+        found.append({"id": function, "rank": rank, "services": list(services), "hosts_needed": hosts})
+    return found
+
+
+def _wave_json(wave: Wave) -> Json:
+    gate: dict[str, Json] = {
+        "services": dict(wave.gate.services),
+        "interfaces": list(wave.gate.interfaces),
+        "posts": [post for posts in wave.gate.posts.values() for post in posts],
+        "need": sum(wave.gate.need.values()),
+        "soak_s": wave.gate.soak_s,
+        "passes": wave.gate.passes,
+    }
+    return {
+        "name": wave.name,
+        "function": wave.function,
+        "after": list(wave.after),
+        "services": list(wave.services),
+        "hosts": list(wave.hosts),
+        "gate": gate,
+    }
+
+
+def _line(cells: tuple[str, ...], widths: list[int]) -> str:
+    aligned = (
+        cell.rjust(width) if column in {0, 3} else cell.ljust(width)
+        for column, (cell, width) in enumerate(zip(cells, widths, strict=True))
+    )
+    return "  ".join(aligned).rstrip()
+
+
+def _care(wave: Wave, names: dict[str, str]) -> str:
+    if wave.function is None:
+        return "what everything else needs" if wave.part == "foundations" else "hosts nobody has placed"
+    function = names.get(wave.function, wave.function)
+    if wave.part == "slice":
+        return function
+    return f"{function}, first of the rest" if wave.part == "rest-1" else f"{function}, the rest"
+
+
+def _gate_text(gate: Gate) -> str:
+    asked = []
+    if gate.services:
+        asked.append(f"{_count(len(gate.services), 'service')} in service")
+    if gate.interfaces:
+        asked.append(f"{_count(len(gate.interfaces), 'interface')} carrying messages")
+    if gate.posts:
+        total = sum(len(posts) for posts in gate.posts.values())
+        asked.append(f"{sum(gate.need.values())} of {_count(total, 'post')} (two thirds at each site)")
+    if gate.owed_interfaces:
+        asked.append(f"owed: {', '.join(gate.owed_interfaces)}")
+    asked.append(f"{_count(gate.passes, 'pass', 'passes')} in a row over {gate.soak_s} s")
+    return ", ".join(asked)
+
+
+def _count(number: int, one: str, many: str = "") -> str:
+    return f"{number} {one if number == 1 else many or one + 's'}"
+
+
+def _activities(content: Content, plan: Plan) -> dict[str, list[str]]:
+    """Which activities have all their functions once the gate of a slice, as the last of them, has passed."""
+    place = {wave.function: number for number, wave in enumerate(plan.waves) if wave.part == "slice"}
+    found: dict[str, list[str]] = {}
+    for activity in content.inventory.activities:
+        places = [place[function] for function in activity.functions if function in place]
+        if places:
+            found.setdefault(plan.waves[max(places)].name, []).append(activity.name.en)
+    return found
+
+
+def _known(content: Content, host_id: str) -> Host:
+    hosts = {host.id: host for host in content.inventory.hosts}
+    if host_id in hosts:
+        return hosts[host_id]
+    near = difflib.get_close_matches(host_id, hosts, n=3)
+    hint = f" Did you mean {' or '.join(near)}?" if near else ""
+    raise UsageError(f"There is no host {host_id}.{hint}", rule="plan.host", host=host_id, near=near)
+
+
+def _off(content: Content, host: Host) -> str:
+    if host.id in content.restart.leave_off:
+        return f"{host.id} stays off: restart.yaml names it under leave_off."
+    if host.id in left_off(content):
+        return f"{host.id} stays off: its class {host.klass} begins with leave_off."
+    return f"{host.id} is in no wave: nothing needs the services it plays."
+
+
+def _place(wave: Wave) -> str:
+    behind = f"behind the gate of {' and '.join(wave.after)}" if wave.after else "which follows nothing"
+    return f"It comes out in wave {wave.name}, {behind}."
+
+
+def _membership(wave: Wave, host: Host) -> str:
+    if host.id not in wave.gate.posts.get(host.site, ()):
+        return (
+            "It plays no service and belongs to no known function."
+            if wave.function is None
+            else (f"It plays no service and completes {wave.function}.")
+        )
+    count, need = len(wave.gate.posts[host.site]), wave.gate.need[host.site]
+    kind = "post" if wave.part == "slice" else "workstation"
+    function = wave.function or "no known function"
+    return f"It is a {kind} of {function} at {host.site}: the gate asks for {need} of {count} there."
+
+
+def _chain(graph: Graph, host: Host) -> list[str]:
+    """The shortest chain of needs from the most urgent function to this host; what it uses itself goes first."""
+    uses = {each.id: each.services for each in graph.content.inventory.functions}
+    for function in priority.function_ranks(graph.content):
+        beyond = function_roots(graph, function, ()) - set(uses[function])
+        starts = ((f"{function} uses", uses[function]), (f"the workstations of {function} need", beyond))
+        for begins, roots in starts:
+            if path := _path(graph, roots, set(host.services)):
+                links = [_link(graph, source, to) for source, to in pairwise(path)]
+                return ["Needed: " + ", ".join([f"{begins} {path[0]}", *links, f"{host.id} plays {path[-1]}"]) + "."]
+    if any(graph.services[each].function is None for each in host.services if each in graph.services):
+        return ["No function needs it by name; it is part of the foundations, and every function waits for their gate."]
+    return ["No function needs the services it plays."]
+
+
+def _path(graph: Graph, roots: Iterable[str], targets: set[str]) -> list[str]:
+    come_from: dict[str, str] = {}
+    seen = {root for root in roots if root in graph.services}
+    waiting = deque(sorted(seen))
+    while waiting:
+        service = waiting.popleft()
+        if service in targets:
+            path = [service]
+            while path[-1] in come_from:
+                path.append(come_from[path[-1]])
+            return path[::-1]
+        for needed in sorted({*graph.needs[service], *graph.company[service]} - seen):
+            seen.add(needed)
+            come_from[needed] = service
+            waiting.append(needed)
+    return []
+
+
+def _link(graph: Graph, source: str, to: str) -> str:
+    need = graph.needs[source].get(to)
+    if need is None:
+        unit = graph.services[source].unit
+        together = f"unit {unit}" if unit and unit == graph.services[to].unit else "a host they share"
+        return f"{source} comes out with {to} ({together})"
+    return f"{source} needs {to} to {need.step}{_through(need)}"
+
+
+def _through(need: Need) -> str:
+    return f" (its hosts of class {need.klass} do)" if need.klass else ""
+
+
+def _quorum(graph: Graph, wave: Wave, service: str, host_id: str) -> str:
+    count, quorum = len(graph.players[service]), graph.services[service].quorum
+    gate = f"its gate in {wave.name}" if service in wave.services else "its gate"
+    return f"{service} is played by {_count(count, 'host')}; {gate} asks for {quorum}."
+
+
+def _urgency(content: Content, plan: Plan, host_id: str) -> str:
+    ranks = priority.function_ranks(content)
+    rank = plan.ranks[host_id]
+    names = list(ranks)
+    chain = f"{plan.tail_s[host_id]} s of work hang on it, its own included"
+    if rank >= 2 * len(ranks):
+        return f"It comes after everything a function needs; {chain}."
+    urgent = f"as urgent as {names[rank % len(names)]}"
+    counted = "one of those counted on" if host_id in plan.quorum else "beyond those counted on, so behind every slice"
+    return f"It is {urgent}, {counted}; {chain}."

@@ -1,0 +1,139 @@
+"""Derives the plan from the content: every wave with its gate, and the priority of every host.
+
+Never reads a file and never looks at what happened: the same content gives the same plan, byte for byte.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from orchestrator.errors import ContentError
+from orchestrator.inventory.model import Host
+from orchestrator.plans import priority
+from orchestrator.plans.drafts import Draft, Drafting, draft_all, in_order
+from orchestrator.plans.model import Content, Gate, GateRule, Plan, Wave
+from orchestrator.plans.needs import Graph, build, find_cycles
+from orchestrator.plans.splits import refuse_torn, set_apart
+
+
+def derive(content: Content) -> Plan:
+    """The plan of `content`. Raises ContentError where no order can exist.
+
+    That is: services that wait for each other, quorums larger than what is there, posts that are none, and splits
+    that tear a unit or set apart what the wave itself needs.
+    """
+    graph = build(content)
+    for error in find_cycles(graph):
+        raise error
+    ranks = priority.function_ranks(content)
+    drafting = Drafting(graph, ranks, priority.layers(graph, ranks))
+    draft_all(drafting)
+    for split in content.restart.splits:
+        set_apart(drafting, split)
+    drafts = in_order(drafting.drafts)
+    candidates = _candidates(graph, drafts)
+    _refuse_impossible_quorums(drafting, candidates)
+    if content.restart.splits:
+        refuse_torn(graph, drafts)
+    _warn_of_unknown_gates(drafting)
+    return _plan(drafting, drafts, candidates)
+
+
+def _candidates(graph: Graph, drafts: list[Draft]) -> dict[str, list[Host]]:
+    """For each service the hosts that come out with it; those a split put later do not count at its gate."""
+    return {
+        service: [host for host in graph.players[service] if host.id in draft.hosts]
+        for draft in drafts
+        for service in draft.services
+    }
+
+
+def _refuse_impossible_quorums(drafting: Drafting, candidates: dict[str, list[Host]]) -> None:
+    """A service nothing needs may have no host left; it then stays out, with a warning."""
+    spare = frozenset().union(*drafting.layers.leftovers.values())
+    short = []
+    for service, found in sorted(drafting.graph.services.items()):
+        have = len(candidates.get(service, ()))
+        if have == 0 and service in spare:
+            drafting.warnings.append(f"{service} has no host that comes back and nothing needs it: it stays out.")
+        elif have < found.quorum:
+            short.append((service, f"{service} needs {found.quorum} hosts in its wave and has {have}"))
+    if short:
+        raise ContentError(
+            f"Services without enough hosts: {'; '.join(told for _, told in short)}. "
+            "Add hosts, lower the quorum, or take the service away.",
+            rule="waves.quorum",
+            services=[service for service, _ in short],
+        )
+
+
+def _warn_of_unknown_gates(drafting: Drafting) -> None:
+    for name in sorted(drafting.graph.content.restart.gates.keys() - drafting.drafts.keys()):
+        drafting.warnings.append(f"restart.yaml has a rule for the gate of {name}, and there is no such wave.")
+    order = [each for each in drafting.ranks if each in drafting.graph.content.restart.pinned]
+    pinned = [each for each in drafting.graph.content.restart.pinned if each in drafting.ranks]
+    if order != pinned:
+        drafting.warnings.append(
+            f"Pinned functions follow each other in the order of restart.yaml: {', '.join(order)}."
+        )
+
+
+def _plan(drafting: Drafting, drafts: list[Draft], candidates: dict[str, list[Host]]) -> Plan:
+    graph, ranks = drafting.graph, drafting.ranks
+    inherited = priority.service_ranks(drafting.layers, ranks)
+    chosen = priority.choose_quorums(graph, candidates, inherited, ranks)
+    for draft in drafts:
+        if draft.part == "slice":
+            chosen.update((post.id, draft.rank) for post in draft.posts(graph))
+    links = _interfaces(graph.content, drafts)
+    return Plan(
+        digest=graph.content.digest,
+        waves=tuple(_wave(graph, draft, links[draft.name]) for draft in drafts),
+        ranks=priority.host_ranks(graph, chosen, inherited, ranks),
+        quorum=frozenset(chosen),
+        tail_s=priority.tails(graph),
+        warnings=tuple(drafting.warnings),
+    )
+
+
+def _wave(graph: Graph, draft: Draft, links: list[tuple[str, bool]]) -> Wave:
+    return Wave(
+        name=draft.name,
+        function=draft.function,
+        part=draft.part,
+        rank=draft.rank,
+        after=() if draft.after is None else (draft.after,),
+        services=tuple(sorted(draft.services)),
+        hosts=tuple(sorted(draft.hosts)),
+        gate=_gate(graph, draft, links),
+    )
+
+
+def _gate(graph: Graph, draft: Draft, links: list[tuple[str, bool]]) -> Gate:
+    """Quorums, interfaces not waived, and two thirds of the wave's workstations at each site."""
+    timing = graph.content.restart.timing
+    rule = graph.content.restart.gates.get(draft.name, GateRule())
+    posts: dict[str, list[str]] = defaultdict(list)
+    for host in sorted(draft.posts(graph), key=lambda each: (each.site, each.id)):
+        posts[host.site].append(host.id)
+    judged = [link for link, both_inside in links if both_inside and link not in rule.without_interfaces]
+    return Gate(
+        services={service: graph.services[service].quorum for service in sorted(draft.services)},
+        interfaces=tuple(judged),
+        owed_interfaces=tuple(link for link, _ in links if link not in judged),
+        posts={site: tuple(hosts) for site, hosts in posts.items()},
+        need={site: -(-2 * len(hosts) // 3) for site, hosts in posts.items()},
+        soak_s=timing.soak_s if rule.soak_s is None else rule.soak_s,
+        passes=timing.passes if rule.passes is None else rule.passes,
+    )
+
+
+def _interfaces(content: Content, drafts: list[Draft]) -> dict[str, list[tuple[str, bool]]]:
+    """For each wave the interfaces whose last inside end comes out in it, and whether both ends are inside."""
+    place = {service: number for number, draft in enumerate(drafts) for service in draft.services}
+    found: dict[str, list[tuple[str, bool]]] = {draft.name: [] for draft in drafts}
+    for link in sorted(content.inventory.interfaces, key=lambda each: each.id):
+        ends = [place[end] for end in (link.source, link.target) if end in place]
+        if ends:
+            found[drafts[max(ends)].name].append((link.id, len(ends) == 2))
+    return found
