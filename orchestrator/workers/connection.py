@@ -1,0 +1,150 @@
+"""One SSH connection to a peer whose key is pinned, one command on it, bounded in time and in bytes.
+
+Never learns a key, never offers another key than the one named, never asks an agent, never hangs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import paramiko
+from paramiko.hostkeys import HostKeyEntry
+
+from orchestrator.clock import SystemClock
+from orchestrator.errors import RelanceError
+
+_CLOCK = SystemClock()
+_CHUNK = 1 << 16
+_STDERR_MAX = 4096
+
+
+class Unreached(RelanceError):
+    """The peer did not answer, or not in time; nothing was begun unless the command had been sent."""
+
+    code = "unreached"
+
+
+class Mistrusted(Unreached):
+    """The peer answers but is not who it should be, or refuses our key."""
+
+    code = "mistrusted"
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """Who is dialled and the only host key (`ssh-ed25519 AAAA...`) it may show."""
+
+    address: str
+    port: int
+    user: str
+    host_key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Seconds for each part of one question, and the bytes of output that are kept."""
+
+    connect_s: float = 10.0
+    banner_s: float = 10.0
+    auth_s: float = 10.0
+    command_s: float = 60.0
+    output_max: int = 8 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What the command wrote and how it ended; `cut` if it wrote more than was kept."""
+
+    status: int
+    output: bytes
+    errors: str
+    cut: bool
+
+
+def load_key(path: Path) -> paramiko.PKey:
+    """The private key to dial with. Raises Unreached if there is none to use."""
+    try:
+        return paramiko.PKey.from_path(path)
+    except (OSError, ValueError, paramiko.SSHException) as error:
+        raise Unreached(f"The SSH key {path.name} cannot be used: {error}.") from error
+
+
+def ask(peer: Peer, key: paramiko.PKey, command: str, limits: Limits = Limits()) -> Reply:  # noqa: B008 (frozen)
+    """Run one command there. Raises Unreached or Mistrusted, with the peer's address in the sentence."""
+    client = _client(peer)
+    try:
+        client.connect(
+            peer.address,
+            port=peer.port,
+            username=peer.user,
+            pkey=key,
+            timeout=limits.connect_s,
+            banner_timeout=limits.banner_s,
+            auth_timeout=limits.auth_s,
+            channel_timeout=limits.connect_s,
+            look_for_keys=False,
+            allow_agent=False,
+        )
+        return _run(client, command, limits)
+    except paramiko.BadHostKeyException as error:
+        sentence = f"{peer.address} shows another host key than the pinned one; it was not spoken to."
+        raise Mistrusted(sentence, host_key="mismatch") from error
+    except paramiko.AuthenticationException as error:
+        raise Mistrusted(f"{peer.address} refuses our key.", auth="refused") from error
+    except (paramiko.SSHException, OSError, EOFError) as error:
+        raise Unreached(f"{peer.address} cannot be reached: {_words(error)}.") from error
+    finally:
+        client.close()
+
+
+def _client(peer: Peer) -> paramiko.SSHClient:
+    entry = HostKeyEntry.from_line(f"pinned {peer.host_key}")
+    if entry is None or entry.key is None:
+        raise Mistrusted(f"No host key is pinned for {peer.address}; it is not dialled.", host_key="missing")
+    client = paramiko.SSHClient()
+    client.set_missing_host_key_policy(paramiko.RejectPolicy())
+    name = peer.address if peer.port == paramiko.config.SSH_PORT else f"[{peer.address}]:{peer.port}"
+    client.get_host_keys().add(name, entry.key.get_name(), entry.key)
+    return client
+
+
+def _run(client: paramiko.SSHClient, command: str, limits: Limits) -> Reply:
+    transport = client.get_transport()
+    if transport is None:
+        raise EOFError("the connection closed at once")
+    deadline_us = _CLOCK.elapsed_us() + limits.command_s * 1e6
+    channel = transport.open_session(timeout=limits.connect_s)
+    channel.exec_command(command)
+    channel.shutdown_write()
+    output, cut = _read(channel, deadline_us, limits.output_max)
+    if cut:
+        return Reply(-1, output, "", cut=True)
+    errors = channel.recv_stderr(_STDERR_MAX) if channel.recv_stderr_ready() else b""
+    if not channel.status_event.wait(_left_s(deadline_us)):
+        raise TimeoutError("the command did not end in time")
+    return Reply(channel.recv_exit_status(), output, errors.decode("utf-8", "replace"), cut=False)
+
+
+def _read(channel: paramiko.Channel, deadline_us: float, size_max: int) -> tuple[bytes, bool]:
+    output = bytearray()
+    while len(output) <= size_max:
+        channel.settimeout(_left_s(deadline_us))
+        chunk = channel.recv(_CHUNK)
+        if not chunk:
+            return bytes(output), False
+        output += chunk
+    return bytes(output[:size_max]), True
+
+
+def _left_s(deadline_us: float) -> float:
+    left_s = (deadline_us - _CLOCK.elapsed_us()) / 1e6
+    if left_s <= 0:
+        raise TimeoutError("the command did not end in time")
+    return left_s
+
+
+def _words(error: Exception) -> str:
+    if isinstance(error, TimeoutError):
+        return str(error) or "no answer in time"
+    return str(error) or "the connection closed"
