@@ -121,8 +121,8 @@ def _posts(drafting: Drafting, function: str) -> list[Host]:
     posts.extend(host for site in default for host in by_site[site][: restart.posts_per_site])
     if default:
         drafting.warnings.append(
-            f"No posts are named for {function} at {', '.join(default)}: the first workstations there are taken, at most "
-            f"{restart.posts_per_site} a site. Name the ones the ward needs first."
+            f"No posts are named for {function} at {', '.join(default)}: the first workstations there are "
+            f"taken, at most {restart.posts_per_site} a site. Name the ones the ward needs first."
         )
     return posts
 

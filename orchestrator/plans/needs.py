@@ -14,6 +14,7 @@ from typing import NamedTuple
 import networkx as nx
 
 from orchestrator.errors import ContentError
+from orchestrator.inventory.graph import cycle_path
 from orchestrator.inventory.model import Host, Needs, Service
 from orchestrator.plans.model import Content, HostClass
 
@@ -109,7 +110,7 @@ def find_cycles(graph: Graph) -> Iterator[ContentError]:
         wrong = [edge for edge in edges if hard.has_edge(*edge) and _is_wrong(graph, *edge)]
         if wrong:
             source, to = wrong[0]
-            yield _cycle_error(graph, [source, *nx.shortest_path(hard, to, source)])
+            yield _cycle_error(graph, cycle_path(hard, source, to))
 
 
 def _cast(content: Content, services: dict[str, Service]) -> tuple[dict[str, list[Host]], dict[str, list[Host]]]:

@@ -17,6 +17,8 @@ from orchestrator.plans import priority
 from orchestrator.plans.model import Content, Gate, Plan, Wave
 from orchestrator.plans.needs import Graph, Need, build, closure, function_roots, left_off
 
+_LEGEND = """A gate passes when its services are in service, messages cross its interfaces, and two thirds of its posts at
+each site work: so many passes in a row, over at least so long."""
 _HEAD = ("", "wave", "brings back", "hosts", "behind the gate of")
 
 
@@ -45,8 +47,9 @@ def as_text(content: Content, plan: Plan) -> str:
     for wave, row in zip(plan.waves, rows, strict=True):
         lines.append(_line(row, widths))
         lines.append(f"{indent}  gate: {_gate_text(wave.gate)}")
-        lines.extend(f"{indent}  then possible: {activity}" for activity in possible.get(wave.name, ()))
-    lines.extend(["", *(f"Warning: {warning}" for warning in plan.warnings)] if plan.warnings else [])
+        if wave.name in possible:
+            lines.append(f"{indent}  then possible: {', '.join(possible[wave.name])}")
+    lines.extend(["", _LEGEND, *(f"Warning: {warning}" for warning in plan.warnings)])
     return "\n".join(lines) + "\n"
 
 
@@ -116,16 +119,15 @@ def _care(wave: Wave, names: dict[str, str]) -> str:
 def _gate_text(gate: Gate) -> str:
     asked = []
     if gate.services:
-        asked.append(f"{_count(len(gate.services), 'service')} in service")
+        asked.append(_count(len(gate.services), "service"))
     if gate.interfaces:
-        asked.append(f"{_count(len(gate.interfaces), 'interface')} carrying messages")
+        asked.append(_count(len(gate.interfaces), "interface"))
     if gate.posts:
-        total = sum(len(posts) for posts in gate.posts.values())
-        asked.append(f"{sum(gate.need.values())} of {_count(total, 'post')} (two thirds at each site)")
-    if gate.owed_interfaces:
-        asked.append(f"owed: {', '.join(gate.owed_interfaces)}")
-    asked.append(f"{_count(gate.passes, 'pass', 'passes')} in a row over {gate.soak_s} s")
-    return ", ".join(asked)
+        posts = sum(len(posts) for posts in gate.posts.values())
+        asked.append(f"{sum(gate.need.values())} of {_count(posts, 'post')}")
+    soak = f"{gate.soak_s // 60} min" if gate.soak_s >= 120 else f"{gate.soak_s} s"
+    owed = f"; owed: {', '.join(gate.owed_interfaces)}" if gate.owed_interfaces else ""
+    return f"{', '.join(asked)}; {_count(gate.passes, 'pass', 'passes')} over {soak}{owed}"
 
 
 def _count(number: int, one: str, many: str = "") -> str:
@@ -175,7 +177,7 @@ def _membership(wave: Wave, host: Host) -> str:
     count, need = len(wave.gate.posts[host.site]), wave.gate.need[host.site]
     kind = "post" if wave.part == "slice" else "workstation"
     function = wave.function or "no known function"
-    return f"It is a {kind} of {function} at {host.site}: the gate asks for {need} of {count} there."
+    return f"It is a {kind} of {function} at {host.site}; the gate asks for {need} of {count} there."
 
 
 def _chain(graph: Graph, host: Host) -> list[str]:
