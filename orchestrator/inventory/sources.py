@@ -19,6 +19,23 @@ Severity = Literal["error", "warning", "debt"]
 FOLDERS = ("inventory", "plans", "checks")
 SIZE_BYTES_MAX = 64 << 20
 
+# Where an entry would stand that no file holds.
+_HOMES = {
+    "site": "inventory/sites.yaml",
+    "function": "inventory/functions.yaml",
+    "activity": "inventory/activities.yaml",
+    "service": "inventory/services.yaml",
+    "interface": "inventory/interfaces.yaml",
+    "host": "inventory/servers.csv",
+    "device": "inventory/devices.csv",
+    "check": "checks",
+    "class": "plans/classes.yaml",
+    "pool": "plans/capacity.yaml",
+    "shift": "plans/capacity.yaml",
+    "person": "plans/roster.yaml",
+    "restart": "plans/restart.yaml",
+}
+
 
 class Place(NamedTuple):
     """A file relative to the estate, a line from 1, and for YAML a column from 1."""
@@ -87,9 +104,9 @@ class Where:
         return None
 
     def place(self, kind: str, name: str, *path: str | int) -> Place:
-        """Where the entry (or the part of it that `path` leads to) stands; the estate itself when unknown."""
+        """Where the entry (or the part of it that `path` leads to) stands; its file when unknown."""
         entry = self._entries.get(kind, {}).get(name)
-        return Place(".") if entry is None else entry[0].place(entry[1] + path)
+        return Place(_HOMES.get(kind, ".")) if entry is None else entry[0].place(entry[1] + path)
 
     def names(self, kind: str) -> Iterable[str]:
         """All ids of one kind that content names, valid or not."""
@@ -160,7 +177,9 @@ def content_files(estate: Path) -> Iterator[str]:
         for path in sorted((estate / folder).rglob("*")):
             relative = path.relative_to(estate)
             hidden = any(part.startswith(".") or part == "__pycache__" for part in relative.parts)
-            if not hidden and relative.parts[1] != "schema" and relative.stem != "README" and not path.is_dir():
+            described = relative.parts[1] == "schema" or relative.stem == "README"
+            # A link to a folder counts as a file here, so that reading it is refused.
+            if not hidden and not described and (path.is_symlink() or not path.is_dir()):
                 yield relative.as_posix()
 
 

@@ -1,0 +1,59 @@
+"""Graphs of what services need of each other, for those who validate and explain; and the way round a cycle.
+
+Never stands inside a step of the core, and never judges a cycle: the callers do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import networkx as nx
+
+from orchestrator.inventory.model import Service
+
+HARD = ("restore", "inspect", "reconnect")
+
+
+def needs_graph(services: Iterable[Service], steps: Iterable[str] = HARD) -> nx.DiGraph[str]:
+    """An edge from each service to each it needs at one of `steps`, with the first such step as `step`."""
+    graph: nx.DiGraph[str] = nx.DiGraph()
+    wanted = tuple(steps)
+    for service in services:
+        graph.add_node(service.id)
+        for step in wanted:
+            for target in getattr(service.needs, step):
+                if not graph.has_edge(service.id, target):
+                    graph.add_edge(service.id, target, step=step)
+    return graph
+
+
+def contracted(graph: nx.DiGraph[str], services: Iterable[Service]) -> nx.DiGraph[str]:
+    """The same graph with the services of each unit as one node; reconnect needs inside a unit are gone.
+
+    A restore or inspect need inside a unit stays, as an edge from the unit to itself.
+    """
+    names = {each.id: f"unit:{each.unit}" for each in services if each.unit is not None}
+    found: nx.DiGraph[str] = nx.DiGraph()
+    found.add_nodes_from(names.get(node, node) for node in graph)
+    for source, target, facts in graph.edges(data=True):
+        ends = names.get(source, source), names.get(target, target)
+        if ends[0] != ends[1] or facts.get("step") != "reconnect":
+            found.add_edge(*ends, **facts)
+    return found
+
+
+def cycle_path(graph: nx.DiGraph[str], source: str, target: str) -> list[str]:
+    """The shortest way round through the edge from `source` to `target`, first and last the same; empty if none."""
+    if not graph.has_edge(source, target) or not nx.has_path(graph, target, source):
+        return []
+    return [source, *nx.shortest_path(graph, target, source)]
+
+
+def cycles(graph: nx.DiGraph[str]) -> Iterator[list[str]]:
+    """One path per group of nodes that lead to each other, in the order of their names."""
+    groups = (sorted(group) for group in nx.strongly_connected_components(graph))
+    for group in sorted(groups):
+        first = group[0]
+        inside = sorted(set(graph.successors(first)) & set(group))
+        if len(group) > 1 or inside:
+            yield cycle_path(graph, first, inside[0])

@@ -1,0 +1,139 @@
+"""Finds hosts that could not be reached, worked on or released, and sites and shifts that lack what work needs.
+
+Never blocks the estate for what concerns single hosts: those errors name the hosts.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from ipaddress import IPv4Network
+from itertools import combinations
+
+from orchestrator.plans.model import HostClass, Plan, Pool
+from orchestrator.plans.needs import left_off
+from orchestrator.plans.report import Report, listed
+
+ANALYSTS_MIN = 2
+
+
+def review_hosts(report: Report) -> None:
+    """Hosts one by one, their addresses, the pools of their sites, and the people."""
+    _review_hosts(report)
+    _review_addresses(report)
+    _review_networks(report)
+    _review_pools(report)
+    _review_roster(report)
+    _review_shifts(report)
+
+
+def review_release(report: Report, plan: Plan) -> None:
+    """Every host stands in a wave, except those left off."""
+    released = {host for wave in plan.waves for host in wave.hosts} | left_off(report.content)
+    for host in report.content.inventory.hosts:
+        if host.id not in released:
+            report.error(("host", host.id), f"No wave would release the host `{host.id}`.", hosts=(host.id,))
+
+
+def _review_hosts(report: Report) -> None:
+    classes = {klass.id: klass for klass in report.content.classes}
+    outside = {each.id for each in report.content.inventory.services if each.kind == "outside"}
+    for host in report.content.inventory.hosts:
+        about = ("host", host.id)
+        if host.klass in classes and classes[host.klass].kind != host.kind:
+            meant = classes[host.klass].kind
+            message = f"The {host.kind} `{host.id}` is of class `{host.klass}`, which is for {meant}s."
+            report.error(about, message, hosts=(host.id,))
+        if host.kind == "server" and not host.services:
+            report.add("debt", about, f"Nobody knows which services the server `{host.id}` plays.")
+        if host.kind == "workstation" and host.function is None:
+            report.add("debt", about, f"Nobody knows which function the workstation `{host.id}` serves.")
+        for service in outside.intersection(host.services):
+            message = f"The host `{host.id}` plays `{service}`, which is outside and has no hosts."
+            report.error(about, message, hosts=(host.id,))
+
+
+def _review_addresses(report: Report) -> None:
+    """A host answers at its own address, and so does each prober; managing systems may be shared."""
+    taken: dict[str, tuple[str, str]] = {}
+    for site in report.content.inventory.sites:
+        _take(report, taken, site.prober, ("site", site.id))
+    for host in report.content.inventory.hosts:
+        _take(report, taken, host.address, ("host", host.id))
+
+
+def _take(report: Report, taken: dict[str, tuple[str, str]], address: str, about: tuple[str, str]) -> None:
+    kind, name = taken.setdefault(address, about)
+    if (kind, name) != about:
+        message = f"The {about[0]} `{about[1]}` has the address {address}, as the {kind} `{name}` has."
+        report.error(about, message, hosts=(name, about[1]) if kind == about[0] == "host" else ())
+
+
+def _review_networks(report: Report) -> None:
+    networks: list[tuple[str, int, IPv4Network]] = []
+    for site in report.content.inventory.sites:
+        for index, text in enumerate(site.networks):
+            try:
+                networks.append((site.id, index, IPv4Network(text)))
+            except ValueError:
+                message = f"The network {text} of `{site.id}` has bits set that its length says it has not."
+                report.error(("site", site.id, "networks", index), message)
+    for (first, _, one), (second, index, other) in combinations(networks, 2):
+        if first != second and one.overlaps(other):
+            message = f"The network {other} of `{second}` overlaps {one} of `{first}`."
+            report.error(("site", second, "networks", index), message)
+
+
+def _review_pools(report: Report) -> None:
+    """Each pool a host's class takes a slot of has room, at the host's site when it is counted per site."""
+    used: dict[tuple[str, str], list[str]] = defaultdict(list)
+    pools_of = {klass.id: _pools_of(klass) for klass in report.content.classes}
+    for host in report.content.inventory.hosts:
+        for taken in pools_of.get(host.klass, ()):
+            used[taken, host.site].append(host.id)
+    for pool in report.content.capacity.pools:
+        if pool.size is not None and (pool.per_site or pool.per_site_default is not None):
+            report.error(("pool", pool.id), f"The pool `{pool.id}` has a size and sizes per site; keep one of them.")
+        for (name, site), hosts in sorted(used.items()):
+            if name == pool.id and not _room(pool, site):
+                message = f"The pool `{pool.id}` has no room at `{site}`, where {len(hosts)} hosts need it."
+                report.error(("pool", pool.id, "per_site", site), message, hosts=hosts)
+
+
+def _pools_of(klass: HostClass) -> set[str]:
+    pools = klass.pools
+    return {*pools.preserve, *pools.restore, *pools.inspect, *pools.reconnect}
+
+
+def _room(pool: Pool, site: str) -> int:
+    if pool.size is not None:
+        return pool.size
+    return pool.per_site.get(site, pool.per_site_default or 0)
+
+
+def _review_roster(report: Report) -> None:
+    """Keys are never shared: persons are counted, and one key must mean one person."""
+    holders: dict[str, str] = {}
+    for person in report.content.roster.persons:
+        key = " ".join(person.key.split()[:2])
+        if holders.setdefault(key, person.id) != person.id:
+            message = f"`{person.id}` has the same key as `{holders[key]}`; each person signs with their own."
+            report.error(("person", person.id, "key"), message)
+    roles = {role for person in report.content.roster.persons for role in person.roles}
+    if missing := {"operator", "analyst", "crisis", "forensic_lead", "it_director"} - roles:
+        report.warn(("person", ""), f"Nobody in the roster has the role {listed(missing)}; some orders need it.")
+
+
+def _review_shifts(report: Report) -> None:
+    """Releasing a host takes one operator beside the two analysts who signed it clean."""
+    roles = {person.id: set(person.roles) for person in report.content.roster.persons}
+    for shift in report.content.capacity.shifts:
+        operators = {name for name in shift.persons if "operator" in roles.get(name, ())}
+        analysts = {name for name in shift.persons if "analyst" in roles.get(name, ())}
+        if not any(len(analysts - {operator}) >= ANALYSTS_MIN for operator in operators):
+            message = (
+                f"The shift `{shift.id}` has {len(operators)} operators and {len(analysts)} analysts; "
+                "releasing a host takes one operator and two analysts who are other persons."
+            )
+            report.warn(("shift", shift.id), message)
+    if not report.content.capacity.shifts:
+        report.warn(("shift", ""), "No shift is named, so nobody is known to be there to sign.")
