@@ -14,11 +14,12 @@ from orchestrator.canonical import Json
 from orchestrator.errors import UsageError
 from orchestrator.inventory.model import Host
 from orchestrator.plans import priority
+from orchestrator.plans.drafts import UNASSIGNED
 from orchestrator.plans.model import Content, Gate, Plan, Wave
 from orchestrator.plans.needs import Graph, Need, build, closure, function_roots, left_off
 
-_LEGEND = """A gate passes when its services are in service, messages cross its interfaces, and two thirds of its posts at
-each site work: so many passes in a row, over at least so long."""
+_LEGEND = """A gate passes when its services are in service, messages cross its interfaces, and two thirds of its posts
+at each site work: so many passes in a row, over at least so long."""
 _HEAD = ("", "wave", "brings back", "hosts", "behind the gate of")
 
 
@@ -108,12 +109,10 @@ def _line(cells: tuple[str, ...], widths: list[int]) -> str:
 
 
 def _care(wave: Wave, names: dict[str, str]) -> str:
-    if wave.function is None:
-        return "what everything else needs" if wave.part == "foundations" else "hosts nobody has placed"
-    function = names.get(wave.function, wave.function)
-    if wave.part == "slice":
-        return function
-    return f"{function}, first of the rest" if wave.part == "rest-1" else f"{function}, the rest"
+    if wave.name.startswith(f"{UNASSIGNED}/"):
+        return "hosts nobody has placed"
+    care = "what everything else needs" if wave.function is None else names[wave.function]
+    return care + {"rest-1": ", first of the rest", "rest-2": ", the rest", "split": ", set apart"}.get(wave.part, "")
 
 
 def _gate_text(gate: Gate) -> str:
@@ -127,7 +126,7 @@ def _gate_text(gate: Gate) -> str:
         asked.append(f"{sum(gate.need.values())} of {_count(posts, 'post')}")
     soak = f"{gate.soak_s // 60} min" if gate.soak_s >= 120 else f"{gate.soak_s} s"
     owed = f"; owed: {', '.join(gate.owed_interfaces)}" if gate.owed_interfaces else ""
-    return f"{', '.join(asked)}; {_count(gate.passes, 'pass', 'passes')} over {soak}{owed}"
+    return f"{', '.join(asked) or 'nothing to judge'}; {_count(gate.passes, 'pass', 'passes')} over {soak}{owed}"
 
 
 def _count(number: int, one: str, many: str = "") -> str:
