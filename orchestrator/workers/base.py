@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Literal, Protocol, cast
+from typing import Any, Literal, Protocol, cast
 
 from orchestrator.canonical import Json
 from orchestrator.errors import Refused
@@ -75,7 +75,7 @@ class Request:
             pattern = _KEY if name == "host_key" else _PLAIN
             if isinstance(value, str) and value and not pattern.match(value):
                 raise Refused(f"The request's {name} {value!r} holds characters that no id or address has.", name=name)
-        return cls(**cast("dict[str, str]", values))
+        return cls(**cast("dict[str, Any]", values))
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,7 +70,7 @@ def load_key(path: Path) -> paramiko.PKey:
         raise Unreached(f"The SSH key {path.name} cannot be used: {error}.") from error
 
 
-def ask(peer: Peer, key: paramiko.PKey, command: str, limits: Limits = Limits()) -> Reply:  # noqa: B008 (frozen)
+def ask(peer: Peer, key: paramiko.PKey, command: str, limits: Limits = Limits()) -> Reply:
     """Run one command there. Raises Unreached or Mistrusted, with the peer's address in the sentence."""
     client = _client(peer)
     try:

@@ -40,7 +40,7 @@ def settle(
     write: Callable[[Outcome], None],
     *,
     limit_s: float,
-    never_begun: NeverBegun = NeverBegun(),  # noqa: B008 (frozen)
+    never_begun: NeverBegun = NeverBegun(),
 ) -> None:
     """Write the outcome of each request as it becomes known; what still runs is waited for up to `limit_s`."""
     key = load_key(Path(asked.key))
