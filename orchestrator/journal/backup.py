@@ -20,6 +20,7 @@ from orchestrator.journal.sqlite import Journal
 
 JOURNAL = "journal.sqlite"
 LEFT_OUT = ("lock", "secrets", "socket")
+# Copied through SQLite alone: closing any other handle on these files in this process would drop SQLite's locks.
 _BY_ITSELF = {JOURNAL, f"{JOURNAL}-wal", f"{JOURNAL}-shm", f"{JOURNAL}.new", witness.NAME}
 
 

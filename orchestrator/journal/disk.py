@@ -36,8 +36,11 @@ def refused_by_disk(error: OSError, path: Path) -> Unusable:
     return Unusable(f"{path} cannot be used: {facts['cause']}.", **facts)
 
 
-def refused_by_sqlite(error: sqlite3.Error, path: Path, *, after: int | None = None) -> Unusable:
-    """The Unusable for an SQLite error on the journal at `path`; `after` is the last record known to be good."""
+def refused_by_sqlite(error: sqlite3.Error | UnicodeDecodeError, path: Path, *, after: int | None = None) -> Unusable:
+    """The Unusable for an SQLite error on the journal at `path`; `after` is the last record known to be good.
+
+    An error without a code comes from the driver, which could not make sense of what SQLite read: damage.
+    """
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
     facts: dict[str, Any] = {"path": str(path), "cause": str(error)}
     if after is not None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from orchestrator import canonical
@@ -20,7 +21,7 @@ def export(journal: Journal, target: Path) -> Head:
     """Write every committed record and then the head to `target` (0600), replacing what was there."""
     part = target.with_name(f"{target.name}.part")
     try:
-        part.unlink(missing_ok=True)
+        part.unlink(missing_ok=True)  # of an export that was killed
         fd = os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
         with open(fd, "wb") as file:
             frontier = Frontier()
@@ -38,6 +39,9 @@ def export(journal: Journal, target: Path) -> Head:
         sync_folder(target.parent)
     except OSError as error:
         raise refused_by_disk(error, target) from error
+    finally:
+        with suppress(OSError):  # gone once renamed
+            part.unlink()
     return head
 
 

@@ -5,6 +5,7 @@ Never decides what is recorded and never repairs: what does not verify is Unusab
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 from collections import deque
@@ -39,6 +40,9 @@ CREATE INDEX journal_action ON journal (action) WHERE action IS NOT NULL;
 _INSERT = "INSERT INTO journal (seq, at_us, kind, action, hash, bytes) VALUES (?, ?, ?, ?, ?, ?)"
 _SELECT = "SELECT seq, at_us, kind, action, hash, bytes FROM journal WHERE seq BETWEEN ? AND ? ORDER BY seq"
 
+# The driver cannot decode a column, or even SQLite's own message, that quotes flipped text.
+_REFUSALS = (sqlite3.Error, UnicodeDecodeError)
+
 _Row = tuple[int, int, str, str | None, bytes, bytes]
 
 
@@ -63,7 +67,7 @@ class Journal:
                 undo.callback(self._db.close)
                 _check_format(self._db, path)
                 if not read_only:
-                    _prepare_for_writing(self._db)
+                    _prepare_for_writing(self._db, path)
             last = self._last()
             if self._noted and self._noted.size > last:
                 raise witness.cut_short(path, last, self._noted)
@@ -99,6 +103,8 @@ class Journal:
         """Start a transaction; Unusable if another process has written since our last commit."""
         if self._before is not None:
             raise RuntimeError("begin() inside a transaction")
+        if self._read_only:
+            raise RuntimeError("begin() on a journal opened read-only")
         if self._failed is not None:
             raise self._failed
         head = self.head
@@ -184,7 +190,7 @@ class Journal:
                     self._grow(frontier, row[4])
                 expected += 1
                 yield record
-        except sqlite3.Error as error:
+        except _REFUSALS as error:
             raise refused_by_sqlite(error, self._path, after=expected - 1) from error
         if expected <= last:
             raise self._damaged(expected, "it is missing")
@@ -279,7 +285,7 @@ class Journal:
     def _asking(self) -> Iterator[None]:
         try:
             yield
-        except sqlite3.Error as error:
+        except _REFUSALS as error:
             raise refused_by_sqlite(error, self._path) from error
 
 
@@ -297,7 +303,8 @@ def _mode(path: Path, read_only: bool, still: bool) -> str:
     if not read_only:
         return "mode=rw"
     # A reader of a WAL file needs its index beside it. Where none can be made and no log is left, the file is complete.
-    if still or not (os.access(path.parent, os.W_OK) or os.path.exists(f"{path}-wal")):
+    log = path.with_name(f"{path.name}-wal")
+    if still or not (os.access(path.parent, os.W_OK) or (log.exists() and log.stat().st_size)):
         return "mode=ro&immutable=1"
     return "mode=ro"
 
@@ -313,11 +320,11 @@ def _check_format(db: sqlite3.Connection, path: Path) -> None:
         )
 
 
-def _prepare_for_writing(db: sqlite3.Connection) -> None:
+def _prepare_for_writing(db: sqlite3.Connection, path: Path) -> None:
+    if not os.access(path, os.W_OK):  # SQLite opens it all the same, and would say so at the first commit only
+        raise refused_by_disk(PermissionError(errno.EACCES, "read-only"), path)
     db.execute("PRAGMA journal_mode = WAL")
     db.execute("PRAGMA synchronous = FULL")
-    db.execute("BEGIN IMMEDIATE")  # SQLite opens a file it may not write without a word; ask now, not at first commit
-    db.execute("ROLLBACK")
 
 
 def _private_folder(folder: Path) -> None:
