@@ -1,6 +1,6 @@
 """Turns the text of a YAML or JSON file into plain values that know their line and column.
 
-Built from the parser's events, so it constructs no objects, follows no alias and recurses nowhere: tags, anchors,
+Built from the parser's events: it never constructs an object, follows an alias or recurses, so tags, aliases,
 duplicate keys and deep nesting end in a sentence. Scalars are read as YAML 1.2 does (`no` and `20:00` are text).
 """
 

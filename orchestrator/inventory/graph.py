@@ -27,21 +27,6 @@ def needs_graph(services: Iterable[Service], steps: Iterable[str] = HARD) -> nx.
     return graph
 
 
-def contracted(graph: nx.DiGraph[str], services: Iterable[Service]) -> nx.DiGraph[str]:
-    """The same graph with the services of each unit as one node; reconnect needs inside a unit are gone.
-
-    A restore or inspect need inside a unit stays, as an edge from the unit to itself.
-    """
-    names = {each.id: f"unit:{each.unit}" for each in services if each.unit is not None}
-    found: nx.DiGraph[str] = nx.DiGraph()
-    found.add_nodes_from(names.get(node, node) for node in graph)
-    for source, target, facts in graph.edges(data=True):
-        ends = names.get(source, source), names.get(target, target)
-        if ends[0] != ends[1] or facts.get("step") != "reconnect":
-            found.add_edge(*ends, **facts)
-    return found
-
-
 def cycle_path(graph: nx.DiGraph[str], source: str, target: str) -> list[str]:
     """The shortest way round through the edge from `source` to `target`, first and last the same; empty if none."""
     if not graph.has_edge(source, target) or not nx.has_path(graph, target, source):
@@ -49,10 +34,23 @@ def cycle_path(graph: nx.DiGraph[str], source: str, target: str) -> list[str]:
     return [source, *nx.shortest_path(graph, target, source)]
 
 
+def chain_graph(links: Iterable[tuple[str, str]]) -> nx.DiGraph[str]:
+    """A graph of plain links."""
+    return nx.DiGraph(list(links))
+
+
+def cycles_through(graph: nx.DiGraph[str], step: str) -> Iterator[list[str]]:
+    """One path per group of nodes that lead to each other with the help of an edge of `step`, beginning with it."""
+    for group in sorted(sorted(group) for group in nx.strongly_connected_components(graph)):
+        inside = graph.subgraph(group)
+        edges = sorted((source, target) for source, target, facts in inside.edges(data=True) if facts["step"] == step)
+        if edges:
+            yield cycle_path(inside, *edges[0])
+
+
 def cycles(graph: nx.DiGraph[str]) -> Iterator[list[str]]:
     """One path per group of nodes that lead to each other, in the order of their names."""
-    groups = (sorted(group) for group in nx.strongly_connected_components(graph))
-    for group in sorted(groups):
+    for group in sorted(sorted(group) for group in nx.strongly_connected_components(graph)):
         first = group[0]
         inside = sorted(set(graph.successors(first)) & set(group))
         if len(group) > 1 or inside:

@@ -8,9 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from itertools import pairwise
 
-import networkx as nx
-
-from orchestrator.inventory.graph import HARD, cycle_path, cycles, needs_graph
+from orchestrator.inventory.graph import HARD, chain_graph, cycles, cycles_through, needs_graph
 from orchestrator.inventory.model import Service, Task
 from orchestrator.inventory.sources import nearest
 from orchestrator.plans.model import Plan
@@ -105,29 +103,25 @@ def _review_cycles(report: Report, graph: Graph) -> None:
 
 def _review_soft_cycles(report: Report) -> None:
     """One warning per group of services that is circular only because of a soft need."""
-    services = report.content.inventory.services
-    graph = needs_graph(services, (*HARD, "soft"))
-    for group in sorted(map(sorted, nx.strongly_connected_components(graph))):
-        inside = graph.subgraph(group)
-        soft = sorted((source, to) for source, to, facts in inside.edges(data=True) if facts["step"] == "soft")
-        if soft:
-            path = " -> ".join(cycle_path(inside, *soft[0]))
-            message = f"A soft need closes a circle, {path}: one of them will work without the other for a while."
-            report.warn(("service", soft[0][0], "needs", "soft"), message)
+    graph = needs_graph(report.content.inventory.services, (*HARD, "soft"))
+    for path in cycles_through(graph, "soft"):
+        told = " -> ".join(path)
+        message = f"A soft need closes a circle, {told}: one of them will work without the other for a while."
+        report.warn(("service", path[0], "needs", "soft"), message)
 
 
 def _review_sources(report: Report) -> None:
     """What a host is rebuilt from is never, even indirectly, rebuilt from that host's own service."""
     classes = {klass.id: klass for klass in report.content.classes}
-    graph: nx.DiGraph[str] = nx.DiGraph()
-    for group in {(host.klass, host.services) for host in report.content.inventory.hosts}:
-        klass = classes.get(group[0])
+    through: dict[tuple[str, str], str] = {}
+    for name, services in sorted({(host.klass, host.services) for host in report.content.inventory.hosts}):
+        klass = classes.get(name)
         if klass is not None and ":" in klass.source:
             source = klass.source.partition(":")[2]
-            graph.add_edges_from((service, source, {"klass": klass.id}) for service in group[1])
-    for path in cycles(graph):
+            through.update(((service, source), name) for service in sorted(services))
+    for path in cycles(chain_graph(through)):
         told = ", ".join(f"{one} comes from {other}" for one, other in pairwise(path))
-        about = ("class", graph.edges[path[0], path[1]]["klass"], "source")
+        about = ("class", through[path[0], path[1]], "source")
         report.error(about, f"A source leads to itself: {told}. Rebuild the first of them from media or a spare.")
 
 
@@ -149,6 +143,5 @@ def _review_tasks(report: Report, about: tuple[str, str], tasks: tuple[Task, ...
     for index, name in enumerate(names):
         if name in names[:index]:
             report.error((*about, "tasks", index), f"The task `{name}` stands twice in {about[0]} `{about[1]}`.")
-    order: nx.DiGraph[str] = nx.DiGraph((task.id, task.after.task) for task in tasks if task.after is not None)
-    for path in cycles(order):
+    for path in cycles(chain_graph((task.id, task.after.task) for task in tasks if task.after is not None)):
         report.error((*about, "tasks", names.index(path[0])), f"Tasks wait for each other: {' -> '.join(path)}.")

@@ -9,8 +9,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter
-
 from orchestrator.checks.model import CheckFile
 from orchestrator.inventory.model import Activity, Function, Interface, Service, Site, Strict
 from orchestrator.plans.model import Capacity, HostClass, Person, Restart
@@ -50,13 +48,14 @@ def write_schemas(estate: Path) -> list[Path]:
 
 
 def _list_schema(key: str, model: type[Strict]) -> dict[str, Any]:
-    schema = TypeAdapter(dict[str, list[model]]).json_schema()  # type: ignore[valid-type]
+    entry = model.model_json_schema()
+    definitions = entry.pop("$defs", {})
     return {
         "type": "object",
-        "properties": {key: schema["additionalProperties"]},
+        "properties": {key: {"type": "array", "items": entry}},
         "required": [key],
         "additionalProperties": False,
-        "$defs": schema["$defs"],
+        "$defs": definitions,
     }
 
 
