@@ -31,6 +31,12 @@ class Mistrusted(Unreached):
     code = "mistrusted"
 
 
+class Overran(Unreached):
+    """The peer took the command and did not end it in time."""
+
+    code = "overran"
+
+
 @dataclass(frozen=True, slots=True)
 class Peer:
     """Who is dialled and the only host key (`ssh-ed25519 AAAA...`) it may show."""
@@ -92,10 +98,16 @@ def ask(peer: Peer, key: paramiko.PKey, command: str, limits: Limits = Limits())
         raise Mistrusted(sentence, host_key="mismatch") from error
     except paramiko.AuthenticationException as error:
         raise Mistrusted(f"{peer.address} refuses our key.", auth="refused") from error
+    except _CommandLate as error:
+        raise Overran(f"{peer.address} did not end its command within {limits.command_s:g} s.") from error
     except (paramiko.SSHException, OSError, EOFError) as error:
         raise Unreached(f"{peer.address} cannot be reached: {_words(error)}.") from error
     finally:
         client.close()
+
+
+class _CommandLate(Exception):
+    """Carries a late command out of the reading loop."""
 
 
 def _client(peer: Peer) -> paramiko.SSHClient:
@@ -117,30 +129,36 @@ def _run(client: paramiko.SSHClient, command: str, limits: Limits) -> Reply:
     channel = transport.open_session(timeout=limits.connect_s)
     channel.exec_command(command)
     channel.shutdown_write()
-    output, cut = _read(channel, deadline_us, limits.output_max)
-    if cut:
-        return Reply(-1, output, "", cut=True)
-    errors = channel.recv_stderr(_STDERR_MAX) if channel.recv_stderr_ready() else b""
-    if not channel.status_event.wait(_left_s(deadline_us)):
-        raise TimeoutError("the command did not end in time")
-    return Reply(channel.recv_exit_status(), output, errors.decode("utf-8", "replace"), cut=False)
+    try:
+        output, errors = _read(channel, deadline_us, limits.output_max)
+        if len(output) > limits.output_max:
+            return Reply(-1, output[: limits.output_max], errors, cut=True)
+        if not channel.status_event.wait(_left_s(deadline_us)):
+            raise _CommandLate
+    except TimeoutError as error:
+        raise _CommandLate from error
+    if channel.exit_status == -1:
+        raise EOFError("the connection broke in the middle of the command")
+    return Reply(channel.exit_status, output, errors, cut=False)
 
 
-def _read(channel: paramiko.Channel, deadline_us: float, size_max: int) -> tuple[bytes, bool]:
-    output = bytearray()
-    while len(output) <= size_max:
+def _read(channel: paramiko.Channel, deadline_us: float, size_max: int) -> tuple[bytes, str]:
+    """What it writes until it closes, or one byte more than `size_max`; a little of its complaints."""
+    output, errors = bytearray(), bytearray()
+    chunk = b"-"
+    while chunk and len(output) <= size_max:
         channel.settimeout(_left_s(deadline_us))
-        chunk = channel.recv(_CHUNK)
-        if not chunk:
-            return bytes(output), False
+        chunk = channel.recv(min(_CHUNK, size_max + 1 - len(output)))
         output += chunk
-    return bytes(output[:size_max]), True
+        while channel.recv_stderr_ready():  # drained, so that the peer is never blocked by it
+            errors += channel.recv_stderr(_CHUNK)
+    return bytes(output), errors[:_STDERR_MAX].decode("utf-8", "replace")
 
 
 def _left_s(deadline_us: float) -> float:
     left_s = (deadline_us - _CLOCK.elapsed_us()) / 1e6
     if left_s <= 0:
-        raise TimeoutError("the command did not end in time")
+        raise _CommandLate
     return left_s
 
 

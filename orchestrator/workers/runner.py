@@ -28,14 +28,8 @@ _BUSY = "Another run still works on this host; nothing was begun."
 _SENTENCE_MAX = 300
 
 # What ssh says when the command was never sent. All else may have been cut in the middle.
-_NEVER_SENT = (
-    "Connection refused",
-    "timed out",
-    "No route to host",
-    "Network is unreachable",
-    "kex_exchange_identification",
-    "banner",
-)
+_NEVER_SENT = ("ssh: connect to host", "banner exchange", "kex_exchange_identification")
+_PREFIX = "Task failed: Failed to connect to the host via ssh: "
 
 
 class Batch:
@@ -103,7 +97,7 @@ def from_marker(request: Request, message: object) -> Outcome:
 
 def from_unreachable(request: Request, message: str) -> Outcome | None:
     """The outcome of a connection that failed; None if the command may have begun (its mark will tell)."""
-    said = last_line(message)
+    said = last_line(message.removeprefix(_PREFIX))
     if "verification failed" in message or "IDENTIFICATION HAS CHANGED" in message:
         sentence = f"{request.endpoint[0]} shows another host key than the pinned one; it was not spoken to."
         return Outcome(request.action, "failed", sentence, {"host_key": "mismatch"})

@@ -1,0 +1,152 @@
+"""Asks many probe questions at once, and sweeps the hosts of a site from outside: who answers?
+
+Never judges an answer and never blocks its caller, except in `sweep`, which lasts at most its timeout per round.
+"""
+
+from __future__ import annotations
+
+import errno
+import resource
+import selectors
+import socket
+from collections import deque
+from collections.abc import Iterable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+from orchestrator.clock import SystemClock
+from orchestrator.probes.base import Answer, Probe, Question
+from orchestrator.probes.http import HttpProbe
+from orchestrator.probes.ssh import SshProbe
+from orchestrator.probes.tcp import TcpProbe
+
+_CLOCK = SystemClock()
+_THREADS = 16
+_FLIGHT_MAX = 2048
+_SPARE_FILES = 128
+
+Target = tuple[str, int]
+
+
+def own_probes() -> dict[str, Probe]:
+    """The probes of this version, by the name content uses."""
+    return {"tcp": TcpProbe(), "http": HttpProbe(), "ssh": SshProbe()}
+
+
+class Prober:
+    """Puts questions to a bounded pool of threads; answers are collected by `poll`."""
+
+    def __init__(self, probes: Mapping[str, Probe] | None = None, threads: int = _THREADS) -> None:
+        self._probes = dict(probes) if probes is not None else own_probes()
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="probe")
+        self._waiting: dict[str, Future[Answer]] = {}
+
+    def submit(self, name: str, probe: str, question: Question) -> bool:
+        """Ask `question` with the probe of that name, unless `name` is still being asked (then False)."""
+        if name in self._waiting:
+            return False
+        self._waiting[name] = self._pool.submit(self._ask, probe, question)
+        return True
+
+    def poll(self) -> list[tuple[str, Answer]]:
+        """The answers that came since the last call."""
+        ended = [name for name, future in self._waiting.items() if future.done()]
+        return [(name, self._waiting.pop(name).result()) for name in ended]
+
+    def close(self) -> None:
+        """Take no more questions, drop those that wait, and wait for those being asked."""
+        self._pool.shutdown(cancel_futures=True)
+
+    def _ask(self, probe: str, question: Question) -> Answer:
+        if probe not in self._probes:
+            return Answer("UNKNOWN", f"This version has no probe named {probe!r}.")
+        try:
+            return self._probes[probe].ask(question)
+        except Exception as error:  # noqa: BLE001 - the one place where a probe's own fault becomes an answer
+            return Answer("UNKNOWN", f"The {probe} probe failed: {type(error).__name__}: {error}.")
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """What one sweep saw. It proves silence only if `control` answered. `unasked` could not be dialled from here."""
+
+    begun_us: int
+    control: bool
+    answered: frozenset[Target]
+    unasked: frozenset[Target]
+
+
+def sweep(source: str, targets: Iterable[Target], control: Target, *, timeout_s: float = 2.0) -> Swept:
+    """Dial every target by TCP from `source`; a connection or a refusal is an answer, silence is none.
+
+    Non-blocking: at most 2,048 dials are in flight (fewer if the process may open fewer files).
+    """
+    begun_us = _CLOCK.now_us()
+    flight = _Flight(source, timeout_s)
+    flight.dial({*targets, control})
+    return Swept(
+        begun_us, control in flight.answered, frozenset(flight.answered - {control}), frozenset(flight.unasked)
+    )
+
+
+class _Flight:
+    """The dials under way. Each slot is given again as soon as its target answered or its time was over."""
+
+    def __init__(self, source: str, timeout_s: float) -> None:
+        self.answered: set[Target] = set()
+        self.unasked: set[Target] = set()
+        self._source = source
+        self._timeout_us = timeout_s * 1e6
+        self._selector = selectors.DefaultSelector()
+        self._open: deque[tuple[float, socket.socket, Target]] = deque()
+
+    def dial(self, targets: set[Target]) -> None:
+        """Dial them all and wait for the last."""
+        waiting = sorted(targets, reverse=True)
+        with self._selector:
+            while waiting or self._open:
+                while waiting and len(self._selector.get_map()) < _flight_max():
+                    self._begin(waiting.pop())
+                self._wait()
+
+    def _begin(self, target: Target) -> None:
+        peer = socket.socket()
+        peer.setblocking(False)
+        try:
+            peer.bind((self._source, 0))
+            code = peer.connect_ex(target)
+        except OSError as error:
+            code = error.errno or errno.EINVAL
+        if code == errno.EINPROGRESS:
+            self._selector.register(peer, selectors.EVENT_WRITE, target)
+            self._open.append((_CLOCK.elapsed_us() + self._timeout_us, peer, target))
+        else:
+            self._note(target, code)
+            peer.close()
+
+    def _wait(self) -> None:
+        """Take what answered, then drop what is overdue; the oldest dial stands first."""
+        left_s = (self._open[0][0] - _CLOCK.elapsed_us()) / 1e6 if self._open else 0
+        for key, _ in self._selector.select(max(0.0, left_s)):
+            peer = key.fileobj
+            if isinstance(peer, socket.socket):
+                self._note(key.data, peer.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR))
+                self._drop(peer)
+        while self._open and (self._open[0][1].fileno() < 0 or self._open[0][0] <= _CLOCK.elapsed_us()):
+            self._drop(self._open.popleft()[1])
+
+    def _drop(self, peer: socket.socket) -> None:
+        if peer.fileno() >= 0:
+            self._selector.unregister(peer)
+            peer.close()
+
+    def _note(self, target: Target, code: int) -> None:
+        if code in (0, errno.ECONNREFUSED, errno.ECONNRESET):
+            self.answered.add(target)
+        elif code not in (errno.ETIMEDOUT, errno.EHOSTUNREACH):
+            self.unasked.add(target)
+
+
+def _flight_max() -> int:
+    files_max = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return max(8, min(_FLIGHT_MAX, files_max - _SPARE_FILES))
