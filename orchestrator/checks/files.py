@@ -30,5 +30,5 @@ def _check_function(sources: Sources, document: Document) -> None:
     function = document.value.get("function") if isinstance(document.value, dict) else None
     known = sources.where.names("function")
     if function is not None and function not in known:
-        message = f"There is no function `{function}`{nearest(str(function), known)}."
+        message = f"There is no function `{function}`{nearest(str(function), known)}"
         sources.complain(document.place(("function",)), message)

@@ -70,7 +70,7 @@ def refuse_unread(sources: Sources, folder: str, known: set[str]) -> None:
     known = known | {name.replace(".yaml", ".json") for name in known}
     for path in sorted((sources.estate / folder).glob("*")):
         if path.suffix in (".yaml", ".yml", ".json", ".csv") and path.name not in known:
-            sources.complain(Place(f"{folder}/{path.name}"), f"Nothing reads this file{nearest(path.name, known)}.")
+            sources.complain(Place(f"{folder}/{path.name}"), f"Nothing reads this file{nearest(path.name, known)}")
 
 
 def _read_hosts(sources: Sources, stem: str, columns: tuple[str, ...]) -> tuple[Host, ...]:

@@ -71,7 +71,7 @@ def only_keys(sources: Sources, document: Document, *keys: str) -> None:
     if isinstance(document.value, dict):
         for key in document.value:
             if key not in keys:
-                sources.complain(document.place((key,)), f"There is no `{key}` in this file{nearest(key, keys)}.")
+                sources.complain(document.place((key,)), f"There is no `{key}` in this file{nearest(key, keys)}")
 
 
 def fit_rows(
@@ -123,13 +123,13 @@ def complain_all(
 
 def in_words(loc: Sequence[str | int], detail: ErrorDetails) -> str:
     """One validation error as a sentence."""
-    name = ".".join(str(part) for part in loc) or "the entry"
+    name = ".".join("class" if part == "klass" else str(part) for part in loc) or "the entry"
     last = next((str(part) for part in reversed(loc) if isinstance(part, str)), "")
     kind, value, context = detail["type"], repr(detail["input"])[:80], detail.get("ctx", {})
     if kind == "missing":
         return f"The field `{name}` is missing."
     if kind == "extra_forbidden":
-        return f"There is no field `{name}` here{nearest(last, _field_names())}."
+        return f"There is no field `{name}` here{nearest(last, _field_names())}"
     if kind == "string_pattern_mismatch":
         return f"`{name}` must be {_FORMS.get(last, _ID)}; it is {value}."
     if kind == "literal_error":

@@ -76,9 +76,9 @@ def finding(severity: Severity, place: Place, message: str, hosts: Iterable[str]
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """`; did you mean ...?` with the known name closest to `name`, or nothing."""
+    """The end of a sentence: `; did you mean ...?` with the known name closest to `name`, else a full stop."""
     found = get_close_matches(name, list(known), n=1, cutoff=0.6)
-    return f"; did you mean `{found[0]}`?" if found else ""
+    return f"; did you mean `{found[0]}`?" if found else "."
 
 
 class Positioned(Protocol):

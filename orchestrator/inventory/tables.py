@@ -58,10 +58,10 @@ def _header_fits(
     sources: Sources, relative: str, header: list[str], columns: tuple[str, ...], required: tuple[str, ...]
 ) -> bool:
     problems = [f"there is no column `{name}`{nearest(name, columns)}" for name in header if name not in columns]
-    problems += [f"the column `{name}` is missing" for name in required if name not in header]
-    problems += [f"the column `{name}` stands twice" for name in sorted({n for n in header if header.count(n) > 1})]
+    problems += [f"the column `{name}` is missing." for name in required if name not in header]
+    problems += [f"the column `{name}` stands twice." for name in sorted({n for n in header if header.count(n) > 1})]
     for problem in problems:
-        sources.complain(Place(relative), f"In the header, {problem}. The columns are {', '.join(columns)}.")
+        sources.complain(Place(relative), f"In the header, {problem} The columns are {', '.join(columns)}.")
     return not problems
 
 

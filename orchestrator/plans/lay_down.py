@@ -73,7 +73,7 @@ def _read_list(path: Path, reference: Content) -> tuple[Listed, ...]:
     for row in listed:
         place = sources.where.place("host", row.id)
         if row.klass not in classes:
-            sources.complain(place, f"There is no class `{row.klass}`{nearest(row.klass, classes)}.")
+            sources.complain(place, f"There is no class `{row.klass}`{nearest(row.klass, classes)}")
         elif classes[row.klass] != row.kind:
             sources.complain(place, f"The class `{row.klass}` is for {classes[row.klass]}s, `{row.id}` is another.")
         elif row.kind == "workstation" and len(row.roles) > 1:

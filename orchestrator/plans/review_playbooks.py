@@ -75,7 +75,7 @@ def _lacks(folder: Path, name: str, field: str) -> Iterator[str]:
         return
     if not (folder / name).is_file():
         known = [path.name for path in folder.glob("*.y*ml")]
-        yield f"The playbook plans/playbooks/{name} is missing{nearest(name, known)}."
+        yield f"The playbook plans/playbooks/{name} is missing{nearest(name, known)}"
         return
     # Network steps set no mark: a lost one is settled by reading the gate.
     needed = {"reconnect": (), "isolate": (), "preserve": _MARKS}.get(field, (*_MARKS, _ROTATION))

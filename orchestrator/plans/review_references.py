@@ -31,7 +31,7 @@ def review_references(report: Report) -> None:
         if target not in known[kind]:
             message = f"{str(about[0]).capitalize()} `{about[1]}` names the {kind} `{target}`, which is nowhere"
             blocked = (str(about[1]),) if about[0] == "host" else ()
-            report.error(about, f"{message}{nearest(target, known[kind])}.", hosts=blocked)
+            report.error(about, f"{message}{nearest(target, known[kind])}", hosts=blocked)
 
 
 def references(content: Content) -> Iterator[Reference]:

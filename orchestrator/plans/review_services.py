@@ -63,7 +63,7 @@ def _review_quorums(report: Report, graph: Graph) -> None:
     units = _units(report)
     for unit, members in units.items():
         if len(members) == 1:
-            message = f"`{members[0].id}` is alone in the unit `{unit}`{nearest(unit, units.keys() - {unit})}."
+            message = f"`{members[0].id}` is alone in the unit `{unit}`{nearest(unit, units.keys() - {unit})}"
             report.warn(("service", members[0].id, "unit"), message)
 
 

@@ -1,0 +1,156 @@
+"""Entries that do not fit are left out and answered with a sentence a hospital IT person can act on."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.small_estate import SmallEstate
+
+SERVICES = "inventory/services.yaml"
+
+
+def said(small: SmallEstate) -> list[str]:
+    return [f"{one.file}:{one.line}:{one.column} {one.message}" for one in small.loaded()]
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "sentence"),
+    [
+        (SERVICES, "needs: {restore: [hypervisor]}", "needs: {restor: [hypervisor]}",
+         "7:13 Service `backup`: There is no field `needs.restor` here; did you mean `restore`?"),
+        (SERVICES, "needs: {restore: [hypervisor]}", "quorum: many",
+         "7:5 Service `backup`: `quorum` does not fit: input should be a valid integer"),
+        (SERVICES, "needs: {restore: [hypervisor]}", "quorum: 0",
+         "7:5 Service `backup`: `quorum` does not fit: input should be greater than or equal to 1; it is 0."),
+        (SERVICES, "needs: {restore: [hypervisor]}", "needs: [hypervisor]",
+         "7:5 Service `backup`: `needs` must be a group of fields; it is ['hypervisor']."),
+        (SERVICES, "needs: {restore: [hypervisor]}", "needs: {restore: hypervisor}",
+         "7:13 Service `backup`: `needs.restore` must be a list; it is 'hypervisor'."),
+        (SERVICES, "needs: {restore: [hypervisor]}", "needs: {restore: [Hyper Visor]}",
+         "7:23 Service `backup`: `needs.restore.0` must be an id: at most 63 small letters"),
+        (SERVICES, "name: {en: Backup repository, fr: Dépôt de sauvegarde}", "name: {en: Backup repository}",
+         "6:5 Service `backup`: The field `name.fr` is missing."),
+        (SERVICES, "fr: Dépôt de sauvegarde", "fr: 12",
+         "6:35 Service `backup`: `name.fr` must be text (put it in quotes); it is 12."),
+        (SERVICES, "fr: Dépôt de sauvegarde", 'fr: "a\\tb"',
+         "6:35 Service `backup`: `name.fr` must be one line of printable text"),
+        (SERVICES, "kind: outside", "kind: inner",
+         "29:5 Service `lab-vendor`: `kind` must be 'inside' or 'outside'; it is 'inner'."),
+        ("inventory/sites.yaml", "prober: 10.10.250.2", "prober: 10.10.256.2",
+         "7:5 Site `north`: `prober` must be an IPv4 address such as 10.1.2.3; it is '10.10.256.2'."),
+        ("inventory/sites.yaml", "    prober: 10.20.250.2\n", "",
+         "12:5 Site `south`: The field `prober` is missing."),
+        ("inventory/sites.yaml", "control: 10.10.250.1:443", "control: 10.10.250.1",
+         "8:5 Site `north`: `control` must be an address and port such as 10.1.2.3:443"),
+        ("plans/classes.yaml", "source: repository:backup", "source: tape",
+         "15:5 Class `directory-server`: `source` must be `media`, `spare`, `repository:SERVICE`"),
+        ("plans/classes.yaml", "strategies: [reimage, replace]", "strategies: []",
+         "9:5 Class `first-server`: `strategies` does not fit"),
+        ("plans/capacity.yaml", 'start: "07:00"', 'start: "7:00"',
+         "10:15 Shift `day`: `start` must be a time such as 07:30; it is '7:00'."),
+        ("plans/restart.yaml", "order: [laboratory", "order: [Laboratory",
+         "3:9 `order.0` must be an id"),
+        ("plans/restart.yaml", "scenario:", "scenary:",
+         "2:1 There is no field `scenary` here; did you mean `scenario`?"),
+        ("checks/laboratory.yaml", "service: lis", "service: lis, class: server",
+         "3:5 Check `lis-reads-an-order`: A check has exactly one of service, interface, class."),
+        ("checks/laboratory.yaml", "level: L2", "level: L4",
+         "3:44 Check `lis-reads-an-order`: `level` must be 'L0', 'L1', 'L2' or 'L3'; it is 'L4'."),
+    ],
+)  # fmt: skip
+def test_a_field_that_does_not_fit_is_named_with_its_line_column_and_what_would_fit(
+    tmp_path: Path, file: str, old: str, new: str, sentence: str
+) -> None:
+    small = SmallEstate(tmp_path)
+    small.edit(file, old, new)
+    found = said(small)
+    assert len(found) == 1, found
+    assert found[0].startswith(f"{file}:{sentence}")
+    assert found[0].endswith(".") or found[0].endswith("?")
+
+
+def test_all_problems_are_told_in_one_pass(tmp_path: Path) -> None:
+    small = SmallEstate(tmp_path)
+    small.edit(SERVICES, "kind: outside", "kind: inner\n    color: red")
+    small.edit("inventory/sites.yaml", "kind: hospital", "kind: castle")
+    small.edit("inventory/servers.csv", "10.10.1.5", "ten")
+    small.edit("plans/restart.yaml", "scenario:", "scenary:")
+    assert [one.file for one in small.loaded()] == [
+        "inventory/servers.csv", SERVICES, SERVICES, "inventory/sites.yaml", "plans/restart.yaml",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "sentence"),
+    [
+        (SERVICES, "- id: a\n", "1:1 The file must hold `services:` followed by a list."),
+        (SERVICES, "services: {a: 1}\n", "1:1 The file must hold `services:` followed by a list."),
+        (SERVICES, "just words\n", "1:1 The file must hold `services:` followed by a list."),
+        (SERVICES, "services: []\nservice: []\n", "2:1 There is no `service` in this file; did you mean `services`?"),
+        (SERVICES, "services: [3]\n", "1:12 `the entry` must be a group of fields; it is 3."),
+        ("plans/restart.yaml", "- a\n", "1:1 `the entry` must be a group of fields; it is ['a']."),
+        ("plans/capacity.yaml", "pool: []\n", "1:1 There is no `pool` in this file; did you mean `pools`?"),
+    ],
+)
+def test_a_file_of_another_shape_says_what_it_must_hold(tmp_path: Path, file: str, text: str, sentence: str) -> None:
+    small = SmallEstate(tmp_path)
+    (small.path / file).write_text(text)
+    assert f"{file}:{sentence}" in said(small)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [
+        ("lis-1,north,NDC", "LIS 1,north,NDC", "Host `LIS 1`: `id` must be an id: at most 63 small letters"),
+        ("lis-1,north,NDC", "lis-1,,NDC", "Host `lis-1`: The field `site` is missing."),
+        (",lis,server,", ",lis,,", "Host `lis-1`: The field `class` is missing."),
+        (",lis,server,", ",lis LIS,server,", "Host `lis-1`: `services.1` must be an id"),
+        ("10.10.201.5", "10.10.201", "Host `lis-1`: `management` must be an IPv4 address such as 10.1.2.3"),
+    ],
+)
+def test_a_bad_row_is_left_out_and_blocks_only_its_host(tmp_path: Path, old: str, new: str, sentence: str) -> None:
+    small = SmallEstate(tmp_path)
+    small.edit("inventory/servers.csv", old, new)
+    found = small.loaded()
+    assert [(one.file, one.line, one.column) for one in found] == [("inventory/servers.csv", 7, None)]
+    assert found[0].message.startswith(sentence)
+    assert found[0].hosts == (re.sub(",.*", "", new) if new.startswith("LIS") else "lis-1",)
+
+
+def test_a_row_without_an_id_concerns_the_whole_estate(tmp_path: Path) -> None:
+    small = SmallEstate(tmp_path)
+    small.edit("inventory/servers.csv", "lis-1,north,NDC", ",north,NDC")
+    assert [(one.message, one.hosts) for one in small.loaded()] == [("The field `id` is missing.", ())]
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "earlier"),
+    [
+        ("inventory/servers.csv", "pacs-1,", "lis-1,", "inventory/servers.csv line 7"),
+        ("inventory/workstations.csv", "lab-n-2,", "lis-1,", "inventory/servers.csv line 7"),
+        ("inventory/workstations.csv", "lab-n-2,", "north,", "inventory/sites.yaml line 3"),
+        ("inventory/devices.csv", "ct-1,", "lis-1,", "inventory/servers.csv line 7"),
+        (SERVICES, "- id: pacs", "- id: lis", "inventory/services.yaml line 30"),
+        ("checks/radiology.yaml", "pacs-finds-a-study", "lis-reads-an-order", "checks/laboratory.yaml line 3"),
+        ("plans/roster.yaml", "id: operator-2", "id: operator-1", "plans/roster.yaml line 3"),
+    ],
+)
+def test_an_id_stands_once_over_hosts_sites_and_devices_and_once_per_other_kind(
+    tmp_path: Path, file: str, old: str, new: str, earlier: str
+) -> None:
+    small = SmallEstate(tmp_path)
+    line = small.line_of(file, old)
+    small.edit(file, old, new)
+    found = [one for one in small.loaded() if "stands already" in one.message]
+    assert [(one.file, one.line) for one in found] == [(file, line)]
+    assert f"stands already at {earlier}" in found[0].message
+
+
+def test_the_same_word_may_name_a_function_a_service_and_a_class(tmp_path: Path) -> None:
+    small = SmallEstate(tmp_path)
+    small.edit(SERVICES, "- id: pacs", "- id: radiology")
+    small.edit("plans/classes.yaml", "- id: workstation", "- id: radiology")
+    assert small.loaded() == []
