@@ -127,6 +127,12 @@ def test_two_separate_circles_are_two_errors() -> None:
     assert paths == [["ad", "dns", "ad"], ["ehr", "pacs", "ehr"]]
 
 
+def test_the_earliest_step_at_which_a_service_is_needed_counts() -> None:
+    content = with_classes(small_estate(), host_class("scanned", needs=Needs(inspect=("ad",), reconnect=("dns",))))
+    content = with_hosts(content, *(server(name, "north", "lis", klass="scanned") for name in ("lis-1", "lis-2")))
+    assert build(content).needs["lis"] == {"ad": Need("inspect", "scanned"), "dns": Need("reconnect", "scanned")}
+
+
 def test_references_to_nothing_are_passed_over() -> None:
     content = with_services(small_estate(), service("lis", "laboratory", needs=Needs(restore=("no-such-service",))))
     content = with_hosts(content, server("lis-1", "north", "lis", "no-such-service", klass="no-such-class"))

@@ -10,7 +10,7 @@ from orchestrator import canonical
 from orchestrator.errors import UsageError
 from orchestrator.inventory.model import Activity, Interface, Needs
 from orchestrator.plans import plan_text
-from orchestrator.plans.model import Content, GateRule, Plan, Slice, Split, Timing
+from orchestrator.plans.model import Content, GateRule, Plan, Slice, Split, StepTimes, Timing
 from orchestrator.plans.waves import derive
 from tests.estates import (
     FUNCTIONS,
@@ -147,8 +147,13 @@ def test_a_foundation_host_is_explained_by_the_chain_of_needs_from_the_laborator
         "Needed: laboratory uses lis, lis needs backup to restore (its hosts of class server do), "
         "backup-1 plays backup.",
         "backup is played by 1 host; its gate in foundations asks for 1.",
-        "It is as urgent as laboratory, one of those counted on; 164 s of work hang on it, its own included.",
+        "It is as urgent as laboratory, one of those counted on; 2 min of work hang on it, its own included.",
     ]
+
+
+def test_long_chains_are_told_in_hours() -> None:
+    slow = host_class("workstation", kind="workstation", duration_s=StepTimes(restore=9000, inspect=60, reconnect=60))
+    assert "2 h 32 min of work hang on it" in why(with_classes(small_estate(), slow), "lab-ws-2")
 
 
 def test_a_surplus_server_is_told_that_it_is_beyond_those_counted_on() -> None:

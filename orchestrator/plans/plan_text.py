@@ -16,7 +16,7 @@ from orchestrator.inventory.model import Host
 from orchestrator.plans import priority
 from orchestrator.plans.drafts import UNASSIGNED
 from orchestrator.plans.model import Content, Gate, Plan, Wave
-from orchestrator.plans.needs import Graph, Need, build, closure, function_roots, left_off
+from orchestrator.plans.needs import Graph, Need, build, closure, function_roots
 
 _LEGEND = """A gate passes when its services are in service, messages cross its interfaces, and two thirds of its posts
 at each site work: so many passes in a row, over at least so long."""
@@ -61,10 +61,11 @@ def why_host(content: Content, plan: Plan, host_id: str) -> list[str]:
     wave = next((wave for wave in plan.waves if host_id in wave.hosts), None)
     if wave is None:
         return [_off(content, host)]
+    services = [each for each in host.services if each in graph.services]
     return [
         _place(wave),
-        *(_chain(graph, host) if host.services else [_membership(wave, host)]),
-        *(_quorum(graph, wave, service, host_id) for service in host.services if service in graph.services),
+        *(_chain(graph, host) if services else [_membership(wave, host)]),
+        *(_quorum(graph, wave, service) for service in services),
         _urgency(content, plan, host_id),
     ]
 
@@ -124,13 +125,21 @@ def _gate_text(gate: Gate) -> str:
     if gate.posts:
         posts = sum(len(posts) for posts in gate.posts.values())
         asked.append(f"{sum(gate.need.values())} of {_count(posts, 'post')}")
-    soak = f"{gate.soak_s // 60} min" if gate.soak_s >= 120 else f"{gate.soak_s} s"
     owed = f"; owed: {', '.join(gate.owed_interfaces)}" if gate.owed_interfaces else ""
-    return f"{', '.join(asked) or 'nothing to judge'}; {_count(gate.passes, 'pass', 'passes')} over {soak}{owed}"
+    steady = f"{_count(gate.passes, 'pass', 'passes')} over {_spell(gate.soak_s)}"
+    return f"{', '.join(asked) or 'nothing to judge'}; {steady}{owed}"
 
 
 def _count(number: int, one: str, many: str = "") -> str:
     return f"{number} {one if number == 1 else many or one + 's'}"
+
+
+def _spell(duration_s: int) -> str:
+    """Whole minutes from two minutes on, hours from two hours on."""
+    if duration_s < 120:
+        return f"{duration_s} s"
+    minutes = duration_s // 60
+    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60:02} min"
 
 
 def _activities(content: Content, plan: Plan) -> dict[str, list[str]]:
@@ -156,9 +165,7 @@ def _known(content: Content, host_id: str) -> Host:
 def _off(content: Content, host: Host) -> str:
     if host.id in content.restart.leave_off:
         return f"{host.id} stays off: restart.yaml names it under leave_off."
-    if host.id in left_off(content):
-        return f"{host.id} stays off: its class {host.klass} begins with leave_off."
-    return f"{host.id} is in no wave: nothing needs the services it plays."
+    return f"{host.id} stays off: its class {host.klass} begins with leave_off."
 
 
 def _place(wave: Wave) -> str:
@@ -225,17 +232,17 @@ def _through(need: Need) -> str:
     return f" (its hosts of class {need.klass} do)" if need.klass else ""
 
 
-def _quorum(graph: Graph, wave: Wave, service: str, host_id: str) -> str:
-    count, quorum = len(graph.players[service]), graph.services[service].quorum
+def _quorum(graph: Graph, wave: Wave, service: str) -> str:
     gate = f"its gate in {wave.name}" if service in wave.services else "its gate"
-    return f"{service} is played by {_count(count, 'host')}; {gate} asks for {quorum}."
+    players = _count(len(graph.players[service]), "host")
+    return f"{service} is played by {players}; {gate} asks for {graph.services[service].quorum}."
 
 
 def _urgency(content: Content, plan: Plan, host_id: str) -> str:
     ranks = priority.function_ranks(content)
     rank = plan.ranks[host_id]
     names = list(ranks)
-    chain = f"{plan.tail_s[host_id]} s of work hang on it, its own included"
+    chain = f"{_spell(plan.tail_s[host_id])} of work hang on it, its own included"
     if rank >= 2 * len(ranks):
         return f"It comes after everything a function needs; {chain}."
     urgent = f"as urgent as {names[rank % len(names)]}"
