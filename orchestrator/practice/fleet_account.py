@@ -37,18 +37,26 @@ def claim() -> Account:
         return Account(own.pw_name, own.pw_uid, own.pw_gid)
     _PRIVSEP.mkdir(mode=0o755, exist_ok=True)
     handle = os.open(_LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    fcntl.flock(handle, fcntl.LOCK_EX)
+    fcntl.flock(handle, fcntl.LOCK_SH)  # waits only while a last fleet removes the user
     try:
-        if not exists():
-            # '*' and not '!': sshd refuses a locked account. dash: bash start-up costs five times as much.
-            _run("useradd", "--system", "--no-create-home", "--home-dir", "/", "--gid", "nogroup", USER)
-        _run("usermod", "--shell", "/bin/dash", "--password", "*", USER)
+        _make()
     except Unusable:
         os.close(handle)
         raise
-    fcntl.flock(handle, fcntl.LOCK_SH)
     found = pwd.getpwnam(USER)
     return Account(USER, found.pw_uid, found.pw_gid, handle)
+
+
+def _make() -> None:
+    """Adds the user unless it exists; another fleet may be adding it at the same time."""
+    if not exists():
+        try:
+            # '*' and not '!': sshd refuses a locked account. dash: bash start-up costs five times as much.
+            options = ("--system", "--no-create-home", "--home-dir", "/", "--gid", "nogroup")
+            _run("useradd", *options, "--shell", "/bin/dash", "--password", "*", USER)
+        except Unusable:
+            if not exists():
+                raise
 
 
 def release(account: Account) -> None:

@@ -114,7 +114,7 @@ class FleetFile(Strict):
     seed: int = 0
     ssh_port: int = Field(ge=1, le=65535)
     http_port: int = Field(ge=1, le=65535)
-    client_key: str = Field(pattern=r"^ssh-ed25519 [A-Za-z0-9+/=]+( .*)?$")
+    client_key: str = Field(pattern=r"^(ssh-ed25519|ecdsa-sha2-nistp256) [A-Za-z0-9+/=]+( .*)?$")
     engine_pid: str = "engine.pid"
     idle_s: float = Field(default=600, gt=0)
     restore_ms: tuple[int, int] = (300, 1000)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from orchestrator.errors import RelanceError
 from orchestrator.practice import fleet_disk as disk
 from orchestrator.practice.fleet_file import Fault, FleetFile, FleetHost, Folders, Where, write_whole
-from orchestrator.practice.fleet_log import Entry, HostRecord, append, record_of
+from orchestrator.practice.fleet_log import Entry, HostRecord, append, facts_word, record_of
 from orchestrator.practice.ransomware import plant
 
 SLOW_FACTOR = 10
@@ -86,10 +86,10 @@ class PracticeHost:
         return None
 
     def mark_read(self) -> dict[str, object]:
-        """The mark as the contract's JSON."""
-        running = self.record.action in self.record.running
-        mark = {"action": self.record.action, "state": self.record.state, "outcome": self.record.outcome}
-        return {**mark, "running": running}
+        """The mark, whether its action runs now, and what that action has said so far."""
+        now = self.record
+        mark = {"action": now.action, "state": now.state, "outcome": now.outcome}
+        return {**mark, "running": now.action in now.running, "facts": now.facts}
 
     def mark_begin(self, action: str, supersedes: str) -> None:
         """Sets the mark; raises ToolError (9) beside another live mark that `supersedes` does not name, beside work
@@ -119,8 +119,7 @@ class PracticeHost:
         content = disk.archive(self.disk)
         digest = disk.digest_of(content)
         write_whole(self.folders.evidence(digest), content, 0o600)
-        self._note("ran", action, "preserve", "ok")
-        return {"digest": digest, "medium": "fleet-evidence"}
+        return self._ran(action, "preserve", {"digest": digest, "medium": "fleet-evidence"})
 
     def restore_begin(self, action: str, strategy: str) -> RestorePlan:
         """Notes the restore, wipes the disk, and says how it will go."""
@@ -136,7 +135,7 @@ class PracticeHost:
 
     def restore_fail(self, action: str, strategy: str) -> None:
         """Ends the restore as failed; raises ToolError."""
-        self._note("ran", action, f"restore:{strategy}", "failed")
+        self._note("ran", action, f"restore:{strategy}", "failed", "{}")
         raise ToolError(f"The backup of {self.spec.id} cannot be read: block 17 fails its checksum.")
 
     def restore_finish(self, action: str, strategy: str, faults: frozenset[str]) -> dict[str, object]:
@@ -150,10 +149,10 @@ class PracticeHost:
             plant(self.disk, self.spec.id)
         if "silent-service" in faults:
             disk.start_service(self.disk, disk.SERVICE_SILENT)
-        self._note("ran", action, f"restore:{strategy}", "ok")
-        point = self.spec.restore_point_us
-        point_us = self.fleet.restore_point_us if point is None else point
-        return {"host_key": line, "restore_point_us": point_us, "image_digest": digest}
+        own_us = self.spec.restore_point_us
+        point_us = self.fleet.restore_point_us if own_us is None else own_us
+        facts: dict[str, object] = {"host_key": line, "restore_point_us": point_us, "image_digest": digest}
+        return self._ran(action, f"restore:{strategy}", facts)
 
     def cut(self, action: str, tool: str) -> None:
         """Notes that what ran was cut off before it had a result."""
@@ -166,5 +165,8 @@ class PracticeHost:
         hashed = hashlib.scrypt(secret.encode(), salt=salt.encode(), n=2, r=8, p=1, dklen=32).hex()
         (self.disk / "etc").mkdir(parents=True, exist_ok=True)
         write_whole(self.disk / "etc/administrator", f"administrator:{salt}:{hashed}\n".encode())
-        self._note("ran", action, "rotate", "ok")
-        return {"rotated": True}
+        return self._ran(action, "rotate", {"rotated": True})
+
+    def _ran(self, action: str, tool: str, facts: dict[str, object]) -> dict[str, object]:
+        self._note("ran", action, tool, "ok", facts_word(facts))
+        return facts

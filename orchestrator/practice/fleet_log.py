@@ -3,13 +3,14 @@
 Never rewrites a line. A line is `WORD ACTION AT_US DETAIL...`; a host's and a gate's state is what its log says, so
 there is no second file that could disagree with it after a kill.
 
-Host: `begin A t SUPERSEDED|-`, `end A t OUTCOME`, `run A t TOOL`, `ran A t TOOL OUTCOME`, `cut A t TOOL` (the run
+Host: `begin A t SUPERSEDED|-`, `end A t OUTCOME`, `run A t TOOL`, `ran A t TOOL OUTCOME FACTS`, `cut A t TOOL` (the run
 ended without a result), `fault - t KIND WHERE`, `replaced A t`. Gate: `isolate A t HOST`, `isolate-site A t SITE`,
 `reconnect A t HOST`.
 """
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -32,12 +33,13 @@ class Entry:
 
 @dataclass(slots=True)
 class HostRecord:
-    """What a host's log says: its mark, what runs on it now, how often each fault has shown."""
+    """What a host's log says: its mark, what its action said, what runs now, which faults have shown."""
 
     action: str = ""
     state: str = "none"
     outcome: str = ""
     running: dict[str, str] = field(default_factory=dict)
+    facts: dict[str, object] = field(default_factory=dict)
     restores: int = 0
     replaced: bool = False
     faults: dict[tuple[str, str], int] = field(default_factory=dict)
@@ -46,19 +48,28 @@ class HostRecord:
         """Takes one line into account; words it does not know change nothing."""
         match entry.word:
             case "begin":
-                self.action, self.state, self.outcome = entry.action, "begun", ""
+                self.action, self.state, self.outcome, self.facts = entry.action, "begun", "", {}
             case "end":
                 self.state, self.outcome = "ended", entry.detail[0]
             case "run":
                 self.running[entry.action] = entry.detail[0]
                 self.restores += entry.detail[0].startswith("restore:")
-            case "ran" | "cut":
+            case "ran":
+                self.running.pop(entry.action, None)
+                if entry.action == self.action:
+                    self.facts |= json.loads(entry.detail[2])
+            case "cut":
                 self.running.pop(entry.action, None)
             case "fault":
                 key = (entry.detail[0], entry.detail[1])
                 self.faults[key] = self.faults.get(key, 0) + 1
             case "replaced":
                 self.replaced = True
+
+
+def facts_word(facts: dict[str, object]) -> str:
+    """Facts as one word of a line: JSON in which every space is escaped."""
+    return json.dumps(facts, separators=(",", ":")).replace(" ", "\\u0020")
 
 
 def append(path: Path, entry: Entry) -> None:

@@ -29,17 +29,16 @@ MARK = "RELANCE_FLEET"
 SLOW_S = 2.0
 DROP_S = 0.3
 HANG_S = 300.0
-_SIGKILL_AFTER_S = 2.0
 
-# One key exchange and cipher: curve25519 costs a third of the post-quantum default, and this is loopback.
+# P-256 alone: OpenSSL computes it in a tenth of the time of sshd's own curve25519, and this is loopback.
 # MaxSessions: a batch of 50 hosts shares one connection to its site's gate.
 _CONFIG = """\
 AuthorizedKeysFile {door}/authorized_keys
 AuthenticationMethods publickey
-KexAlgorithms curve25519-sha256
+KexAlgorithms ecdh-sha2-nistp256
 Ciphers aes128-gcm@openssh.com,aes128-ctr
 HostKeyAlgorithms ssh-ed25519
-PubkeyAcceptedAlgorithms ssh-ed25519
+PubkeyAcceptedAlgorithms ssh-ed25519,ecdsa-sha2-nistp256
 StrictModes no
 PermitRootLogin prohibit-password
 AllowUsers {user}
