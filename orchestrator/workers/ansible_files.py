@@ -117,6 +117,7 @@ def _variables(run_dir: Path, request: Request) -> dict[str, object]:
         "relance_action": request.action,
         "relance_host": request.host,
         "relance_site": request.site,
+        "relance_address": request.address,
         "relance_strategy": request.strategy,
         "relance_supersedes": request.supersedes,
         "relance_cancelled": str(cancel_file(run_dir, request.action)),

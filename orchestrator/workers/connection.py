@@ -15,6 +15,7 @@ from orchestrator.clock import SystemClock
 from orchestrator.errors import RelanceError
 
 _CLOCK = SystemClock()
+Key = paramiko.PKey
 _CHUNK = 1 << 16
 _STDERR_MAX = 4096
 
@@ -68,7 +69,7 @@ class Reply:
     cut: bool
 
 
-def load_key(path: Path) -> paramiko.PKey:
+def load_key(path: Path) -> Key:
     """The private key to dial with. Raises Unreached if there is none to use."""
     try:
         return paramiko.PKey.from_path(path)
@@ -76,7 +77,7 @@ def load_key(path: Path) -> paramiko.PKey:
         raise Unreached(f"The SSH key {path.name} cannot be used: {error}.") from error
 
 
-def ask(peer: Peer, key: paramiko.PKey, command: str, limits: Limits = Limits()) -> Reply:
+def ask(peer: Peer, key: Key, command: str, limits: Limits = Limits()) -> Reply:
     """Run one command there. Raises Unreached or Mistrusted, with the peer's address in the sentence."""
     client = _client(peer)
     try:

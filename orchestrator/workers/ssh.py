@@ -14,14 +14,12 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
-import paramiko
-
 from orchestrator import canonical
 from orchestrator.canonical import Json
 from orchestrator.clock import SystemClock
 from orchestrator.errors import RelanceError
 from orchestrator.workers.base import Outcome, Request
-from orchestrator.workers.connection import Limits, Mistrusted, Overran, Peer, Reply, Unreached, ask, load_key
+from orchestrator.workers.connection import Key, Limits, Mistrusted, Overran, Peer, Reply, Unreached, ask, load_key
 
 _CLOCK = SystemClock()
 _MARKERS_MAX = 200
@@ -68,7 +66,7 @@ class Evidence:
     not_examined: tuple[str, ...]
 
 
-def look(request: Request, key: paramiko.PKey, sweep: Sweep, limits: Limits) -> Evidence:
+def look(request: Request, key: Key, sweep: Sweep, limits: Limits) -> Evidence:
     """Inspect one host. Raises Unreached (Mistrusted, Overran) with a sentence, nothing else."""
     token = f"--{secrets.token_hex(8)}"
     peer = Peer(request.address, request.port, request.user, request.host_key)
@@ -162,7 +160,10 @@ def _failed(request: Request, error: RelanceError) -> Outcome:
 def _outcome(action: str, future: Future[Outcome]) -> Outcome:
     if future.cancelled():
         return Outcome(action, "cancelled", "It was cancelled before it began.", {}, _CLOCK.now_us())
-    return future.result()
+    try:
+        return future.result()
+    except Exception as error:  # noqa: BLE001 - the one place where this worker's own fault becomes an outcome
+        return Outcome(action, "failed", f"The inspection broke: {type(error).__name__}: {error}.", {}, _CLOCK.now_us())
 
 
 def _sections(output: bytes, token: str) -> dict[str, bytes]:

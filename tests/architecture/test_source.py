@@ -14,7 +14,7 @@ MODULES = [source for source in SOURCES if source.name != "__init__.py"]
 BROAD = {"Exception", "BaseException"}
 
 # The one place per worker that turns any failure into an event; nowhere else may an unknown failure be caught.
-BROAD_ALLOWED = Counter[str]()
+BROAD_ALLOWED = Counter({"orchestrator/workers/probing.py": 1, "orchestrator/workers/ssh.py": 1})
 
 
 def names(node: ast.expr | None) -> set[str]:
