@@ -1,0 +1,220 @@
+"""What still stands between a host and its next step: the unmet requirements, each as a code and its subject.
+
+Never acts and never formats: `decide` asks whether there is none, `explain` puts each into words, `invariants`
+judges the same rules independently.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from orchestrator.decision import quorum
+from orchestrator.decision.requirements import INSPECT, RECONNECT, RESTORE
+from orchestrator.decision.stages import Stage
+from orchestrator.decision.state import QUARANTINED, State
+
+Blocker = tuple[str, str]
+
+
+def blockers(state: State, host: int, step: str, now_us: int) -> Iterator[Blocker]:
+    """The unmet requirements of `step` for `host`, cheapest to judge first; pools are not among them."""
+    return _BLOCKERS[step](state, host, now_us)
+
+
+def next_step(state: State, host: int) -> str:
+    """The step the host's life asks for from where it stands; empty if it waits for verdicts or for nothing."""
+    stage = state.stage[host]
+    if stage is Stage.BLOCKED:
+        return "restore" if state.evidence_kept(host) else "preserve"
+    if stage is Stage.PRESERVED:
+        return "restore"
+    if stage is Stage.RESTORED:
+        return "inspect"
+    if stage is Stage.INSPECTED:
+        return "reconnect"
+    if host in state.obligations and stage in (Stage.RELEASED, Stage.IN_SERVICE) and not state.inspection[host]:
+        return "inspect"
+    return ""
+
+
+def _common(state: State, host: int, lane: int, now_us: int) -> Iterator[Blocker]:
+    if state.lanes[lane][host]:
+        yield "under-way", state.lanes[lane][host]
+    if host in state.leaving:
+        yield "leaving", state.estate.hosts[host]
+    if state.not_before_us[lane][host] > now_us:
+        yield "not-before", str(state.not_before_us[lane][host])
+    asks = state.asks.get(host)
+    if asks and ("host", "network")[lane] in asks:
+        yield "asks", asks[("host", "network")[lane]]
+
+
+def _preserve(state: State, host: int, now_us: int) -> Iterator[Blocker]:
+    yield from _common(state, host, 0, now_us)
+    if not state.isolated_us[host]:
+        yield "isolation", state.estate.sites[state.estate.site_of[host]]
+    yield from _all_work(state, host)
+
+
+def _restore(state: State, host: int, now_us: int) -> Iterator[Blocker]:
+    yield from _common(state, host, 0, now_us)
+    if state.wave_of[host] < 0:
+        yield "left-off", state.estate.hosts[host]
+    if not state.isolated_us[host]:
+        yield "isolation", state.estate.sites[state.estate.site_of[host]]
+    if not state.evidence_kept(host):
+        yield "evidence", state.estate.hosts[host]
+    if state.strategy[host] == "restore" and not state.t0_us():
+        yield "fact", "t0"
+    if state.strategy[host] == "replace" and not _replaced(state, host):
+        yield "task", f"{state.estate.hosts[host]}/replace"
+    yield from _needs(state, host, RESTORE)
+    yield from _tasks(state, host, RESTORE, now_us)
+    yield from _quarantine_room(state, host)
+    yield from _all_work(state, host)
+
+
+def _inspect(state: State, host: int, now_us: int) -> Iterator[Blocker]:
+    yield from _common(state, host, 0, now_us)
+    if host not in state.obligations and not state.waves[state.wave_of[host]].horizon:
+        yield "horizon", state.estate.waves[state.wave_of[host]].name
+    yield from _needs(state, host, INSPECT)
+    yield from _all_work(state, host)
+
+
+def _reconnect(state: State, host: int, now_us: int) -> Iterator[Blocker]:
+    yield from but_unit(state, host, now_us)
+    if unit_wants(state, host, now_us) is False:
+        yield "unit", ",".join(state.estate.services[service] for service in state.estate.services_of[host])
+
+
+def but_unit(state: State, host: int, now_us: int) -> Iterator[Blocker]:
+    """The unmet requirements of a reconnect that do not come from the host's own unit."""
+    yield from _common(state, host, 1, now_us)
+    if state.connection[host] != QUARANTINED:
+        yield "quarantine", state.estate.hosts[host]
+    missing = quorum.verdicts_missing(state, host, now_us)
+    if missing:
+        yield "verdicts", str(missing)
+    yield from wave_blockers(state, host, now_us)
+    if "breach_closed" not in state.facts:
+        yield "fact", "breach_closed"
+    yield from freeze_blockers(state, host)
+    yield from _needs(state, host, RECONNECT)
+    yield from _tasks(state, host, RECONNECT, now_us)
+
+
+def wave_blockers(state: State, host: int, now_us: int) -> Iterator[Blocker]:
+    """What the host's wave still lacks: launch, a launcher who is not a signer, no hold, ancestors' gates."""
+    wave = state.wave_of[host]
+    if wave < 0:
+        yield "left-off", state.estate.hosts[host]
+        return
+    name = state.estate.waves[wave].name
+    if not state.waves[wave].launchers:
+        yield "launch", name
+    elif not quorum.separated(state, host, now_us):
+        yield "separation", name
+    for cause in state.waves[wave].holds:
+        if not _exempt(state, host, cause):
+            yield "hold", f"{name}: {cause}"
+    for ancestor in state.ancestors[wave]:
+        if not state.waves[ancestor].passed_us:
+            yield "gate", state.estate.waves[ancestor].name
+
+
+def freeze_blockers(state: State, host: int) -> Iterator[Blocker]:
+    """The freezes that bind this host's reconnect."""
+    if state.jump_us:
+        yield "clock", str(state.jump_us)
+    if not state.freezes:
+        return
+    site = state.estate.sites[state.estate.site_of[host]]
+    for scope in ("all", f"site:{site}", f"host:{state.estate.hosts[host]}"):
+        if scope in state.freezes:
+            yield "freeze", scope
+
+
+def _all_work(state: State, host: int) -> Iterator[Blocker]:
+    if not state.freezes:
+        return
+    site = state.estate.sites[state.estate.site_of[host]]
+    for scope in ("all", f"site:{site}", f"host:{state.estate.hosts[host]}"):
+        if state.freezes.get(scope) == "all-work":
+            yield "freeze", scope
+
+
+def _exempt(state: State, host: int, cause: str) -> bool:
+    """A relapse never holds the hosts of the relapsed service, nor those of what it needs: they are its cure."""
+    kind, _, name = cause.partition(":")
+    if kind != "relapse":
+        return False
+    cure = state.estate.closure[state.estate.service_number[name]]
+    return any(service in cure for service in state.estate.services_of[host])
+
+
+def _needs(state: State, host: int, step: int) -> Iterator[Blocker]:
+    met = state.up if step == RECONNECT else state.good
+    for service in state.estate.groups[state.estate.group_of[host]].needs[step]:
+        if not met[service] and service not in state.dropped:
+            yield "need", state.estate.services[service]
+
+
+def _tasks(state: State, host: int, step: int, now_us: int) -> Iterator[Blocker]:
+    for task in state.estate.groups[state.estate.group_of[host]].tasks[step]:
+        key = f"{state.estate.hosts[host]}/{task.id}"
+        if not task_stands(state, key, now_us):
+            yield "task", key
+
+
+def task_stands(state: State, key: str, now_us: int) -> bool:
+    """Whether the task is confirmed and has not expired."""
+    task = state.tasks.get(key)
+    if task is None or task.status != "confirmed":
+        return False
+    known = state.estate.tasks.get(key)
+    expires_s = known.spec.expires_s if known else None
+    return expires_s is None or task.confirmed_us + expires_s * 1_000_000 > state.expiry_now(now_us)
+
+
+def _replaced(state: State, host: int) -> bool:
+    task = state.tasks.get(f"{state.estate.hosts[host]}/replace")
+    return task is not None and task.status == "confirmed"
+
+
+def _quarantine_room(state: State, host: int) -> Iterator[Blocker]:
+    """Beyond the declared size of a site's quarantine only hosts of the horizon start a restore."""
+    site = state.estate.site_of[host]
+    limit = state.estate.quarantine_max[site]
+    if limit is not None and state.quarantine_used[site] >= limit and not state.waves[state.wave_of[host]].horizon:
+        yield "quarantine-full", state.estate.sites[site]
+
+
+def unit_wants(state: State, host: int, now_us: int) -> bool | None:
+    """Whether the host's unit lets it out now; None where it has no needs inside a unit.
+
+    A unit comes out when every member service has k hosts that are out or could follow in this same turn; then only
+    as many as each service still lacks go, and the others follow once all its services are in service.
+    """
+    group = state.estate.groups[state.estate.group_of[host]]
+    if not group.unit_needs:
+        return None
+    services = {*group.unit_needs, *(service for service in group.services if state.estate.unit[service])}
+    services -= state.dropped
+    if all(state.up[service] for service in services):
+        return True
+    for service in services:
+        reachable = quorum.out_of(state, service)
+        if reachable < state.quorum[service]:
+            reachable += sum(could_follow(state, other, now_us) for other in state.estate.players[service])
+        if reachable < state.quorum[service]:
+            return False
+    return any(quorum.out_of(state, service) < state.quorum[service] for service in group.services)
+
+
+def could_follow(state: State, host: int, now_us: int) -> bool:
+    """Whether only its unit's needs keep this host in quarantine."""
+    return state.stage[host] is Stage.INSPECTED and next(but_unit(state, host, now_us), None) is None
+
+
+_BLOCKERS = {"preserve": _preserve, "restore": _restore, "inspect": _inspect, "reconnect": _reconnect}

@@ -1,0 +1,100 @@
+"""Who goes next: one ready queue per pool signature, the most urgent first, pools never beyond their size.
+
+Never looks for work: `decide` enqueues a host whose requirements are met; a full pool parks the queues that wait on
+it until a slot comes back, so nothing is rescanned.
+"""
+
+from __future__ import annotations
+
+import heapq
+
+from orchestrator.decision.state import State
+
+MINUTE_US = 60_000_000
+Signature = tuple[int, ...]
+
+
+def signature(state: State, host: int, step: int) -> Signature:
+    """The pools an action takes; a workstation's reconnect also takes its site's pace, counted as -1 - site."""
+    group = state.estate.groups[state.estate.group_of[host]]
+    pools = group.pools[step]
+    if step == 3 and not state.estate.is_server[host]:
+        return (-1 - group.site, *pools)
+    return pools
+
+
+def enqueue(state: State, host: int, step: int) -> None:
+    """Puts a host whose `step` may start into its queue; a second time with the same urgency does nothing."""
+    urgency = state.urgency[host]
+    obligation = state.obligations.get(host)
+    if obligation is not None:
+        urgency += -len(state.urgency) if obligation.holds else len(state.urgency)
+    mark = urgency + len(state.urgency) + 1
+    if state.queued[host] == mark:
+        return
+    state.queued[host] = mark
+    pools = signature(state, host, step)
+    heapq.heappush(state.ready.setdefault(pools, []), (urgency, host))
+    state.live_signatures[pools] = None
+
+
+def take(state: State, now_us: int) -> int:
+    """The most urgent ready host whose pools all have room, removed from its queue; -1 if there is none."""
+    best: tuple[int, int] | None = None
+    chosen: Signature = ()
+    for pools in list(state.live_signatures):
+        heap = _without_stale(state, pools)
+        if not heap or _parked(state, pools, now_us):
+            del state.live_signatures[pools]
+        elif best is None or heap[0] < best:
+            best, chosen = heap[0], pools
+    if best is None:
+        return -1
+    heapq.heappop(state.ready[chosen])
+    state.queued[best[1]] = 0
+    return best[1]
+
+
+def _without_stale(state: State, pools: Signature) -> list[tuple[int, int]]:
+    heap = state.ready[pools]
+    while heap and state.queued[heap[0][1]] != heap[0][0] + len(state.urgency) + 1:
+        heapq.heappop(heap)
+    return heap
+
+
+def _parked(state: State, pools: Signature, now_us: int) -> bool:
+    for pool in pools:
+        if pool < 0:
+            recent = state.recent[-1 - pool]
+            if recent.maxlen == len(recent) and recent[0] + MINUTE_US > now_us:
+                state.wake_at(recent[0] + MINUTE_US, "pace", -1 - pool)
+                return True
+        elif state.in_use[pool] >= state.estate.pools[pool].size:
+            state.waiting_on[pool][pools] = None
+            return True
+    return False
+
+
+def wake_pace(state: State, site: int) -> None:
+    """A workstation's minute at this site is over: its queues are looked at again."""
+    for pools in state.ready:
+        if pools and pools[0] == -1 - site:
+            state.live_signatures[pools] = None
+
+
+def occupy(state: State, pools: Signature, now_us: int) -> Signature:
+    """Takes a slot of each pool and returns what must be given back."""
+    for pool in pools:
+        if pool < 0:
+            state.recent[-1 - pool].append(now_us)
+        else:
+            state.in_use[pool] += 1
+    return tuple(pool for pool in pools if pool >= 0)
+
+
+def release(state: State, pools: Signature) -> None:
+    """Gives the slots back and lets the queues that waited for them be looked at."""
+    for pool in pools:
+        state.in_use[pool] -= 1
+        state.live_signatures.update(state.waiting_on[pool])
+        state.waiting_on[pool].clear()

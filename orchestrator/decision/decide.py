@@ -1,0 +1,414 @@
+"""Decides what follows from an event: admits it, applies it, then one command after another until nothing follows.
+
+Never reads a clock, never acts, never writes the state except through `apply`. Everything that waits stands in an
+agenda (hosts, gates, sites, tasks to look at) that records fill; nothing is scanned for work.
+"""
+
+from __future__ import annotations
+
+import heapq
+
+from orchestrator.decision import capacity, gates, invariants, orders
+from orchestrator.decision.apply import apply
+from orchestrator.decision.blockers import blockers, freeze_blockers, next_step, wave_blockers
+from orchestrator.decision.commands import (
+    Ask,
+    Cancel,
+    ChangeStrategy,
+    Command,
+    Condemn,
+    ConfirmTask,
+    EnterService,
+    Exclude,
+    GiveUp,
+    Issue,
+    OpenTask,
+    Owe,
+)
+from orchestrator.decision.estate import STEP_NUMBER
+from orchestrator.decision.events import (
+    Cancelled,
+    Event,
+    Finished,
+    Judged,
+    Late,
+    Lost,
+    Opened,
+    Ordered,
+    Reading,
+    Swept,
+    Woke,
+)
+from orchestrator.decision.stages import OUT, IllegalEvent, Stage
+from orchestrator.decision.state import CONNECTED, QUARANTINED, STEP, State
+
+SECOND = 1_000_000
+Entry = Event | Command
+
+
+def decide(state: State, event: Event, at_us: int) -> list[Entry]:
+    """The records that follow from `event` at `at_us`, in order, all applied: the event itself, then commands.
+
+    An event that changes nothing worth a record leaves only its commands. Raises IllegalEvent or an error of
+    `orders` with the state unchanged, and InvariantBroken if the core itself is wrong: then nothing may go on.
+    """
+    at_us = max(at_us, state.at_us)
+    event = admit(state, event, at_us)
+    entries: list[Entry] = []
+    if worth_recording(state, event):
+        apply(state, event, at_us)
+        entries.append(event)
+    while (command := next_command(state, at_us)) is not None:
+        invariants.check(state, command, at_us)
+        apply(state, command, at_us)
+        entries.append(command)
+    return entries
+
+
+def admit(state: State, event: Event, at_us: int) -> Event:
+    """Refuses what cannot happen now; turns a result that came after its action's end into `Late`."""
+    if isinstance(event, Finished | Lost | Cancelled):
+        return _admit_result(state, event)
+    if isinstance(event, Ordered):
+        orders.admit(state, event, at_us)
+    elif isinstance(event, Judged):
+        orders.admit_verdict(state, event, at_us)
+    elif isinstance(event, Opened):
+        if state.seq:
+            raise IllegalEvent("A journal is opened once, by its first record.")
+    elif isinstance(event, Reading):
+        _admit_reading(state, event)
+    elif isinstance(event, Swept) and event.site not in state.estate.site_number:
+        raise IllegalEvent(f"There is no site {event.site}.")
+    return event
+
+
+def _admit_result(state: State, event: Finished | Lost | Cancelled) -> Event:
+    if event.action in state.open:
+        return event
+    if event.action not in state.ended:
+        raise IllegalEvent(f"No action {event.action} was ever issued.")
+    if isinstance(event, Finished):
+        return Late(event.action, event.outcome)
+    raise IllegalEvent(f"{event.action} has ended already ({state.ended[event.action]}).")
+
+
+def _admit_reading(state: State, event: Reading) -> None:
+    kind, _, name = event.subject.partition(":")
+    estate = state.estate
+    known = {"host": estate.host_number, "service": estate.service_number}.get(kind)
+    if (known is not None and name in known) or event.subject in estate.interval_us:
+        return
+    raise IllegalEvent(f"There is no subject {event.subject} to read.")
+
+
+def worth_recording(state: State, event: Event) -> bool:
+    """Readings and sweeps leave a record only when they change something or a gate or release counts them."""
+    if isinstance(event, Woke):
+        return False
+    if isinstance(event, Reading):
+        known = state.readings.get(event.subject)
+        if known is None or known.outcome != event.outcome:
+            return True
+        kind, _, name = event.subject.partition(":")
+        if kind == "host":
+            return state.stage[state.estate.host_number[name]] is Stage.RELEASED
+        waves = state.estate.gates_of_subject.get(event.subject, ())
+        return any(state.waves[wave].launchers and not state.waves[wave].passed_us for wave in waves)
+    if isinstance(event, Swept):
+        return _sweep_matters(state, event)
+    return True
+
+
+def _sweep_matters(state: State, event: Swept) -> bool:
+    site = state.estate.site_number[event.site]
+    if not event.control:
+        return state.missed[site] < 3
+    if state.missed[site]:
+        return True
+    answered = set(event.answered)
+    for host in state.estate.hosts_of_site[site]:
+        if state.stage[host] in OUT or state.stage[host] is Stage.RECONNECTING:
+            continue
+        proven = 0 < state.isolated_us[host] < event.begun_us
+        if state.estate.hosts[host] in answered:
+            if state.connection[host] != CONNECTED or proven:
+                return True
+        elif proven and state.connection[host] != QUARANTINED:
+            return True
+    return False
+
+
+def next_command(state: State, now_us: int) -> Command | None:
+    """The next thing to do, safety first: isolations, holds, then hosts, gates, tasks, and who may start."""
+    _wake(state, now_us)
+    if state.horizon_stale:
+        gates.refresh_horizon(state)
+    for look in (_sites, _holds, _stale_reconnects, _hosts, _gates, _tasks, _start):
+        command = look(state, now_us)
+        if command is not None:
+            return command
+    return None
+
+
+def _wake(state: State, now_us: int) -> None:
+    while state.timers and state.timers[0][0] <= now_us:
+        _, what, number = heapq.heappop(state.timers)
+        if what == "host":
+            state.dirty[number] = None
+        elif what == "gate":
+            state.dirty_gates[number] = None
+        elif what == "site":
+            state.dirty_sites[number] = None
+        elif what == "pace":
+            capacity.wake_pace(state, number)
+        else:
+            state.task_agenda.update(dict.fromkeys(state.estate.tasks))
+
+
+def _sites(state: State, now_us: int) -> Command | None:
+    while state.dirty_sites:
+        site = next(iter(state.dirty_sites))
+        command = _site(state, site, now_us)
+        if command is not None:
+            return command
+        del state.dirty_sites[site]
+    return None
+
+
+def _site(state: State, site: int, now_us: int) -> Command | None:
+    """Isolates a site once; witnesses do it where the site says so, and beside the playbook after three tries."""
+    if state.site_isolated_us[site] or not state.roster:
+        return None
+    name = state.estate.sites[site]
+    key = f"{name}/isolate"
+    by_people = state.estate.by_witnesses[site] or state.site_tries[site] >= state.estate.timing.tries
+    if by_people and key not in state.tasks:
+        return OpenTask(key, "the site must be cut off the production network")
+    if state.estate.by_witnesses[site] or state.site_lane[site] or state.site_not_before_us[site] > now_us:
+        return None
+    return Issue(f"{name}/isolate/{state.site_attempts[site] + 1}", name, "isolate")
+
+
+def _holds(state: State, now_us: int) -> Command | None:
+    if not state.relapse_stale:
+        return None
+    command = next(gates.relapses(state), None)
+    if command is None:
+        state.relapse_stale = False
+    return command
+
+
+def _stale_reconnects(state: State, now_us: int) -> Command | None:
+    """Reconnects that have not begun are stopped when their wave, their needs or a freeze no longer let them go."""
+    if not state.reconnects_stale:
+        return None
+    for name, action in state.open.items():
+        if action.step != "reconnect" or action.cancel_asked:
+            continue
+        fallen = next(wave_blockers(state, action.host, now_us), None) or next(
+            freeze_blockers(state, action.host), None
+        )
+        needs = state.estate.group(action.host).needs[3]
+        if fallen is None and all(state.up[need] or need in state.dropped for need in needs):
+            continue
+        return Cancel(name, " ".join(fallen) if fallen else "a service it needs is no longer in service")
+    state.reconnects_stale = False
+    return None
+
+
+def _hosts(state: State, now_us: int) -> Command | None:
+    while state.dirty:
+        host = next(iter(state.dirty))
+        command = _host(state, host, now_us)
+        if command is not None:
+            return command
+        del state.dirty[host]
+    return None
+
+
+def _host(state: State, host: int, now_us: int) -> Command | None:
+    """What must be said or done about one host now; a step that may start is put into its queue."""
+    command = _network(state, host, now_us) or _leaving(state, host) or _verdict_on_life(state, host)
+    if command is not None:
+        return command
+    if state.stage[host] in OUT:
+        command = _out(state, host, now_us)
+        if command is not None:
+            return command
+    step = next_step(state, host)
+    if not step:
+        return None
+    blocker = next(blockers(state, host, step, now_us), None)
+    if blocker is None:
+        capacity.enqueue(state, host, STEP_NUMBER[step])
+    elif blocker[0] == "task" and blocker[1] not in state.tasks:
+        return OpenTask(blocker[1], f"{state.estate.hosts[host]} waits for it before {step}")
+    return None
+
+
+def _network(state: State, host: int, now_us: int) -> Command | None:
+    """Isolation pre-empts everything on the network lane."""
+    if host not in state.isolate_wanted:
+        return None
+    under_way = state.lanes[1][host]
+    if under_way:
+        action = state.open[under_way]
+        if action.step == "reconnect" and not action.cancel_asked:
+            return Cancel(under_way, "the host must be isolated")
+        return None
+    name = state.estate.hosts[host]
+    if state.not_before_us[1][host] > now_us:
+        return None
+    tries = state.tries[host][STEP["isolate"]]
+    if tries and tries % state.estate.timing.tries == 0 and "isolation" not in state.asks.get(host, {}):
+        return Ask(name, "isolation", f"isolating it failed {tries} times: cut it off by hand")
+    return Issue(f"{name}/isolate/{state.attempts[host][STEP['isolate']] + 1}", name, "isolate")
+
+
+def _leaving(state: State, host: int) -> Command | None:
+    if host not in state.leaving:
+        return None
+    for lane in state.lanes:
+        if lane[host]:
+            if state.open[lane[host]].cancel_asked:
+                return None
+            return Cancel(lane[host], "the host is being excluded")
+    return Exclude(state.estate.hosts[host]) if state.stage[host] not in OUT else None
+
+
+def _verdict_on_life(state: State, host: int) -> Command | None:
+    """Whether the host's present strategy is spent, what was restored is too young, or a person must decide."""
+    stage, name, tries = state.stage[host], state.estate.hosts[host], state.tries[host]
+    limit = state.estate.timing.tries
+    if stage in (Stage.BLOCKED, Stage.PRESERVED):
+        return _strategy_spent(state, host)
+    if stage in (Stage.RESTORED, Stage.INSPECTED):
+        point_us, t0_us = state.restore_point_us[host], state.t0_us()
+        if point_us and t0_us and point_us >= t0_us and not state.lanes[0][host] and not state.lanes[1][host]:
+            return Condemn(name, "its restore point is not older than T0")
+        if state.suspects[host] >= 3 and not state.lanes[0][host]:
+            return GiveUp(name, "three inspections in a row were SUSPECT")
+    asks = state.asks.get(host, {})
+    if tries[STEP["inspect"]] >= limit and "host" not in asks:
+        return Ask(name, "host", f"inspect failed {limit} times")
+    if tries[STEP["reconnect"]] >= limit and "network" not in asks:
+        return Ask(name, "network", f"reconnect failed {limit} times")
+    return None
+
+
+def _strategy_spent(state: State, host: int) -> Command | None:
+    name, tries, limit = state.estate.hosts[host], state.tries[host], state.estate.timing.tries
+    if state.lanes[0][host]:
+        return None
+    if state.strategy[host] == "leave_off":
+        return Exclude(name)
+    if state.infected_us[host]:
+        return _next_strategy(state, host, "what was restored is infected")
+    if tries[STEP["restore"]] >= limit:
+        return _next_strategy(state, host, f"{limit} tries of {state.strategy[host]} failed")
+    if state.late_points[host] >= 2:
+        return _next_strategy(state, host, "no restore point older than T0")
+    if tries[STEP["preserve"]] >= limit and "host" not in state.asks.get(host, {}):
+        return Ask(name, "host", f"preserving its evidence failed {limit} times")
+    return None
+
+
+def _next_strategy(state: State, host: int, why: str) -> Command:
+    strategies = state.estate.group(host).klass.strategies
+    present = state.strategy[host]
+    place = strategies.index(present) + 1 if present in strategies else 0
+    name = state.estate.hosts[host]
+    if present == "replace" or place >= len(strategies):
+        return GiveUp(name, f"{why}; no strategy is left")
+    return ChangeStrategy(name, strategies[place], why)
+
+
+def _out(state: State, host: int, now_us: int) -> Command | None:
+    """A released host enters service, owes, or worries someone."""
+    name, timing = state.estate.hosts[host], state.estate.timing
+    if state.stage[host] is Stage.RELEASED and state.passes[host] >= timing.in_service_passes:
+        return EnterService(name)
+    if host in state.recheck and host not in state.obligations:
+        return Owe(name, state.recheck[host], now_us + timing.obligation_s * SECOND, holds=False)
+    asks = state.asks.get(host, {})
+    failing_us = state.failing_us[host]
+    if failing_us and now_us - failing_us >= timing.host_fail_s * SECOND and "check" not in asks:
+        return Ask(name, "check", "its check has read FAIL for too long")
+    owed = state.obligations.get(host)
+    if owed is not None and state.expiry_now(now_us) >= owed.deadline_us and "owed" not in asks:
+        return Ask(name, "owed", f"overdue: {owed.cause}")
+    return None
+
+
+def _gates(state: State, now_us: int) -> Command | None:
+    while state.dirty_gates:
+        wave = next(iter(state.dirty_gates))
+        command = gates.examine(state, wave, now_us)
+        if command is not None:
+            return command
+        del state.dirty_gates[wave]
+    return None
+
+
+def _tasks(state: State, now_us: int) -> Command | None:
+    while state.task_agenda:
+        key = next(iter(state.task_agenda))
+        command = _task(state, key, now_us)
+        if command is not None:
+            return command
+        del state.task_agenda[key]
+    return None
+
+
+def _task(state: State, key: str, now_us: int) -> Command | None:
+    """Opens a gate's task once its services read PASS and its predecessor's wait is over; confirms by machine."""
+    known = state.estate.tasks.get(key)
+    if known is None:
+        return None
+    task = state.tasks.get(key)
+    expires_s = known.spec.expires_s
+    if task is not None and task.status == "confirmed":
+        due_us = task.confirmed_us + (expires_s or 0) * SECOND
+        return OpenTask(key, "it expired") if expires_s and state.expiry_now(now_us) >= due_us else None
+    if task is not None and task.status == "claimed":
+        observed = state.readings.get(state.estate.confirmed_by.get(key, ""))
+        if observed is None or observed.at_us < task.claimed_us or observed.outcome == "UNKNOWN":
+            return None
+        return ConfirmTask(key) if observed.outcome == "PASS" else OpenTask(key, "its check reads FAIL")
+    if task is not None or known.service < 0:
+        return None
+    wave = state.estate.wave_of_service[known.service]
+    if wave < 0 or not state.waves[wave].soak_us:
+        return None
+    return _open_in_order(state, key, now_us)
+
+
+def _open_in_order(state: State, key: str, now_us: int) -> Command | None:
+    after = state.estate.tasks[key].spec.after
+    if after is not None:
+        first = state.tasks.get(f"{key.partition('/')[0]}/{after.task}")
+        if first is None or first.status != "confirmed":
+            return None
+        due_us = first.confirmed_us + after.wait_s * SECOND
+        if now_us < due_us:
+            state.wake_at(due_us, "task", 0)
+            return None
+    return OpenTask(key, "the services of its gate read PASS")
+
+
+def _start(state: State, now_us: int) -> Command | None:
+    """The most urgent host that may start, judged once more before it does."""
+    while (host := capacity.take(state, now_us)) >= 0:
+        step = next_step(state, host)
+        if not step or next(blockers(state, host, step, now_us), None) is not None:
+            continue
+        name = state.estate.hosts[host]
+        return Issue(
+            f"{name}/{step}/{state.attempts[host][STEP[step]] + 1}",
+            name,
+            step,
+            state.strategy[host] if step == "restore" else "",
+            state.superseded.get(host, "") if step in ("preserve", "restore") else "",
+        )
+    return None

@@ -1,0 +1,168 @@
+"""Judges gates, horizons and relapses: what a wave's gate still lacks, and the commands that follow.
+
+Never passes on UNKNOWN, on a stale reading or before the soak is over; never undoes a passed gate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from orchestrator.decision.blockers import task_stands
+from orchestrator.decision.commands import BreakSoak, Command, Hold, PassGate, StartSoak, Unhold
+from orchestrator.decision.stages import GONE, OUT, Stage
+from orchestrator.decision.state import State
+
+Lack = tuple[str, str]
+FAILURES_MIN = 3
+
+
+def lacks(state: State, wave: int, now_us: int) -> Iterator[Lack]:
+    """What keeps the gate from soaking: services not in service, FAIL, old UNKNOWN, interfaces, too few posts."""
+    gate = state.estate.waves[wave]
+    for service, _ in gate.services:
+        if service in state.dropped:
+            continue
+        name = state.estate.services[service]
+        if not state.up[service]:
+            yield "service", name
+        else:
+            yield from _reading_lack(state, f"service:{name}", now_us)
+    for subject in gate.interfaces:
+        yield from _reading_lack(state, subject, now_us)
+    for number, (_, need) in enumerate(gate.posts):
+        good = sum(_post_counts(state, post, now_us) for post in state.posts[wave][number])
+        if good < need:
+            yield "posts", f"{good} of {need} at {_site_of_posts(state, wave, number)}"
+
+
+def _site_of_posts(state: State, wave: int, number: int) -> str:
+    return state.estate.sites[state.estate.site_of[state.estate.waves[wave].posts[number][0][0]]]
+
+
+def _reading_lack(state: State, subject: str, now_us: int) -> Iterator[Lack]:
+    observed = state.readings.get(subject)
+    if observed is None:
+        yield "unread", subject
+    elif observed.outcome == "FAIL":
+        yield "fails", subject
+    elif observed.outcome == "UNKNOWN" and now_us - observed.since_us > 2 * interval_us(state, subject):
+        yield "unknown", subject
+
+
+def pending(state: State, wave: int, now_us: int) -> Iterator[Lack]:
+    """What a soaking gate still waits for: N PASS in a row, fresh; tasks; the soak's end."""
+    gate = state.estate.waves[wave]
+    for subject in subjects(state, wave):
+        observed = state.readings[subject]
+        if observed.outcome != "PASS" or observed.passes < gate.passes:
+            yield "passes", subject
+        elif now_us - observed.at_us > 2 * interval_us(state, subject):
+            yield "stale", subject
+    for key in gate.tasks:
+        if not task_stands(state, key, now_us):
+            yield "task", key
+    ends_us = state.waves[wave].soak_us + gate.soak_us
+    if now_us < ends_us:
+        yield "soak", str(ends_us)
+
+
+def subjects(state: State, wave: int) -> list[str]:
+    """The readings a gate passes on: its services and interfaces (posts count by having entered service)."""
+    gate = state.estate.waves[wave]
+    services = [
+        f"service:{state.estate.services[service]}" for service, _ in gate.services if service not in state.dropped
+    ]
+    return [*services, *gate.interfaces]
+
+
+def interval_us(state: State, subject: str) -> int:
+    """How often the subject is asked, microseconds."""
+    return state.estate.interval_us.get(subject, 60_000_000)
+
+
+def _post_counts(state: State, post: int, now_us: int) -> bool:
+    """A post counts once it entered service and showed no FAIL since, until its class's limit."""
+    limit_us = state.estate.group(post).klass.counts_for_s * 1_000_000
+    return (
+        state.stage[post] is Stage.IN_SERVICE
+        and not state.failing_us[post]
+        and now_us - state.ever_passed_us[post] <= limit_us
+    )
+
+
+def examine(state: State, wave: int, now_us: int) -> Command | None:
+    """The next command about this gate, or None. Asks to be woken when a soak or an UNKNOWN's patience ends."""
+    one = state.waves[wave]
+    if one.failures and "failures" not in one.holds and too_many_failures(state, wave):
+        return Hold(state.estate.waves[wave].name, "failures")
+    if not one.launchers or one.passed_us:
+        return None
+    lack = next(lacks(state, wave, now_us), None)
+    name = state.estate.waves[wave].name
+    if lack is not None:
+        return BreakSoak(name, f"{lack[0]} {lack[1]}") if one.soak_us else None
+    if not one.soak_us:
+        return StartSoak(name)
+    waits = next(pending(state, wave, now_us), None)
+    if waits is None:
+        return PassGate(name, subjects(state, wave))
+    if waits[0] == "soak":
+        state.wake_at(int(waits[1]), "gate", wave)
+    return None
+
+
+def refresh_horizon(state: State) -> None:
+    """Recomputes which waves may be inspected ahead; hosts of a wave that came into sight are looked at again."""
+    ready = [_ready_for_successors(state, wave) for wave in range(len(state.waves))]
+    for wave, one in enumerate(state.waves):
+        horizon = all(ready[ancestor] for ancestor in state.ancestors[wave])
+        if horizon != one.horizon:
+            one.horizon = horizon
+            state.dirty.update(dict.fromkeys(state.members(wave)))
+    state.horizon_stale = False
+
+
+def _ready_for_successors(state: State, wave: int) -> bool:
+    one = state.waves[wave]
+    if one.passed_us:
+        return True
+    services = state.estate.waves[wave].services
+    return bool(one.launchers) and all(state.up[service] or service in state.dropped for service, _ in services)
+
+
+def relapses(state: State) -> Iterator[Command]:
+    """Holds for waves that need a service which passed its gate and no longer reads PASS; their end when it does."""
+    for service, name in enumerate(state.estate.services):
+        home = state.estate.wave_of_service[service]
+        if home < 0 or not state.waves[home].passed_us:
+            continue
+        relapsed = not state.good[service] and service not in state.dropped
+        cause = f"relapse:{name}"
+        for wave in state.estate.waves_needing[service]:
+            held = cause in state.waves[wave].holds
+            if relapsed and not held:
+                yield Hold(state.estate.waves[wave].name, cause)
+            elif held and not relapsed:
+                yield Unhold(state.estate.waves[wave].name, cause)
+
+
+def too_many_failures(state: State, wave: int) -> bool:
+    """More than max(3, 10 %) of the wave failed for good since it was last resumed."""
+    size = len(state.members(wave))
+    return state.waves[wave].failures > max(FAILURES_MIN, size // 10)
+
+
+def substitute_post(state: State, host: int) -> int:
+    """The next post of the same class, site and function from a later wave, or -1."""
+    estate = state.estate
+    hosts = estate.content.inventory.hosts
+    found = [
+        other
+        for other in estate.hosts_of_site[estate.site_of[host]]
+        if hosts[other].klass == hosts[host].klass
+        and hosts[other].function == hosts[host].function
+        and state.wave_of[other] > state.wave_of[host]
+        and state.stage[other] not in GONE
+        and state.stage[other] not in OUT
+    ]
+    return min(found, key=lambda other: state.urgency[other], default=-1)

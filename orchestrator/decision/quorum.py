@@ -1,0 +1,86 @@
+"""Counts: which verdicts count, whether a unit can come out, whether a launcher is someone else than the signers.
+
+Never counts keys, only persons; never counts a verdict that has expired, was superseded or was signed by a revoked
+person.
+"""
+
+from __future__ import annotations
+
+from orchestrator.decision.stages import OUT, Stage
+from orchestrator.decision.state import QUARANTINED, State, Verdict
+
+CLEAN, SUSPECT, INFECTED = "CLEAN", "SUSPECT", "INFECTED"
+
+
+def counting(state: State, host: int, now_us: int, *, expired_too: bool = False) -> dict[str, Verdict]:
+    """The CLEAN verdicts that count for the host's latest inspection, one per person."""
+    at_us = state.expiry_now(now_us)
+    return {
+        verdict.person: verdict
+        for verdict in state.verdicts[host]
+        if verdict.verdict == CLEAN
+        and verdict.indicator_set == state.indicator_set
+        and verdict.person not in state.revoked
+        and (expired_too or verdict.expires_us > at_us)
+    }
+
+
+def verdicts_missing(state: State, host: int, now_us: int) -> int:
+    """How many more persons must say CLEAN; an exception stands in for one, but never for the first."""
+    if state.infected_us[host] or any(verdict.verdict != CLEAN for verdict in state.verdicts[host]):
+        return state.estate.group(host).klass.verdicts_required
+    required = state.estate.group(host).klass.verdicts_required
+    missing = max(0, required - len(counting(state, host, now_us)))
+    if missing and state.exceptions.get(host, 0) > state.expiry_now(now_us):
+        signed = len(counting(state, host, now_us, expired_too=True))
+        return 0 if signed >= max(1, required - 1) else missing
+    return missing
+
+
+def is_clean(state: State, host: int, now_us: int) -> bool:
+    """Invariant 1 as it stands now: inspected, quarantined, and enough distinct persons say CLEAN."""
+    return (
+        state.stage[host] in (Stage.INSPECTED, Stage.RECONNECTING)
+        and state.connection[host] == QUARANTINED
+        and verdicts_missing(state, host, now_us) == 0
+    )
+
+
+def separated(state: State, host: int, now_us: int) -> bool:
+    """Whether at least one launcher of the host's wave is none of the signers of its counting verdicts."""
+    signers = counting(state, host, now_us, expired_too=host in state.exceptions)
+    return any(person not in signers for person in state.waves[state.wave_of[host]].launchers)
+
+
+def out_of(state: State, service: int) -> int:
+    """Hosts of the service that are out or on their way out."""
+    stage = state.stage
+    return sum(stage[host] is Stage.RECONNECTING or stage[host] in OUT for host in state.estate.players[service])
+
+
+def claims_open(state: State, host: int, now_us: int) -> dict[str, int]:
+    """Persons who hold a seat at the host now, with the time their claim ends."""
+    return {person: until for person, until in state.claims.get(host, {}).items() if until > now_us}
+
+
+def seats_open(state: State, host: int, now_us: int) -> int:
+    """Seats nobody has signed or claimed; 0 where the host's verdict is not wanted now."""
+    if not seats_wanted(state, host):
+        return 0
+    signed = {verdict.person for verdict in state.verdicts[host] if verdict.verdict == CLEAN}
+    signed &= counting(state, host, now_us).keys()
+    held = claims_open(state, host, now_us).keys() - signed
+    return max(0, state.estate.group(host).klass.verdicts_required - len(signed) - len(held))
+
+
+def seats_wanted(state: State, host: int) -> bool:
+    """Whether verdicts on this host are asked for: inspected in quarantine and in the horizon, or owing while out."""
+    if host in state.obligations:
+        return state.stage[host] in OUT and bool(state.inspection[host]) and not state.lanes[0][host]
+    wave = state.wave_of[host]
+    return (
+        state.stage[host] is Stage.INSPECTED
+        and state.connection[host] == QUARANTINED
+        and wave >= 0
+        and state.waves[wave].horizon
+    )

@@ -1,0 +1,318 @@
+"""Everything the core knows at one moment, as flat lists indexed by the estate's numbers.
+
+Never decides: `apply` writes it, everything else reads it. What is derived (agenda, ready queue) is not part of
+the digest and is rebuilt by replay.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import heapq
+from collections import deque
+from dataclasses import dataclass, field
+
+from orchestrator import canonical
+from orchestrator.canonical import Json
+from orchestrator.decision.estate import Estate
+from orchestrator.decision.stages import GONE, Stage, Turn, after
+
+UNKNOWN, QUARANTINED, CONNECTED = 0, 1, 2
+CONNECTIONS = ("unknown", "quarantined", "connected")
+STEPS = ("preserve", "restore", "inspect", "reconnect", "isolate")
+STEP = {name: number for number, name in enumerate(STEPS)}
+HOST_LANE, NETWORK_LANE = 0, 1
+LANE = {"preserve": 0, "restore": 0, "inspect": 0, "reconnect": 1, "isolate": 1}
+FOREVER_US = 1 << 53
+
+
+@dataclass(slots=True)
+class Verdict:
+    """A filed verdict on a host's latest inspection."""
+
+    verdict: str
+    person: str
+    indicator_set: str
+    expires_us: int
+    at_us: int
+
+
+@dataclass(slots=True)
+class Obligation:
+    """Something owed on a host that is out."""
+
+    cause: str
+    deadline_us: int
+    holds: bool
+
+
+@dataclass(slots=True)
+class OpenAction:
+    """An action under way. `host` is -1 for the isolation of a site."""
+
+    host: int
+    site: int
+    step: str
+    strategy: str
+    at_us: int
+    pools: tuple[int, ...] = ()
+    cancel_asked: bool = False
+    dispatched: int = 0
+
+
+@dataclass(slots=True)
+class Observed:
+    """The last reading of a subject: outcome, since when, how many PASS in a row, and its time."""
+
+    outcome: str
+    since_us: int
+    at_us: int
+    passes: int
+
+
+@dataclass(slots=True)
+class TaskState:
+    """A task: open, claimed as done by `claimed_by`, or confirmed at `confirmed_us`."""
+
+    status: str = "closed"
+    opened_us: int = 0
+    claimed_by: str = ""
+    claimed_us: int = 0
+    confirmed_us: int = 0
+
+
+@dataclass(slots=True)
+class Member:
+    """A person of the roster as the journal knows it."""
+
+    roles: frozenset[str]
+    key: str
+    valid_from_us: int
+    valid_until_us: int
+
+
+@dataclass(slots=True)
+class OrderState:
+    """An order and who signed it so far."""
+
+    kind: str
+    subject: str
+    args: dict[str, Json]
+    persons: list[str]
+    expires_us: int
+    done: bool = False
+
+
+@dataclass(slots=True)
+class WaveState:
+    """What happened to a wave. `launchers` empty: not launched; `passed_us` 0: gate not passed."""
+
+    launchers: tuple[str, ...] = ()
+    launched_us: int = 0
+    soak_us: int = 0
+    passed_us: int = 0
+    holds: dict[str, int] = field(default_factory=dict)
+    failures: int = 0
+    horizon: bool = False
+
+
+class State:
+    """The whole state. Fields named after the glossary; lists are indexed by host, service, site or wave number."""
+
+    def __init__(self, estate: Estate) -> None:
+        self.estate = estate
+        self.seq = 0
+        self.at_us = 0
+        self.incident = ""
+        self.indicator_set = ""
+        self.facts: dict[str, dict[str, Json]] = {}
+        self.freezes: dict[str, str] = {}
+        self.jump_us = 0
+        self.roster: dict[str, Member] = {}
+        self.revoked: set[str] = set()
+        self.orders: dict[str, OrderState] = {}
+        self.touched: dict[str, tuple[int, str]] = {}
+        self._hosts(len(estate.hosts))
+        self._services_and_waves(estate)
+        self._agenda()
+
+    def _hosts(self, count: int) -> None:
+        self.stage = [Stage.BLOCKED] * count
+        self.strategy: list[str] = [self.estate.group(host).klass.strategies[0] for host in range(count)]
+        self.attempts = [[0] * len(STEPS) for _ in range(count)]
+        self.tries = [[0] * len(STEPS) for _ in range(count)]
+        self.unreachable = [0] * count
+        self.preserved = [False] * count
+        self.restore_point_us = [0] * count
+        self.late_points = [0] * count
+        self.restore_action = [""] * count
+        self.host_key = [""] * count
+        self.inspection = [""] * count
+        self.evidence = [""] * count
+        self.marker = [False] * count
+        self.verdicts: list[list[Verdict]] = [[] for _ in range(count)]
+        self.suspects = [0] * count
+        self.infected_us = [0] * count
+        self.isolated_us = [0] * count
+        self.connection = [UNKNOWN] * count
+        self.lanes = [[""] * count, [""] * count]
+        self.not_before_us = [[0] * count, [0] * count]
+        self.asks: dict[int, dict[str, str]] = {}
+        self.passes = [0] * count
+        self.ever_passed_us = [0] * count
+        self.failing_us = [0] * count
+        self.leaving: set[int] = set()
+        self.obligations: dict[int, Obligation] = {}
+        self.superseded: dict[int, str] = {}
+        self.exceptions: dict[int, int] = {}
+        self.claims: dict[int, dict[str, int]] = {}
+        self.isolate_wanted: dict[int, str] = {}
+        self.recheck: dict[int, str] = {}
+
+    def _services_and_waves(self, estate: Estate) -> None:
+        self.quorum = list(estate.quorum)
+        self.up = [False] * len(estate.services)
+        self.good = [False] * len(estate.services)
+        self.dropped: set[int] = set()
+        self.readings: dict[str, Observed] = {}
+        self.waves = [WaveState() for _ in estate.waves]
+        self.wave_of = list(estate.wave_of)
+        self.joined: list[list[int]] = [[] for _ in estate.waves]
+        self.posts = [[list(posts) for posts, _ in wave.posts] for wave in estate.waves]
+        self.ancestors = list(estate.ancestors)
+        self.after = [set(wave.after) for wave in estate.waves]
+        self.site_isolated_us = [0] * len(estate.sites)
+        self.site_attempts = [0] * len(estate.sites)
+        self.site_tries = [0] * len(estate.sites)
+        self.site_not_before_us = [0] * len(estate.sites)
+        self.site_lane = [""] * len(estate.sites)
+        self.site_asks: dict[int, str] = {}
+        self.missed = [0] * len(estate.sites)
+        self.swept_us = [0] * len(estate.sites)
+        pace = estate.timing.workstations_per_minute
+        self.recent: list[deque[int]] = [deque(maxlen=pace) for _ in estate.sites]
+        self.open: dict[str, OpenAction] = {}
+        self.ended: dict[str, str] = {}
+        self.in_use = [0] * len(estate.pools)
+        self.tasks: dict[str, TaskState] = {}
+        self.urgency = list(estate.urgency)
+        self.chosen = set(estate.chosen)
+        self.quarantine_used = [0] * len(estate.sites)
+
+    def _agenda(self) -> None:
+        count = len(self.estate.hosts)
+        self.dirty: dict[int, None] = dict.fromkeys(range(count))
+        self.dirty_sites: dict[int, None] = dict.fromkeys(range(len(self.estate.sites)))
+        self.dirty_gates: dict[int, None] = dict.fromkeys(range(len(self.waves)))
+        self.horizon_stale = True
+        self.relapse_stale = True
+        self.ready: dict[tuple[int, ...], list[tuple[int, int]]] = {}
+        self.queued = [0] * count
+        self.live_signatures: dict[tuple[int, ...], None] = {}
+        self.waiting_on: list[dict[tuple[int, ...], None]] = [{} for _ in self.estate.pools]
+        self.timers: list[tuple[int, str, int]] = []
+        self.reconnects_stale = False
+        self.task_agenda: dict[str, None] = dict.fromkeys(self.estate.tasks)
+
+    def move(self, host: int, turn: Turn) -> None:
+        """The one writer of a stage: looks the table up and keeps what is counted from stages."""
+        was = self.stage[host]
+        now = after(was, turn)
+        self.stage[host] = now
+        self.dirty[host] = None
+        held = Stage.RESTORING <= was <= Stage.INSPECTED
+        holds = Stage.RESTORING <= now <= Stage.INSPECTED
+        if held != holds:
+            self.quarantine_used[self.estate.site_of[host]] += 1 if holds else -1
+        if Stage.INSPECTED in (was, now) or was >= Stage.RECONNECTING or now >= Stage.RECONNECTING:
+            self.membership_changed(host)
+
+    def membership_changed(self, host: int) -> None:
+        """Whoever counts this host looks again: its services' partners in a unit, its wave's gate."""
+        wave = self.wave_of[host]
+        if wave >= 0:
+            self.dirty_gates[wave] = None
+        for service in self.estate.services_of[host]:
+            self.refresh_service(service)
+            unit = self.estate.unit[service]
+            if unit:
+                for member in self.estate.unit_members[unit]:
+                    self.dirty.update(dict.fromkeys(self.estate.players[member]))
+
+    def refresh_service(self, service: int) -> None:
+        """Recounts whether the service is in service (`up`) and also reads PASS at L2 (`good`)."""
+        estate = self.estate
+        observed = self.readings.get(f"service:{estate.services[service]}")
+        if estate.outside[service]:
+            up = f"outside:{estate.services[service]}" in self.facts
+            good = up and (observed is None or observed.outcome == "PASS")
+            up = good
+        else:
+            stage = self.stage
+            count = sum(stage[host] is Stage.IN_SERVICE for host in estate.players[service])
+            up = count >= self.quorum[service]
+            good = up and observed is not None and observed.outcome == "PASS"
+        if up is self.up[service] and good is self.good[service]:
+            return
+        self.up[service], self.good[service] = up, good
+        self.horizon_stale = self.relapse_stale = self.reconnects_stale = True
+        self.dirty.update(dict.fromkeys(estate.dependents[service]))
+        wave = estate.wave_of_service[service]
+        if wave >= 0:
+            self.dirty_gates[wave] = None
+
+    def touch(self, subject: str, kind: str) -> None:
+        """Notes that the record being applied changed `subject`; orders look it up for conflicts."""
+        self.touched[subject] = (self.seq, kind)
+
+    def wake_at(self, at_us: int, what: str, number: int) -> None:
+        """Asks to look at host, gate or site `number` again at `at_us`."""
+        heapq.heappush(self.timers, (at_us, what, number))
+
+    def members(self, wave: int) -> list[int]:
+        """The hosts of a wave, with posts that joined it in place of failed ones."""
+        return [*(host for host in self.estate.waves[wave].hosts if self.wave_of[host] == wave), *self.joined[wave]]
+
+    def candidates(self, service: int) -> list[int]:
+        """Hosts that can still play the service."""
+        stage = self.stage
+        return [host for host in self.estate.players[service] if stage[host] not in GONE]
+
+    def evidence_kept(self, host: int) -> bool:
+        """Preserved, or waived by the forensic lead for this host or its class."""
+        name, klass = self.estate.hosts[host], self.estate.group(host).klass
+        if self.preserved[host] or f"waiver:host:{name}" in self.facts:
+            return True
+        if name in self.estate.content.restart.no_waiver:
+            return False
+        return klass.preservation == "waived" or f"waiver:class:{klass.id}" in self.facts
+
+    def t0_us(self) -> int:
+        """Time of the first compromise, microseconds; 0 while nobody signed it."""
+        value = self.facts.get("t0", {}).get("at_us", 0)
+        return value if isinstance(value, int) else 0
+
+    def expiry_now(self, now_us: int) -> int:
+        """The time that expiries are judged at: an unconfirmed clock jump expires nothing."""
+        return now_us - max(0, self.jump_us)
+
+    def digest(self) -> str:
+        """SHA-256 (hex) of all that is not derived: equal for equal records, whoever replays them."""
+        derived = {"estate", "dirty", "dirty_sites", "dirty_gates", "horizon_stale", "relapse_stale", "ready", "queued",
+                   "live_signatures", "waiting_on", "timers", "reconnects_stale", "task_agenda"}  # fmt: skip
+        plain = {name: _plain(value) for name, value in vars(self).items() if name not in derived}
+        return hashlib.sha256(canonical.encode(plain)).hexdigest()
+
+
+def _plain(value: object) -> object:
+    """The value as JSON, with sets sorted, so that equal states give equal bytes."""
+    if isinstance(value, bool | str) or value is None:
+        return value
+    if isinstance(value, int):
+        return int(value)
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, set | frozenset):
+        return sorted((_plain(item) for item in value), key=str)
+    if isinstance(value, list | tuple | deque):
+        return [_plain(item) for item in value]
+    return {name: _plain(getattr(value, name)) for name in value.__slots__}  # type: ignore[attr-defined]
