@@ -28,7 +28,7 @@ def read_checks(sources: Sources) -> tuple[Check, ...]:
 def _check_function(sources: Sources, document: Document) -> None:
     """The function a file is about exists; the checks themselves name their subjects."""
     function = document.value.get("function") if isinstance(document.value, dict) else None
-    known = sources.where.names("function")
+    known = list(sources.where.names("function"))
     if function is not None and function not in known:
         message = f"There is no function `{function}`{nearest(str(function), known)}"
         sources.complain(document.place(("function",)), message)

@@ -12,7 +12,7 @@ from pathlib import Path
 from orchestrator.errors import ContentError
 from orchestrator.inventory.sources import Finding, Place, Where, blocks_everything, finding, order
 from orchestrator.plans.files import load
-from orchestrator.plans.model import Content, Plan
+from orchestrator.plans.model import Content, Plan, Slice
 from orchestrator.plans.report import Report
 from orchestrator.plans.review_hosts import review_hosts, review_release
 from orchestrator.plans.review_playbooks import review_files, review_playbooks
@@ -74,12 +74,22 @@ def review(content: Content, where: Where, plan: Plan | None, estate: Path) -> l
 
 
 def without(content: Content, hosts: Iterable[str]) -> Content:
-    """The content without these hosts; itself when there are none."""
+    """The content without these hosts, also as named posts of slices; a site that loses all gets default posts."""
     gone = frozenset(hosts)
-    if not gone:
-        return content
     kept = tuple(host for host in content.inventory.hosts if host.id not in gone)
-    return content.model_copy(update={"inventory": content.inventory.model_copy(update={"hosts": kept})})
+    known = {host.id for host in kept}
+    slices = {function: _posts_among(known, chosen) for function, chosen in content.restart.slices.items()}
+    return content.model_copy(
+        update={
+            "inventory": content.inventory.model_copy(update={"hosts": kept}),
+            "restart": content.restart.model_copy(update={"slices": slices}),
+        }
+    )
+
+
+def _posts_among(known: set[str], chosen: Slice) -> Slice:
+    posts = {site: tuple(host for host in hosts if host in known) for site, hosts in chosen.posts.items()}
+    return Slice(posts={site: hosts for site, hosts in posts.items() if hosts})
 
 
 def _review_plan(content: Content, where: Where, plan: Plan) -> list[Finding]:
