@@ -1,0 +1,124 @@
+"""Says why a host or a gate waits: the unmet requirements in words, and who can lift each.
+
+Never decides: it reads the same blockers that `decide` reads, so what it says is what stands in the way.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from orchestrator.decision import gates, quorum
+from orchestrator.decision.blockers import Blocker, blockers, next_step
+from orchestrator.decision.stages import OUT, Stage
+from orchestrator.decision.state import CONNECTIONS, State
+
+
+@dataclass(slots=True, frozen=True)
+class Reason:
+    """One thing that stands in the way: its code, what it is about, a sentence, and who can lift it."""
+
+    code: str
+    subject: str
+    sentence: str
+    who: str
+
+
+# code -> sentence about {subject}, and who can lift it.
+_WORDS: dict[str, tuple[str, str]] = {
+    "under-way": ("{subject} is under way.", "nobody: wait for it"),
+    "leaving": ("{subject} is being excluded.", "nobody: wait for it"),
+    "not-before": ("The next try waits until its time has come.", "nobody: wait for it"),
+    "asks": ("A person must decide: {subject}.", "an operator (host retry, recall or exclude)"),
+    "isolation": ("The isolation of {subject} has not finished.", "the site's technicians or its gate"),
+    "left-off": ("{subject} belongs to no wave: the plan leaves it off.", "whoever changes the plan"),
+    "evidence": ("Its evidence is neither preserved nor waived.", "the forensic lead"),
+    "fact": ("Nobody has signed the fact {subject}.", "an analyst with the IT director"),
+    "task": ("The task {subject} is not done and confirmed.", "those whose task it is"),
+    "need": ("It needs {subject}, which is not in service with a PASS.", "whoever brings {subject} back"),
+    "quarantine-full": ("The quarantine of {subject} is full.", "whoever releases hosts there"),
+    "horizon": ("Its wave {subject} is too far ahead: an earlier gate has not opened.", "an operator"),
+    "quarantine": ("It is not proven from outside that {subject} is cut off.", "the site's prober and gate"),
+    "verdicts": ("{subject} more verdict(s) CLEAN are missing.", "analysts"),
+    "launch": ("Its wave {subject} is not launched.", "an operator"),
+    "separation": ("Everyone who launched {subject} also judged this host.", "another operator (launch it too)"),
+    "hold": ("A hold binds it: {subject}.", "an operator (wave resume), or the relapsed service passing again"),
+    "gate": ("The gate of {subject} has not passed.", "whoever the gate waits for"),
+    "clock": ("The clock jumped and nobody confirmed it.", "an operator (clock confirm)"),
+    "freeze": ("Reconnects are frozen ({subject}).", "two persons (thaw)"),
+    "unit": ("Its unit ({subject}) cannot come out together yet.", "whoever brings the other members to clean"),
+    "pool": ("All slots of {subject} are taken.", "nobody: wait, or raise the capacity"),
+    "host-check": ("Its host check has not passed often enough yet.", "nobody: wait for the readings"),
+    "service": ("{subject} is not in service.", "whoever brings {subject} back"),
+    "unread": ("{subject} has not been read yet.", "the probes"),
+    "fails": ("{subject} reads FAIL.", "whoever runs it"),
+    "unknown": ("{subject} reads UNKNOWN.", "whoever runs it or its probe"),
+    "posts": ("Posts that work: {subject}.", "whoever brings the posts back"),
+    "passes": ("{subject} has not passed often enough in a row.", "nobody: wait for the readings"),
+    "stale": ("The reading of {subject} is too old.", "the probes"),
+    "soak": ("The soak is not over.", "nobody: wait for it"),
+}
+
+
+def put(blocker: Blocker) -> Reason:
+    """A blocker in words."""
+    code, subject = blocker
+    sentence, who = _WORDS[code]
+    return Reason(code, subject, sentence.format(subject=subject), who.format(subject=subject))
+
+
+def why(state: State, host: int, now_us: int) -> list[Reason]:
+    """Why the host is not further than it is; empty for a host in service that owes nothing."""
+    stage, name = state.stage[host], state.estate.hosts[host]
+    found = [Reason("asks", name, f"{text}.", "an operator") for text in state.asks.get(host, {}).values()]
+    if stage is Stage.FAILED:
+        return [*found, Reason("failed", name, f"{name} failed: no strategy is left.", "an operator (host retry)")]
+    if stage is Stage.EXCLUDED:
+        return [*found, Reason("excluded", name, f"{name} was excluded by order.", "two persons (host take-back)")]
+    owed = state.obligations.get(host)
+    if owed is not None:
+        found.append(Reason("owes", name, f"It owes an inspection: {owed.cause}.", "analysts"))
+    if stage is Stage.RELEASED:
+        return [*found, put(("host-check", name))]
+    if stage in OUT:
+        return found
+    step = next_step(state, host)
+    if not step:
+        return [*found, *(put(("under-way", lane[host])) for lane in state.lanes if lane[host])]
+    asked = [blocker for blocker in blockers(state, host, step, now_us) if blocker[0] != "asks" or not found]
+    return [*found, *(put(blocker) for blocker in asked)] or [
+        put(("pool", pool)) for pool in _full_pools(state, host, step)
+    ]
+
+
+def _full_pools(state: State, host: int, step: str) -> list[str]:
+    number = ("preserve", "restore", "inspect", "reconnect").index(step)
+    slots = [
+        pool for pool in state.estate.group(host).pools[number] if state.in_use[pool] >= state.estate.pools[pool].size
+    ]
+    return [state.estate.pools[slot].pool for slot in slots]
+
+
+def gate_why(state: State, wave: int, now_us: int) -> list[Reason]:
+    """Why the gate of a wave has not passed; empty once it has."""
+    one, name = state.waves[wave], state.estate.waves[wave].name
+    if one.passed_us:
+        return []
+    if not one.launchers:
+        return [put(("launch", name))]
+    found = [put(lack) for lack in gates.lacks(state, wave, now_us)]
+    if not found and one.soak_us:
+        found = [put(lack) for lack in gates.pending(state, wave, now_us)]
+    return found
+
+
+def standing(state: State, host: int, now_us: int) -> dict[str, str | int]:
+    """One host in a few words, for people: stage, connection, strategy, wave, verdicts still missing."""
+    wave = state.wave_of[host]
+    return {
+        "host": state.estate.hosts[host],
+        "stage": state.stage[host].name.lower(),
+        "connection": CONNECTIONS[state.connection[host]],
+        "strategy": state.strategy[host],
+        "wave": state.estate.waves[wave].name if wave >= 0 else "",
+        "verdicts_missing": quorum.verdicts_missing(state, host, now_us),
+    }
