@@ -35,7 +35,12 @@ def test_every_service_inside_has_a_read_that_means_something_and_every_link_a_t
 
 def test_a_port_that_accepts_is_never_taken_for_a_service_that_works(content: Content) -> None:
     assert {check.level for check in content.checks if check.probe == "tcp"} == {"L0"}
-    assert all(str(check.params.get("path", "")).startswith("/") for check in content.checks if check.probe == "http")
+
+
+def test_a_page_that_merely_answers_is_no_proof(content: Content) -> None:
+    pages = [check for check in content.checks if check.probe == "http"]
+    assert {check.level for check in pages} == {"L2", "L3"}
+    assert [check.id for check in pages if not check.params.get("path") or not check.params.get("contains")] == []
 
 
 def test_every_class_has_one_host_check_and_linux_hosts_must_show_their_key(content: Content) -> None:
