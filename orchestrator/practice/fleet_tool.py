@@ -12,9 +12,10 @@ import asyncio
 import json
 import os
 import re
+import signal
 import socket
 import struct
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 
 from orchestrator.practice.fleet_file import Folders, write_whole
@@ -119,7 +120,7 @@ class ToolDesk:
         self._hosts = hosts
         self._gates = gates
         self._uids = uids
-        self._calls: dict[Peer, set[asyncio.Task[None]]] = {}
+        self._calls: dict[Peer, dict[asyncio.Task[None], int]] = {}
         self._server: asyncio.Server | None = None
         self.cut_connection: Callable[[Peer], None] = lambda peer: None
 
@@ -145,43 +146,37 @@ class ToolDesk:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def connection_ended(self, peer: Peer) -> None:
-        """Cuts what a client that has gone away left running."""
-        for task in self._calls.get(peer, ()):
+        """Ends what a client that has gone away left running: the call, and the login's shell that made it.
+
+        sshd leaves the shell running, and its next command would end the mark of work that was cut off.
+        """
+        for task, pid in self._calls.get(peer, {}).items():
+            with suppress(ProcessLookupError):
+                os.killpg(os.getsid(pid), signal.SIGKILL)
             task.cancel()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            if self._may_call(writer):
+            pid, uid = _caller(writer)
+            if uid in self._uids:
                 line = (await asyncio.wait_for(reader.readline(), 10)).decode("ascii", "replace")
                 tool, client, port, address, *words = line.split()
-                await self._watched((client, int(port)), reader, self._answer(writer, tool, address, words))
+                call = asyncio.ensure_future(self._answer(writer, tool, address, words))
+                self._calls.setdefault((client, int(port)), {})[call] = pid
+                try:
+                    await _watched(reader, call)
+                finally:
+                    self._forget((client, int(port)), call)
         except (ValueError, TimeoutError, ConnectionError):
             pass  # not one of our clients, or gone: nobody is there to be told
         finally:
             writer.close()
 
-    def _may_call(self, writer: asyncio.StreamWriter) -> bool:
-        peer = writer.get_extra_info("socket")
-        _, uid, _ = struct.unpack("iII", peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
-        return uid in self._uids
-
-    async def _watched(self, peer: Peer, reader: asyncio.StreamReader, call: Awaitable[None]) -> None:
-        """Runs the call until it is done, its client has gone, or its SSH connection has ended."""
-        task = asyncio.ensure_future(call)
-        gone = asyncio.ensure_future(reader.read(1))
-        calls = self._calls.setdefault(peer, set())
-        calls.add(task)
-        try:
-            await asyncio.wait((task, gone), return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            task.cancel()
-            gone.cancel()
-            await asyncio.gather(task, gone, return_exceptions=True)
-            calls.discard(task)
-            if not calls:
-                self._calls.pop(peer, None)
-        if not task.cancelled():
-            task.result()
+    def _forget(self, peer: Peer, call: asyncio.Task[None]) -> None:
+        calls = self._calls[peer]
+        del calls[call]
+        if not calls:
+            del self._calls[peer]
 
     async def _answer(self, writer: asyncio.StreamWriter, tool: str, address: str, words: list[str]) -> None:
         try:
@@ -204,8 +199,27 @@ class ToolDesk:
         raise ToolError(f"{tool} is not known at {address}.", 127)
 
     def _cut_own_connection(self) -> None:
-        current = asyncio.current_task()
         for peer, calls in self._calls.items():
-            if current in calls:
+            if asyncio.current_task() in calls:
                 self.cut_connection(peer)
                 return
+
+
+async def _watched(reader: asyncio.StreamReader, call: asyncio.Task[None]) -> None:
+    """Runs the call until it is done, or its caller has gone."""
+    gone = asyncio.ensure_future(reader.read(1))
+    try:
+        await asyncio.wait((call, gone), return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        call.cancel()
+        gone.cancel()
+        await asyncio.gather(call, gone, return_exceptions=True)
+    if not call.cancelled():
+        call.result()
+
+
+def _caller(writer: asyncio.StreamWriter) -> tuple[int, int]:
+    """Process and user id of the caller, as the kernel tells them."""
+    connection = writer.get_extra_info("socket")
+    pid, uid, _ = struct.unpack("iII", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+    return pid, uid
