@@ -6,6 +6,7 @@ stand-in does wrong: `hang`, `fail`, `drop`, `slow`), which a test writes.
 
 from __future__ import annotations
 
+import json
 import os
 import pwd
 import shutil
@@ -13,13 +14,13 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 from orchestrator.workers import invocation
-from orchestrator.workers.base import Invocation, Request
+from orchestrator.workers.base import Invocation, Outcome, Request, Worker
 
 PLAYBOOKS = Path(__file__).parents[1] / "plans" / "playbooks"
 USER = pwd.getpwuid(os.getuid()).pw_name
@@ -27,6 +28,7 @@ USER = pwd.getpwuid(os.getuid()).pw_name
 _LOGIN = """#!/bin/sh
 set -- $SSH_CONNECTION
 cd "{base}/$3" || exit 70
+echo $PPID > sshd
 PATH="{base}/bin:$PATH" exec /bin/sh -c "$SSH_ORIGINAL_COMMAND"
 """
 
@@ -37,8 +39,8 @@ fault=$(cat fault 2>/dev/null)
 case "$1 $2" in
 "mark read") if [ -s mark ]; then cat mark; else echo '{"action":"","state":"none","outcome":"","running":false}'; fi ;;
 "mark begin")
-    if grep -q '"begun"' mark 2>/dev/null && ! grep -q "\"$4\"" mark; then echo "another mark stands" >&2; exit 9; fi
-    echo "{\"action\":\"$3\",\"state\":\"begun\",\"outcome\":\"\",\"running\":${RUNNING:-false}}" > mark ;;
+    if grep -q '"begun"' mark 2>/dev/null && ! grep -q "\"action\": *\"$4\"" mark; then echo "another mark stands" >&2; exit 9; fi
+    echo "{\"action\":\"$3\",\"state\":\"begun\",\"outcome\":\"\",\"running\":false}" > mark ;;
 "mark end") echo "{\"action\":\"$3\",\"state\":\"ended\",\"outcome\":\"$4\",\"running\":false}" > mark ;;
 preserve*) echo '{"digest":"0123","medium":"tape-1"}' ;;
 restore*)
@@ -162,6 +164,11 @@ class ManagedHosts:
         path = self.base / self.addresses[number - 1] / "log"
         return path.read_text().splitlines() if path.exists() else []
 
+    def mark(self, number: int, action: str, state: str, outcome: str = "", *, running: bool = False, **facts: str) -> None:
+        """Set the mark of host `number` as its management path would show it."""
+        mark = {"action": action, "state": state, "outcome": outcome, "running": running, "facts": facts}
+        (self.base / self.addresses[number - 1] / "mark").write_text(json.dumps(mark))
+
     def request(self, number: int, step: str, attempt: int = 1) -> Request:
         """One action on host `number`."""
         return Request(
@@ -210,3 +217,30 @@ def managed_hosts(base: Path, count: int = 3) -> Iterator[ManagedHosts]:
         yield hosts
     finally:
         hosts.stop()
+
+
+@contextmanager
+def silent_peer() -> Iterator[int]:
+    """The port of a peer that accepts connections and never says a word."""
+    with socket.create_server(("127.0.0.1", 0), backlog=32) as listener:
+        yield int(listener.getsockname()[1])
+
+
+def outcomes(worker: Worker, count: int) -> dict[str, Outcome]:
+    """Poll the worker until `count` actions have ended (or a minute has passed); by action."""
+    found: dict[str, Outcome] = {}
+    for _ in range(1200):
+        found |= {outcome.action: outcome for outcome in worker.poll()}
+        if len(found) >= count:
+            return found
+        time.sleep(0.05)
+    raise AssertionError(f"only {found} after a minute")
+
+
+def wait_until(holds: Callable[[], object]) -> None:
+    """Wait until something holds, at most half a minute."""
+    for _ in range(600):
+        if holds():
+            return
+        time.sleep(0.05)
+    raise AssertionError("it never came to hold")

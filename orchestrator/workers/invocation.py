@@ -9,6 +9,7 @@ Never starts a process. Every file is on disk before the function that wrote it 
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -117,9 +118,8 @@ class Results:
         lines, size = results(run_dir)
         self.written = {line.action for line in lines}
         # A line torn by a crash is cut off, else the next one would be glued to it.
-        if not path.is_char_device():
-            os.ftruncate(self._file, size)
-            os.lseek(self._file, size, os.SEEK_SET)
+        os.ftruncate(self._file, size)
+        os.lseek(self._file, size, os.SEEK_SET)
 
     def append(self, outcome: Outcome) -> bool:
         """Write the line unless this action already has one; says whether it was written."""
@@ -127,7 +127,7 @@ class Results:
             return False
         text = canonical.encode(outcome.as_json()) + b"\n"
         if os.write(self._file, text) != len(text):
-            raise OSError(28, "the line was written in part only")
+            raise OSError(errno.ENOSPC, "the line was written in part only")
         os.fsync(self._file)
         self.written.add(outcome.action)
         return True
@@ -141,7 +141,7 @@ class HostLocks:
         self._folder.mkdir(mode=0o700, exist_ok=True)
         self._handles: dict[tuple[str, Lane], int] = {}
 
-    def take(self, host: str, lane: Lane, *, wait_s: float = 5.0) -> bool:
+    def take(self, host: str, lane: Lane, *, wait_s: float = 0.0) -> bool:
         """Hold the host's lane; false if another run still holds it after `wait_s`."""
         handle = _open(self._folder / (f"{host}.lock" if lane == "host" else f"{host}@network.lock"))
         if not _lock(handle, wait_s):

@@ -26,6 +26,8 @@ from orchestrator.workers.settling import NeverBegun, settle
 _CLOCK = SystemClock()
 _BUSY = "Another run still works on this host; nothing was begun."
 _SENTENCE_MAX = 300
+# An isolate waits for the reconnect it pre-empts, so that the gate ends as the later order says.
+_LOCK_WAIT_S = {"host": 2.0, "network": 15.0}
 
 # What ssh says when the command was never sent. All else may have been cut in the middle.
 _NEVER_SENT = ("ssh: connect to host", "banner exchange", "kex_exchange_identification")
@@ -46,8 +48,10 @@ class Batch:
     def take_locks(self) -> tuple[Request, ...]:
         """The requests whose host we hold; the others get their line now."""
         held = []
+        begun_us = _CLOCK.elapsed_us()
         for request in self.open():
-            if self.locks.take(request.target, request.lane):
+            left_s = _LOCK_WAIT_S[request.lane] - (_CLOCK.elapsed_us() - begun_us) / 1e6
+            if self.locks.take(request.target, request.lane, wait_s=left_s):
                 held.append(request)
             else:
                 self.write(Outcome(request.action, "failed", _BUSY, {"busy": True}))
