@@ -1,4 +1,4 @@
-"""Services that could never come into service, and those that hang by one thread, are found before the night it matters."""
+"""Services that could never come into service, and those that hang by one thread, are found in time."""
 
 from __future__ import annotations
 
@@ -36,8 +36,9 @@ BACKUP = "needs: {restore: [hypervisor]}\n  - id: ad"
          "nothing shows that it works."),
         # circles
         (SERVICES, BACKUP, BACKUP.replace("restore: [hypervisor]", "restore: [hypervisor], inspect: [edr]"),
-         f"{SERVICES}:11 These services wait for each other and none can come first: ad needs backup to restore "
-         "(class directory-server), backup needs edr to inspect, edr needs dns to reconnect, dns needs ad to reconnect."),
+         f"{SERVICES}:11 These services wait for each other and none can come first: "
+         "ad needs backup to restore (class directory-server), backup needs edr to inspect, "
+         "edr needs dns to reconnect, dns needs ad to reconnect."),
         (SERVICES, "name: {en: Hypervisor, fr: Hyperviseur}",
          "name: {en: Hypervisor, fr: Hyperviseur}\n    needs: {inspect: [backup]}",
          f"{SERVICES}:8 These services wait for each other and none can come first: "
