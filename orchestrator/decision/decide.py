@@ -110,6 +110,8 @@ def worth_recording(state: State, event: Event) -> bool:
         known = state.readings.get(event.subject)
         if known is None or known.outcome != event.outcome:
             return True
+        if any(_claimed(state, key) for key in state.estate.tasks_confirmed_by.get(event.subject, ())):
+            return True
         kind, _, name = event.subject.partition(":")
         if kind == "host":
             return state.stage[state.estate.host_number[name]] is Stage.RELEASED
@@ -118,6 +120,10 @@ def worth_recording(state: State, event: Event) -> bool:
     if isinstance(event, Swept):
         return _sweep_matters(state, event)
     return True
+
+
+def _claimed(state: State, key: str) -> bool:
+    return key in state.tasks and state.tasks[key].status == "claimed"
 
 
 def _sweep_matters(state: State, event: Swept) -> bool:

@@ -51,7 +51,9 @@ def issue(state: State, command: Issue, at_us: int) -> None:
         return
     site = state.estate.site_of[host]
     pools = occupy(state, signature(state, host, STEP_NUMBER[step]), at_us) if step != "isolate" else ()
-    state.open[command.action] = OpenAction(host, site, step, command.strategy, at_us, pools)
+    state.open[command.action] = OpenAction(
+        host, site, step, command.strategy, at_us, pools, supersedes=command.supersedes
+    )
     state.lanes[LANE[step]][host] = command.action
     state.attempts[host][STEP[step]] += 1
     if step == "isolate":
@@ -324,8 +326,7 @@ def reading(state: State, event: Reading, at_us: int) -> None:
     elif kind == "service":
         service = state.estate.service_number[name]
         state.refresh_service(service)
-    if known is None or known.outcome != event.outcome:
-        state.task_agenda.update(dict.fromkeys(state.estate.tasks_confirmed_by.get(event.subject, ())))
+    state.task_agenda.update(dict.fromkeys(state.estate.tasks_confirmed_by.get(event.subject, ())))
     state.dirty_gates.update(dict.fromkeys(state.estate.gates_of_subject.get(event.subject, ())))
 
 

@@ -57,6 +57,7 @@ class OpenAction:
     pools: tuple[int, ...] = ()
     cancel_asked: bool = False
     dispatched: int = 0
+    supersedes: str = ""
 
 
 @dataclass(slots=True)

@@ -1,0 +1,209 @@
+"""Gathers issued actions into invocations and gives them to the workers that can carry them out.
+
+Never issues anything itself, and never starts an invocation before the record that names it is on disk.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from orchestrator.decision.commands import Cancel, Issue
+from orchestrator.decision.events import Cancelled, Dispatched, Event, Finished, Lost
+from orchestrator.decision.state import State
+from orchestrator.inventory.model import Host
+from orchestrator.plans.model import HostClass
+from orchestrator.workers import invocation
+from orchestrator.workers.ansible import AnsibleWorker
+from orchestrator.workers.base import Invocation, Outcome, Request
+from orchestrator.workers.ssh import InspectionWorker
+
+BATCH_MAX = 50
+GATHER_US = 2_000_000
+GATHER_BUSY_US = 10_000_000
+
+
+@dataclass(slots=True)
+class Places:
+    """Where things are: the estate's playbooks, the run folders, the SSH key and the pinned management keys."""
+
+    playbooks: Path
+    runs: Path
+    key: Path
+    known_hosts: Path
+
+
+@dataclass(slots=True)
+class _Gathering:
+    """Actions of one playbook that wait to be dispatched together."""
+
+    since_us: int
+    requests: list[Request] = field(default_factory=list)
+
+
+class Dispatcher:
+    """The engine's hands for actions: playbooks through Ansible, inspections through SSH."""
+
+    def __init__(self, places: Places, ansible: AnsibleWorker, inspector: InspectionWorker) -> None:
+        self._places = places
+        self._ansible = ansible
+        self._inspector = inspector
+        self._gathering: dict[str, _Gathering] = {}
+        self._due: list[tuple[str, list[Request]]] = []
+        self._written: list[tuple[Path, list[Request]]] = []
+        self._running: dict[str, set[str]] = {}
+        self._cancelled: list[Event] = []
+        self._limits: dict[str, int] = {}
+        self._told: set[str] = set()
+
+    def issue(self, command: Issue, state: State, now_us: int) -> None:
+        """Takes an issued action."""
+        request = request_of(state, command)
+        if command.step == "inspect":
+            self._inspector.submit(self._places.runs, [request])
+            return
+        playbook = playbook_of(state, command)
+        self._limits[command.action] = _limit_s(state, command)
+        self._gathering.setdefault(playbook, _Gathering(now_us)).requests.append(request)
+
+    def cancel(self, command: Cancel) -> None:
+        """An action still gathering is taken back at once; a dispatched one is skipped if it has not begun."""
+        for playbook, gathering in list(self._gathering.items()):
+            for request in gathering.requests:
+                if request.action == command.action:
+                    gathering.requests.remove(request)
+                    self._cancelled.append(Cancelled(command.action))
+                    if not gathering.requests:
+                        del self._gathering[playbook]
+                    return
+        self._ansible.cancel(command.action)
+        self._inspector.cancel(command.action)
+
+    def poll(self, now_us: int) -> list[Event]:
+        """Results, taken-back actions, and the batches that are due, as events."""
+        events: list[Event] = [*self._cancelled]
+        self._cancelled.clear()
+        for outcome in (*self._ansible.poll(), *self._inspector.poll()):
+            self._forget(outcome.action)
+            if outcome.action in self._told:
+                self._told.discard(outcome.action)
+            else:
+                events.append(event_of(outcome))
+        for playbook in list(self._gathering):
+            events += self._flush(playbook, now_us)
+        return events
+
+    def _forget(self, action: str) -> None:
+        self._limits.pop(action, None)
+        for playbook, actions in list(self._running.items()):
+            actions.discard(action)
+            if not actions:
+                del self._running[playbook]
+
+    def _flush(self, playbook: str, now_us: int) -> list[Event]:
+        """Isolations go at once; others gather to 50, or 2 s, or 10 s while their playbook runs."""
+        gathering = self._gathering[playbook]
+        isolating = gathering.requests[0].step == "isolate"
+        patience_us = GATHER_BUSY_US if playbook in self._running else GATHER_US
+        waited = now_us - gathering.since_us >= patience_us
+        if not isolating and len(gathering.requests) < BATCH_MAX and not waited:
+            return []
+        requests, rest = gathering.requests[:BATCH_MAX], gathering.requests[BATCH_MAX:]
+        del self._gathering[playbook]
+        if rest:
+            self._gathering[playbook] = _Gathering(now_us, rest)
+        self._due.append((playbook, requests))
+        self._running.setdefault(playbook, set()).update(request.action for request in requests)
+        return [Dispatched(playbook, [request.action for request in requests])]
+
+    def dispatched(self, seq: int) -> None:
+        """Inside the transaction of a `Dispatched` record: its run folder is made durable first."""
+        playbook, requests = self._due.pop(0)
+        run_dir = self._places.runs / str(seq)
+        limit_s = max(self._limits.get(request.action, 3600) for request in requests)
+        asked = Invocation(
+            str(seq), playbook, str(self._places.playbooks), limit_s, str(self._places.key),
+            str(self._places.known_hosts), tuple(requests),
+        )  # fmt: skip
+        invocation.write(run_dir, asked)
+        self._written.append((run_dir, requests))
+
+    def committed(self) -> None:
+        """Starts what was dispatched."""
+        for run_dir, requests in self._written:
+            self._ansible.submit(run_dir, requests)
+        self._written.clear()
+
+    def adopt(self, run_dir: Path, told: frozenset[str]) -> None:
+        """Goes on with a run folder found at start; results in `told` stand in the journal already."""
+        asked = invocation.read(run_dir)
+        actions = {request.action for request in asked.requests}
+        self._told |= actions & told
+        self._running.setdefault(asked.playbook, set()).update(actions - told)
+        self._ansible.adopt(run_dir)
+
+    def cancel_dispatched(self, action: str) -> None:
+        """Repeats a cancellation that may not have reached the run before the process ended."""
+        self._ansible.cancel(action)
+
+    def live(self) -> int:
+        """How many invocations have not ended."""
+        return len(self._ansible.live())
+
+    def close(self) -> None:
+        """Ends the threads of the inspector; runners go on."""
+        self._inspector.close()
+
+
+def event_of(outcome: Outcome) -> Event:
+    """The event a worker's outcome means."""
+    if outcome.outcome == "lost":
+        return Lost(outcome.action)
+    if outcome.outcome == "cancelled":
+        return Cancelled(outcome.action)
+    return Finished(outcome.action, outcome.outcome, outcome.sentence[:500], outcome.facts)
+
+
+def playbook_of(state: State, command: Issue) -> str:
+    """The playbook of the host's class for this step and strategy; a site is isolated by the default one."""
+    host = state.estate.host_number.get(command.target, -1)
+    if host < 0:
+        return "isolate.yml"
+    books = state.estate.group(host).klass.playbooks
+    if command.step == "restore":
+        return books.restore if command.strategy == "restore" else books.reimage
+    return str(getattr(books, command.step))
+
+
+def _limit_s(state: State, command: Issue) -> int:
+    host = state.estate.host_number.get(command.target, -1)
+    return int(getattr(state.estate.group(host).klass.limit_s, command.step)) if host >= 0 else 300
+
+
+def request_of(state: State, command: Issue) -> Request:
+    """Everything a worker needs to know about one action."""
+    host = state.estate.host_number.get(command.target, -1)
+    if host < 0:
+        site = state.estate.content.inventory.sites[state.estate.site_number[command.target]]
+        return Request(command.action, "", site.id, command.step, "", "", "", site.gate)
+    place: Host = state.estate.content.inventory.hosts[host]
+    klass: HostClass = state.estate.group(host).klass
+    site = state.estate.content.inventory.sites[state.estate.site_of[host]]
+    return Request(
+        action=command.action,
+        host=place.id,
+        site=place.site,
+        step=command.step,
+        strategy=command.strategy,
+        address=place.address,
+        management=place.management,
+        gate=site.gate,
+        user=klass.login.user,
+        port=klass.login.port,
+        management_user=klass.login.management_user,
+        management_port=klass.login.management_port,
+        host_key=state.host_key[host],
+        supersedes=command.supersedes,
+        klass=klass.id,
+        os=klass.os,
+    )

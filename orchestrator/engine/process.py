@@ -1,0 +1,137 @@
+"""Puts a live engine together over one estate and one state folder.
+
+Never opens a network port (`interfaces` does) and never starts on content that differs from what the journal holds.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from orchestrator import __version__
+from orchestrator.clock import Clock, SystemClock
+from orchestrator.decision import codec
+from orchestrator.decision.estate import Estate
+from orchestrator.decision.events import Event, Opened, Started
+from orchestrator.decision.state import State
+from orchestrator.engine.dispatch import Dispatcher, Places
+from orchestrator.engine.hands import LiveHands
+from orchestrator.engine.loop import Engine
+from orchestrator.engine.recovery import recover
+from orchestrator.engine.watch import Watch
+from orchestrator.errors import Refused, Unusable
+from orchestrator.inventory.sources import FOLDERS
+from orchestrator.journal.blobs import Blobs
+from orchestrator.journal.sqlite import Journal
+from orchestrator.plans.files import usable
+from orchestrator.plans.waves import derive
+from orchestrator.workers.ansible import AnsibleWorker
+from orchestrator.workers.probing import Prober
+from orchestrator.workers.ssh import InspectionWorker, Sweep
+
+FORMAT = 1
+
+
+@dataclass(slots=True)
+class Live:
+    """A running engine and what must be closed with it."""
+
+    engine: Engine
+    hands: LiveHands
+
+    def close(self) -> int:
+        """Stops taking work and ends our threads; how many invocations go on by themselves, to be adopted."""
+        self.engine.stop()
+        going_on = self.hands.dispatcher.live()
+        self.hands.close()
+        return going_on
+
+
+def open_engine(estate_dir: Path, state_dir: Path, *, clock: Clock | None = None, sweep: Sweep | None = None) -> Live:
+    """Opens (or creates) the state folder and starts the engine on the estate.
+
+    Raises ContentError for content that blocks everything, Refused when the content is another than the journal's,
+    Unusable for a state folder that is held, damaged, full or read-only.
+    """
+    clock = clock or SystemClock()
+    lay_out(state_dir)
+    content = usable(estate_dir)
+    state = State(Estate(content, derive(content)))
+    places = Places(
+        playbooks=estate_dir / "plans" / "playbooks",
+        runs=state_dir / "runs",
+        key=state_dir / "secrets" / "ssh_key",
+        known_hosts=state_dir / "secrets" / "management_hosts",
+    )
+    blobs = Blobs(state_dir / "evidence")
+    dispatcher = Dispatcher(places, AnsibleWorker(), InspectionWorker(places.key, blobs.put, sweep=sweep))
+    hands = LiveHands(dispatcher, Watch(state, Prober()))
+    engine = Engine(state_dir, state, hands, clock)
+
+    def prepare() -> tuple[Journal, list[Event]]:
+        journal = _open_journal(state_dir / "journal.sqlite")
+        try:
+            if journal.head.size == 0:
+                keep_content(estate_dir, state_dir, content.digest)
+                events: list[Event] = [Opened(FORMAT, __version__, _new_incident(), content.digest)]
+            else:
+                refuse_other_content(journal, content.digest)
+                events = recover(journal, state, dispatcher, places.runs)
+        except BaseException:
+            journal.close()
+            raise
+        return journal, [*events, Started(__version__)]
+
+    try:
+        engine.start(prepare)
+    except BaseException:
+        hands.close()
+        raise
+    return Live(engine, hands)
+
+
+def lay_out(state_dir: Path) -> None:
+    """Makes the folders of a state folder, 0700. Raises Unusable when the disk refuses."""
+    try:
+        for folder in (state_dir, *(state_dir / name for name in ("runs", "evidence", "content", "secrets"))):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise Unusable(
+            f"The state folder {state_dir} cannot be made: {error.strerror}.", path=str(state_dir)
+        ) from error
+
+
+def _open_journal(path: Path) -> Journal:
+    return Journal.open(path) if path.exists() else Journal.create(path)
+
+
+def _new_incident() -> str:
+    return os.urandom(8).hex()
+
+
+def refuse_other_content(journal: Journal, digest: str) -> None:
+    """Compares the estate's content with the one the incident was opened with."""
+    record = next(journal.records(1))
+    first = codec.decode(record.kind, record.body)
+    if not isinstance(first, Opened) or first.format != FORMAT:
+        raise Unusable(f"This journal is of another format than {FORMAT}, the one this version of Relance writes.")
+    if first.content != digest:
+        raise Refused(
+            "The content of the estate is not the one this incident was opened with; put it back as it was.",
+            rule="content.digest",
+            journal=first.content,
+            estate=digest,
+        )
+
+
+def keep_content(estate_dir: Path, state_dir: Path, digest: str) -> None:
+    """Keeps a copy of the content beside the journal, by its digest."""
+    target = state_dir / "content" / digest
+    if target.exists():
+        return
+    part = target.with_suffix(".part")
+    for folder in FOLDERS:
+        shutil.copytree(estate_dir / folder, part / folder, dirs_exist_ok=True)
+    part.rename(target)

@@ -1,0 +1,188 @@
+"""Asks what is due to be asked: checks of services, interfaces and hosts, and the sweeps from outside quarantine.
+
+Never judges: one outcome per subject goes to the core, made of its members' answers by counting alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+from orchestrator.checks.model import Check
+from orchestrator.decision.events import Event, Reading
+from orchestrator.decision.events import Swept as SweptEvent
+from orchestrator.decision.stages import OUT, Stage
+from orchestrator.decision.state import State
+from orchestrator.probes.base import Answer, Question
+from orchestrator.workers.probing import Prober, Swept, sweep
+
+SECOND = 1_000_000
+GENTLE = 20  # a host in service is asked this many times less often than while it is being judged
+SWEEP_TIMEOUT_S = 1.0
+
+
+@dataclass(slots=True)
+class _Round:
+    """One subject being asked: `need` answers must be PASS; `open` are those still awaited."""
+
+    subject: str
+    need: int
+    open: set[str]
+    answers: list[Answer] = field(default_factory=list)
+
+
+class Watch:
+    """Decides which questions are due and collects their answers. Lives in the engine's thread."""
+
+    def __init__(self, state: State, prober: Prober) -> None:
+        self._prober = prober
+        self._rounds: dict[str, _Round] = {}
+        self._round_of: dict[str, str] = {}
+        self._next_us: dict[str, int] = {}
+        self._sweeps: dict[int, Future[Swept]] = {}
+        self._sweep_next_us = [0] * len(state.estate.sites)
+        self._pool = ThreadPoolExecutor(2, thread_name_prefix="sweep")
+        self._looked_us = 0
+        self._checks: dict[str, list[Check]] = {}
+        for check in state.estate.content.checks:
+            self._checks.setdefault(_subject(check), []).append(check)
+
+    def poll(self, state: State, now_us: int) -> list[Event]:
+        """Readings and sweeps that came in; puts the questions that are due."""
+        events: list[Event] = []
+        for name, answer in self._prober.poll():
+            reading = self._answered(name, answer)
+            if reading is not None:
+                events.append(reading)
+        events += self._swept(state)
+        if now_us - self._looked_us >= SECOND // 4:
+            self._looked_us = now_us
+            self._ask_services(state, now_us)
+            self._ask_hosts(state, now_us)
+            self._start_sweeps(state, now_us)
+        return events
+
+    def close(self) -> None:
+        """Asks nothing more."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._prober.close()
+
+    def _answered(self, name: str, answer: Answer) -> Reading | None:
+        round_ = self._rounds[self._round_of.pop(name)]
+        round_.open.discard(name)
+        round_.answers.append(answer)
+        if round_.open:
+            return None
+        del self._rounds[round_.subject]
+        return Reading(round_.subject, *judge(round_.answers, round_.need))
+
+    def _due(self, subject: str, now_us: int, interval_us: int) -> bool:
+        if subject in self._rounds or self._next_us.get(subject, 0) > now_us:
+            return False
+        self._next_us[subject] = now_us + interval_us
+        return True
+
+    def _ask_services(self, state: State, now_us: int) -> None:
+        estate = state.estate
+        for service, name in enumerate(estate.services):
+            subject = f"service:{name}"
+            checks = [check for check in self._checks.get(subject, ()) if check.level in ("L2", "L3")]
+            members = [host for host in estate.players[service] if state.stage[host] in OUT]
+            if not checks or estate.outside[service] or len(members) < state.quorum[service]:
+                continue
+            if self._due(subject, now_us, estate.interval_us[subject]):
+                self._ask(state, subject, members, checks)
+                self._rounds[subject].need = state.quorum[service] * len(checks)
+        for interface in estate.content.inventory.interfaces:
+            subject = f"interface:{interface.id}"
+            checks = self._checks.get(subject, [])
+            target = estate.service_number.get(interface.target, -1)
+            if not checks or target < 0 or subject not in estate.gates_of_subject:
+                continue
+            members = [host for host in estate.players[target] if state.stage[host] in OUT]
+            if members and self._due(subject, now_us, estate.interval_us[subject]):
+                self._ask(state, subject, members[:1], checks)
+
+    def _ask_hosts(self, state: State, now_us: int) -> None:
+        estate = state.estate
+        for host, stage in enumerate(state.stage):
+            if stage not in OUT:
+                continue
+            subject = f"host:{estate.hosts[host]}"
+            klass = f"class:{estate.group(host).klass.id}"
+            interval_us = estate.interval_us.get(klass, 60 * SECOND)
+            judged = stage is Stage.RELEASED or state.failing_us[host]
+            if self._due(subject, now_us, interval_us if judged else interval_us * GENTLE):
+                self._ask(state, subject, [host], self._checks.get(klass, []))
+
+    def _ask(self, state: State, subject: str, hosts: list[int], checks: list[Check]) -> None:
+        names = {}
+        for host in hosts:
+            for check in checks:
+                names[f"{subject}|{state.estate.hosts[host]}|{check.id}"] = (host, check)
+        self._rounds[subject] = _Round(subject, len(names), set(names))
+        for name, (host, check) in names.items():
+            self._round_of[name] = subject
+            self._prober.submit(name, check.probe, question_of(state, host, check))
+        if not names:
+            del self._rounds[subject]
+
+    def _start_sweeps(self, state: State, now_us: int) -> None:
+        estate = state.estate
+        for site, hosts in enumerate(estate.hosts_of_site):
+            if site in self._sweeps or self._sweep_next_us[site] > now_us:
+                continue
+            self._sweep_next_us[site] = now_us + estate.timing.sweep_s * SECOND
+            inside = [
+                host for host in hosts if state.stage[host] not in OUT and state.stage[host] is not Stage.RECONNECTING
+            ]
+            if not inside:
+                continue
+            place = estate.content.inventory.sites[site]
+            places = estate.content.inventory.hosts
+            targets = {(places[host].address, estate.group(host).klass.login.port) for host in inside}
+            address, _, port = place.control.partition(":")
+            self._sweeps[site] = self._pool.submit(
+                sweep, place.prober, targets, (address, int(port)), timeout_s=SWEEP_TIMEOUT_S
+            )
+
+    def _swept(self, state: State) -> list[Event]:
+        events: list[Event] = []
+        places = state.estate.content.inventory.hosts
+        for site, future in list(self._sweeps.items()):
+            if not future.done():
+                continue
+            del self._sweeps[site]
+            seen = future.result()
+            # What could not be dialled from here counts as an answer: not known to be cut off.
+            heard = {address for address, _ in (*seen.answered, *seen.unasked)}
+            answered = [places[host].id for host in state.estate.hosts_of_site[site] if places[host].address in heard]
+            events.append(SweptEvent(state.estate.sites[site], seen.begun_us, seen.control, answered))
+        return events
+
+
+def judge(answers: list[Answer], need: int) -> tuple[str, str]:
+    """PASS with `need` PASS answers; FAIL if that can no longer be reached; else UNKNOWN; with a sentence."""
+    passes = sum(answer.outcome == "PASS" for answer in answers)
+    unknown = sum(answer.outcome == "UNKNOWN" for answer in answers)
+    if passes >= need:
+        return "PASS", ""
+    worst = next((answer.sentence for answer in answers if answer.outcome != "PASS"), "nobody answered")
+    return ("UNKNOWN" if passes + unknown >= need else "FAIL"), worst[:300]
+
+
+def question_of(state: State, host: int, check: Check) -> Question:
+    """The question a check puts to a host, from the production side of its site."""
+    place = state.estate.content.inventory.hosts[host]
+    prober = state.estate.content.inventory.sites[state.estate.site_of[host]].prober
+    params: Mapping[str, str | int | bool] = check.params
+    if check.probe == "ssh":
+        params = {**check.params, "host_key": state.host_key[host]}
+    return Question(place.address, check.port, prober, float(check.timeout_s), params)
+
+
+def _subject(check: Check) -> str:
+    if check.service:
+        return f"service:{check.service}"
+    return f"interface:{check.interface}" if check.interface else f"class:{check.klass}"
