@@ -1,0 +1,66 @@
+"""The commands about content: lay it down, find what is wrong with it, derive its waves.
+
+Never touches a state folder, and changes nothing but the empty folder `init` is given.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections import Counter
+from pathlib import Path
+
+from orchestrator.errors import UsageError
+from orchestrator.interfaces.content import planned
+from orchestrator.interfaces.output import Subparsers, show
+from orchestrator.interfaces.places import estate_of
+from orchestrator.plans.lay_down import lay_down
+from orchestrator.plans.plan_text import as_json, as_text, why_host
+
+OK, FINDINGS = 0, 1
+
+
+def add(commands: Subparsers[argparse.ArgumentParser]) -> None:
+    """Declares init, review and plan."""
+    parser = commands.add_parser("init", description="Lay down an estate to start from in an empty folder.")
+    parser.add_argument("directory", metavar="DIR", type=Path)
+    parser.add_argument(
+        "--from", dest="hosts", type=Path, metavar="HOSTS.CSV", help="id,kind,site,function_or_services,class"
+    )
+    parser.set_defaults(call=_init)
+    parser = commands.add_parser("review", description="Find everything wrong with the content; exit 1 on errors.")
+    parser.set_defaults(call=_review)
+    parser = commands.add_parser("plan", description="Derive the waves and their gates.")
+    parser.add_argument("--why", metavar="HOST", help="explain why this host stands where it stands")
+    parser.set_defaults(call=_plan)
+
+
+def _init(options: argparse.Namespace) -> int:
+    if options.hosts is not None and not options.hosts.is_file():
+        raise UsageError(f"There is no file {options.hosts}.", rule="usage.file", file=str(options.hosts))
+    written = lay_down(options.directory, options.hosts)
+    files = [str(path) for path in written]
+    text = f"Laid down {len(files)} files in {options.directory}. Next: relance --estate {options.directory} review"
+    show(options, {"directory": str(options.directory), "files": files}, text)
+    return OK
+
+
+def _review(options: argparse.Namespace) -> int:
+    # The core is imported here: `plan` does without it.
+    from orchestrator.interfaces.reviewing import reviewed
+
+    found = reviewed(estate_of(options)).findings
+    counts = Counter(one.severity for one in found)
+    told = ", ".join(f"{counts[severity]} {severity}" for severity in ("error", "warning", "debt"))
+    show(options, [one.as_json() for one in found], "\n".join([*map(str, found), told]))
+    return FINDINGS if counts["error"] else OK
+
+
+def _plan(options: argparse.Namespace) -> int:
+    content, plan = planned(estate_of(options))
+    if options.why:
+        sentences = why_host(content, plan, options.why)
+        show(options, {"host": options.why, "sentences": sentences}, "\n".join(sentences))
+    else:
+        as_asked = as_json(content, plan) if options.format == "json" else None
+        show(options, as_asked, as_text(content, plan))
+    return OK
