@@ -127,6 +127,8 @@ def test_the_digest_is_over_path_and_hash_of_every_content_file(tmp_path: Path) 
         ("inventory/README.md", False),
         ("plans/schema/restart.json", False),
         ("plans/.hidden", False),
+        ("plans/playbooks/.hidden.yml", True),
+        ("plans/playbooks/README.md", True),
         ("notes.txt", False),
         ("secrets/key", False),
     ],

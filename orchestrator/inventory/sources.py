@@ -172,15 +172,22 @@ class Sources:
 
 
 def content_files(estate: Path) -> Iterator[str]:
-    """Every file of the three folders, relative to the estate; not READMEs, generated schemas or hidden files."""
+    """Every file of the three folders that acts, relative to the estate: all of `plans/playbooks/`, and elsewhere
+    all but READMEs, generated schemas and hidden files."""
     for folder in FOLDERS:
         for path in sorted((estate / folder).rglob("*")):
             relative = path.relative_to(estate)
-            hidden = any(part.startswith(".") or part == "__pycache__" for part in relative.parts)
-            described = relative.parts[1] == "schema" or relative.stem == "README"
             # A link to a folder counts as a file here, so that reading it is refused.
-            if not hidden and not described and (path.is_symlink() or not path.is_dir()):
+            if (path.is_symlink() or not path.is_dir()) and _acts(relative.parts):
                 yield relative.as_posix()
+
+
+def _acts(parts: tuple[str, ...]) -> bool:
+    """A playbook may include any file beside it, whatever its name; nothing reads notes elsewhere."""
+    if parts[:2] == ("plans", "playbooks"):
+        return True
+    hidden = any(part.startswith(".") or part == "__pycache__" for part in parts)
+    return not hidden and parts[1] != "schema" and not parts[-1].startswith("README")
 
 
 def blocks_everything(findings: Iterable[Finding]) -> list[Finding]:
