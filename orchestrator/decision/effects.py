@@ -19,7 +19,7 @@ def ordered(state: State, event: Ordered, at_us: int) -> None:
     """Adds one person's signature; with the last one missing, the order takes effect."""
     order = state.orders.get(event.order)
     if order is None:
-        order = OrderState(event.kind, event.subject, event.args, [], event.expires_us)
+        order = OrderState(event.kind, event.subject, event.args, [], event.expires_us, blob=event.blob)
         state.orders[event.order] = order
     order.persons.append(event.person)
     if order.kind == "genesis":

@@ -5,6 +5,8 @@ Never decides and never refuses: `admit` did. Only `apply` calls these functions
 
 from __future__ import annotations
 
+from bisect import bisect_left
+
 from orchestrator.decision import quorum
 from orchestrator.decision.capacity import occupy, release, signature
 from orchestrator.decision.commands import (
@@ -24,6 +26,7 @@ from orchestrator.decision.gates import substitute_post
 from orchestrator.decision.stages import ENDS, OUT, STARTS, SUCCEEDS, Stage, Turn
 from orchestrator.decision.state import (
     CONNECTED,
+    DURATION_BOUNDS_S,
     LANE,
     QUARANTINED,
     STEP,
@@ -117,6 +120,11 @@ def late(state: State, event: Late, at_us: int) -> None:
 def _close(state: State, name: str, how: str) -> OpenAction:
     action = state.open.pop(name)
     state.ended[name] = how
+    if how == "finished":
+        spent_us = state.at_us - action.at_us
+        spent = state.spent[action.step]
+        spent[bisect_left(DURATION_BOUNDS_S, -(-spent_us // SECOND))] += 1
+        spent[-1] += spent_us
     release(state, action.pools)
     if action.host < 0:
         state.site_lane[action.site] = ""

@@ -23,6 +23,7 @@ STEP = {name: number for number, name in enumerate(STEPS)}
 HOST_LANE, NETWORK_LANE = 0, 1
 LANE = {"preserve": 0, "restore": 0, "inspect": 0, "reconnect": 1, "isolate": 1}
 FOREVER_US = 1 << 53
+DURATION_BOUNDS_S = (1, 5, 30, 60, 300, 900, 1800, 3600, 7200, 14400, 28800)
 
 
 @dataclass(slots=True)
@@ -93,7 +94,7 @@ class Member:
 
 @dataclass(slots=True)
 class OrderState:
-    """An order and who signed it so far."""
+    """An order and who signed it so far; `blob` is the digest of the first signature with the bytes it is under."""
 
     kind: str
     subject: str
@@ -101,6 +102,7 @@ class OrderState:
     persons: list[str]
     expires_us: int
     done: bool = False
+    blob: str = ""
 
 
 @dataclass(slots=True)
@@ -193,6 +195,9 @@ class State:
         self.recent: list[deque[int]] = [deque(maxlen=pace) for _ in estate.sites]
         self.open: dict[str, OpenAction] = {}
         self.ended: dict[str, str] = {}
+        # What dashboards count: turns into each stage; per step, finished actions by duration, then the sum (us).
+        self.entered = [0] * len(Stage)
+        self.spent = {step: [0] * (len(DURATION_BOUNDS_S) + 2) for step in STEPS}
         self.in_use = [0] * len(estate.pools)
         self.tasks: dict[str, TaskState] = {}
         self.urgency = list(estate.urgency)
@@ -219,6 +224,7 @@ class State:
         was = self.stage[host]
         now = after(was, turn)
         self.stage[host] = now
+        self.entered[now] += 1
         self.dirty[host] = None
         held = Stage.RESTORING <= was <= Stage.INSPECTED
         holds = Stage.RESTORING <= now <= Stage.INSPECTED
