@@ -39,7 +39,8 @@ fault=$(cat fault 2>/dev/null)
 case "$1 $2" in
 "mark read") if [ -s mark ]; then cat mark; else echo '{"action":"","state":"none","outcome":"","running":false}'; fi ;;
 "mark begin")
-    if grep -q '"begun"' mark 2>/dev/null && ! grep -q "\"action\": *\"$4\"" mark; then echo "another mark stands" >&2; exit 9; fi
+    if grep -q '"begun"' mark 2>/dev/null && ! grep -q "\"action\": *\"$4\"" mark
+    then echo "another mark stands" >&2; exit 9; fi
     echo "{\"action\":\"$3\",\"state\":\"begun\",\"outcome\":\"\",\"running\":false}" > mark ;;
 "mark end") echo "{\"action\":\"$3\",\"state\":\"ended\",\"outcome\":\"$4\",\"running\":false}" > mark ;;
 preserve*) echo '{"digest":"0123","medium":"tape-1"}' ;;
@@ -164,7 +165,9 @@ class ManagedHosts:
         path = self.base / self.addresses[number - 1] / "log"
         return path.read_text().splitlines() if path.exists() else []
 
-    def mark(self, number: int, action: str, state: str, outcome: str = "", *, running: bool = False, **facts: str) -> None:
+    def mark(
+        self, number: int, action: str, state: str, outcome: str = "", *, running: bool = False, **facts: str
+    ) -> None:
         """Set the mark of host `number` as its management path would show it."""
         mark = {"action": action, "state": state, "outcome": outcome, "running": running, "facts": facts}
         (self.base / self.addresses[number - 1] / "mark").write_text(json.dumps(mark))

@@ -14,6 +14,7 @@ import pytest
 
 from orchestrator.workers import ansible_files, invocation, processes, runner
 from orchestrator.workers.base import Outcome, Request
+from orchestrator.workers.settling import NeverBegun
 from tests.managed_hosts import ManagedHosts, make_key, managed_hosts, silent_peer, wait_until
 
 PLANTED = "planted-7c1f"
@@ -199,7 +200,7 @@ def test_a_disk_that_takes_no_line_is_never_called_a_success(hosts: ManagedHosts
     os.dup2(os.open("/dev/full", os.O_WRONLY), batch.results._file)
     runner._play(batch, (request,))
     assert isinstance(batch.broken, OSError)
-    assert runner._close(batch, 0, runner.NeverBegun()) == 1
+    assert runner._close(batch, 0, NeverBegun()) == 1
     assert invocation.condition(run_dir) != "finished"
     assert signal.getsignal(signal.SIGTERM) is handler
 

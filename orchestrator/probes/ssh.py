@@ -11,6 +11,15 @@ import paramiko
 
 from orchestrator.probes.base import Answer, Deadline, Question, connect, unanswered
 
+# By the kind of the pinned key; RSA keys sign with SHA-2 only.
+_ALGORITHMS = {
+    "ssh-ed25519": ("ssh-ed25519",),
+    "ssh-rsa": ("rsa-sha2-512", "rsa-sha2-256"),
+    "ecdsa-sha2-nistp256": ("ecdsa-sha2-nistp256",),
+    "ecdsa-sha2-nistp384": ("ecdsa-sha2-nistp384",),
+    "ecdsa-sha2-nistp521": ("ecdsa-sha2-nistp521",),
+}
+
 
 class SshProbe:
     """Parameters: `host_key` (`ssh-ed25519 AAAA...`), required."""
@@ -19,7 +28,7 @@ class SshProbe:
         """PASS when the server proves that it holds the pinned key."""
         where = f"ssh at {question.address}:{question.port}"
         kind, _, wanted = str(question.params.get("host_key", "")).partition(" ")
-        if not wanted:
+        if not wanted or kind not in _ALGORITHMS:
             return Answer("UNKNOWN", f"No host key is pinned for {where}; it was not asked.")
         deadline = Deadline(question.timeout_s)
         try:
@@ -41,7 +50,7 @@ def _shown(peer: socket.socket, kind: str, deadline: Deadline) -> str:
     transport = paramiko.Transport(peer)
     try:
         transport.banner_timeout = deadline.left_s()
-        transport.get_security_options().key_types = (kind,)
+        transport.get_security_options().key_types = _ALGORITHMS[kind]
         transport.start_client(timeout=deadline.left_s())
         return transport.get_remote_server_key().get_base64()
     finally:

@@ -112,14 +112,22 @@ class _CommandLate(Exception):
 
 
 def _client(peer: Peer) -> paramiko.SSHClient:
-    entry = HostKeyEntry.from_line(f"pinned {peer.host_key}")
-    if entry is None or entry.key is None:
+    key = _pinned(peer.host_key)
+    if key is None:
         raise Mistrusted(f"No host key is pinned for {peer.address}; it is not dialled.", host_key="missing")
     client = paramiko.SSHClient()
     client.set_missing_host_key_policy(paramiko.RejectPolicy())
     name = peer.address if peer.port == paramiko.config.SSH_PORT else f"[{peer.address}]:{peer.port}"
-    client.get_host_keys().add(name, entry.key.get_name(), entry.key)
+    client.get_host_keys().add(name, key.get_name(), key)
     return client
+
+
+def _pinned(host_key: str) -> Key | None:
+    try:
+        entry = HostKeyEntry.from_line(f"pinned {host_key}")
+    except (paramiko.SSHException, ValueError):
+        return None
+    return entry.key if entry else None
 
 
 def _run(client: paramiko.SSHClient, command: str, limits: Limits) -> Reply:

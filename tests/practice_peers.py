@@ -1,0 +1,92 @@
+"""Peers on loopback that misbehave in one way each, for tests of what asks them.
+
+Never used by the product.
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+Behaviour = Callable[[socket.socket], None]
+
+
+@contextmanager
+def peer(behave: Behaviour, address: str = "127.0.0.1") -> Iterator[int]:
+    """The port of a peer that treats each connection by `behave`, then closes it."""
+    ending = threading.Event()
+
+    def serve(connection: socket.socket) -> None:
+        with connection, suppress(OSError):
+            connection.settimeout(20)
+            behave(connection)
+
+    def accept() -> None:
+        while not ending.is_set():
+            with suppress(TimeoutError):
+                connection, _ = listener.accept()
+                threading.Thread(target=serve, args=(connection,), daemon=True).start()
+
+    with socket.create_server((address, 0), backlog=64) as listener:
+        listener.settimeout(0.05)
+        thread = threading.Thread(target=accept)
+        thread.start()
+        try:
+            yield int(listener.getsockname()[1])
+        finally:
+            ending.set()
+            thread.join()
+
+
+def says(text: bytes) -> Behaviour:
+    """Reads a little, then says `text`."""
+
+    def behave(connection: socket.socket) -> None:
+        connection.recv(4096)
+        connection.sendall(text)
+
+    return behave
+
+
+def speaks_first(text: bytes) -> Behaviour:
+    """Says `text` at once."""
+    return lambda connection: connection.sendall(text)
+
+
+def drips(connection: socket.socket) -> None:
+    """Says one byte at a time, for ever, so that no single wait is long."""
+    pause = threading.Event()
+    for byte in b"HTTP/1.0 200 OK\r\n" + b"X" * 10_000:
+        connection.sendall(bytes([byte]))
+        pause.wait(0.05)
+
+
+def hangs_up(connection: socket.socket) -> None:
+    """Says nothing and closes."""
+
+
+def stays_silent(connection: socket.socket) -> None:
+    """Says nothing and keeps the connection."""
+    while connection.recv(4096):
+        pass
+
+
+def over_tls(folder: Path, behave: Behaviour) -> Behaviour:
+    """The same behind TLS, with a certificate made in `folder`."""
+    command = (
+        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=lab -keyout k.pem -out c.pem"
+    )
+    subprocess.run(command.split(), cwd=folder, check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "c.pem", folder / "k.pem")
+
+    def behave_inside(connection: socket.socket) -> None:
+        with context.wrap_socket(connection, server_side=True) as inside:
+            behave(inside)
+
+    return behave_inside

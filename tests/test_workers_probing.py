@@ -1,0 +1,148 @@
+"""Many questions are asked at once, none holds another up, and the outside sweep tells silence from an answer."""
+
+from __future__ import annotations
+
+import resource
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+import pytest
+
+from orchestrator.probes.base import Answer, Probe, Question
+from orchestrator.workers.probing import Prober, own_probes, sweep
+from tests.managed_hosts import free_port, wait_until
+from tests.practice_peers import hangs_up, peer, stays_silent
+
+PROBER = "127.0.0.99"
+
+
+class Broken:
+    """A probe with a fault of its own."""
+
+    def ask(self, question: Question) -> Answer:
+        raise RuntimeError("fell over")
+
+
+def answers(prober: Prober, count: int) -> dict[str, Answer]:
+    found: dict[str, Answer] = {}
+
+    def all_here() -> bool:
+        found.update(prober.poll())
+        return len(found) >= count
+
+    wait_until(all_here)
+    return found
+
+
+@pytest.fixture
+def prober() -> Iterator[Prober]:
+    started = Prober()
+    yield started
+    started.close()
+
+
+@contextmanager
+def full_listener() -> Iterator[tuple[str, int]]:
+    """A port that drops new dials without a word, as a closed switch port does: its queue is full."""
+    with ExitStack() as stack:
+        listener = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+        target = ("127.0.0.1", int(listener.getsockname()[1]))
+        for _ in range(3):
+            filler = stack.enter_context(socket.socket())
+            filler.setblocking(False)
+            filler.connect_ex(target)
+        yield target
+
+
+def test_the_probes_of_this_version_are_those_content_may_name() -> None:
+    assert set(own_probes()) == {"tcp", "http", "ssh"}
+
+
+def test_a_hundred_questions_are_answered(prober: Prober) -> None:
+    with peer(hangs_up) as port:
+        for number in range(100):
+            assert prober.submit(f"host-{number}", "tcp", Question("127.0.0.1", port))
+        assert {answer.outcome for answer in answers(prober, 100).values()} == {"PASS"}
+
+
+def test_a_silent_peer_holds_no_other_question_up(prober: Prober) -> None:
+    with peer(stays_silent) as silent, peer(hangs_up) as port:
+        prober.submit("silent", "tcp", Question("127.0.0.1", silent, timeout_s=3, params={"speaks": True}))
+        prober.submit("quick", "tcp", Question("127.0.0.1", port))
+        assert set(answers(prober, 1)) == {"quick"}
+        assert answers(prober, 1)["silent"].outcome == "FAIL"
+
+
+def test_a_subject_is_asked_once_at_a_time_and_again_afterwards(prober: Prober) -> None:
+    question = Question("127.0.0.1", free_port())
+    with peer(stays_silent) as silent:
+        slow = Question("127.0.0.1", silent, timeout_s=0.3, params={"speaks": True})
+        assert prober.submit("lab", "tcp", slow)
+        assert not prober.submit("lab", "tcp", question)
+        answers(prober, 1)
+    assert prober.submit("lab", "tcp", question)
+
+
+def test_a_probe_this_version_lacks_is_unknown(prober: Prober) -> None:
+    prober.submit("lab", "dicom", Question("127.0.0.1", 1))
+    assert answers(prober, 1)["lab"].outcome == "UNKNOWN"
+
+
+def test_a_probe_that_falls_over_answers_unknown() -> None:
+    probes: dict[str, Probe] = {"broken": Broken()}
+    prober = Prober(probes)
+    prober.submit("lab", "broken", Question("127.0.0.1", 1))
+    answer = answers(prober, 1)["lab"]
+    assert answer.outcome == "UNKNOWN"
+    assert "fell over" in answer.sentence
+    prober.close()
+
+
+def test_a_sweep_tells_who_answers_and_whether_the_control_does() -> None:
+    with peer(hangs_up) as control, peer(hangs_up, "127.3.0.1") as open_port, full_listener() as silent:
+        targets = [("127.3.0.1", open_port), silent]
+        swept = sweep(PROBER, targets, ("127.0.0.1", control), timeout_s=0.5)
+    assert swept.control
+    assert swept.answered == {("127.3.0.1", open_port)}
+    assert swept.unasked == frozenset()
+
+
+def test_a_refusal_is_an_answer_for_the_host_is_reachable() -> None:
+    refused = ("127.3.0.2", free_port())
+    with peer(hangs_up) as control:
+        assert sweep(PROBER, [refused], ("127.0.0.1", control)).answered == {refused}
+
+
+def test_a_sweep_whose_control_is_silent_proves_nothing_and_says_so() -> None:
+    with full_listener() as control:
+        swept = sweep(PROBER, [], control, timeout_s=0.3)
+    assert not swept.control
+
+
+def test_a_sweep_from_an_address_that_is_not_ours_asked_nobody() -> None:
+    target = ("127.0.0.1", free_port())
+    swept = sweep("192.0.2.7", [target], target)
+    assert not swept.control
+    assert target in swept.unasked
+
+
+def test_the_sweep_dials_from_the_probers_address() -> None:
+    seen: list[str] = []
+    with peer(lambda connection: seen.append(connection.getpeername()[0])) as control:
+        assert sweep(PROBER, [], ("127.0.0.1", control)).control
+        wait_until(lambda: seen)
+    assert seen == [PROBER]
+
+
+def test_every_host_of_the_estate_is_dialled_with_few_files_open() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    targets = [(f"127.4.{number // 250}.{number % 250 + 1}", 9) for number in range(1700)]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
+    try:
+        with peer(hangs_up) as control:
+            swept = sweep(PROBER, targets, ("127.0.0.1", control))
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert swept.control
+    assert len(swept.answered) == 1700
