@@ -10,11 +10,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import permutations
 
+from orchestrator.canonical import Json
 from orchestrator.decision import quorum
 from orchestrator.decision.events import Judged, Ordered
 from orchestrator.decision.stages import GONE, OUT, Stage
 from orchestrator.decision.state import OrderState, State
 from orchestrator.errors import Conflict, Refused
+from orchestrator.plans.model import Content
 
 Seats = tuple[frozenset[str], ...]
 
@@ -58,6 +60,17 @@ KINDS: dict[str, Seats] = {
     "roster.revoke": _seats(ANYONE, "it_director|crisis|operator"),
     "clock.confirm": _seats("operator"),
 }
+
+
+EMPTY_SET = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"  # SHA-256 of nothing
+
+
+def genesis_args(content: Content) -> dict[str, Json]:
+    """The arguments of the first order: the roster of the plan with its key bytes, and the indicator set in force."""
+    persons: list[Json] = [
+        {"id": person.id, "roles": list(person.roles), "key": person.key} for person in content.roster.persons
+    ]
+    return {"persons": persons, "indicator_set": EMPTY_SET}
 
 
 @dataclass(slots=True)

@@ -49,7 +49,7 @@ class Live:
         return going_on
 
 
-def open_engine(estate_dir: Path, state_dir: Path, *, clock: Clock | None = None, sweep: Sweep | None = None) -> Live:
+def open_engine(estate_dir: Path, state_dir: Path, *, clock: Clock | None = None) -> Live:
     """Opens (or creates) the state folder and starts the engine on the estate.
 
     Raises ContentError for content that blocks everything, Refused when the content is another than the journal's,
@@ -65,6 +65,8 @@ def open_engine(estate_dir: Path, state_dir: Path, *, clock: Clock | None = None
         key=state_dir / "secrets" / "ssh_key",
         known_hosts=state_dir / "secrets" / "management_hosts",
     )
+    inspection = content.restart.inspection
+    sweep = Sweep(root=inspection.root, paths=inspection.paths, markers=inspection.markers)
     blobs = Blobs(state_dir / "evidence")
     dispatcher = Dispatcher(places, AnsibleWorker(), InspectionWorker(places.key, blobs.put, sweep=sweep))
     hands = LiveHands(dispatcher, Watch(state, Prober()))

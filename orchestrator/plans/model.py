@@ -162,6 +162,14 @@ class Split(Strict):
     sites: tuple[Id, ...] = ()
 
 
+class Inspection(Strict):
+    """What an inspection looks at on a host: folders below `root`, and file names that ransomware leaves."""
+
+    root: str = "/"
+    paths: tuple[str, ...] = ("etc", "usr/local", "home", "root", "opt", "srv", "var/spool/cron", "boot")
+    markers: tuple[str, ...] = ("RANSOM_NOTE.txt", "*.locked", "implant")
+
+
 class Restart(Strict):
     """`plans/restart.yaml`: the recorded order and rules of this restart."""
 
@@ -176,6 +184,7 @@ class Restart(Strict):
     leave_off: tuple[Id, ...] = ()
     no_waiver: tuple[Id, ...] = ()
     timing: Timing = Timing()
+    inspection: Inspection = Inspection()
 
 
 class Content(Strict):
