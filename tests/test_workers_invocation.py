@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -28,9 +29,17 @@ def run_dir(tmp_path: Path) -> Path:
 
 
 def test_a_run_folder_is_private_and_tells_what_was_asked(run_dir: Path) -> None:
-    assert invocation.read(run_dir) == ASKED
+    asked = invocation.read(run_dir)
+    assert replace(asked, invocation="5") == ASKED
     assert run_dir.stat().st_mode & 0o777 == 0o700
     assert (run_dir / "request.json").stat().st_mode & 0o777 == 0o600
+
+
+def test_two_incidents_on_one_machine_never_name_their_runs_alike(run_dir: Path, tmp_path: Path) -> None:
+    invocation.write(tmp_path / "other" / "5", ASKED)
+    names = {invocation.read(folder).invocation for folder in (run_dir, tmp_path / "other" / "5")}
+    assert len(names) == 2
+    assert all(name.startswith("5-") for name in names)
 
 
 def test_a_folder_is_never_written_over(run_dir: Path) -> None:

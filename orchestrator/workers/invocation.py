@@ -15,6 +15,7 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -39,12 +40,17 @@ def write(run_dir: Path, invocation: Invocation) -> None:
 
 
 def read(run_dir: Path) -> Invocation:
-    """What was asked. Raises Unusable if the request is missing or not ours."""
+    """What was asked. Raises Unusable if the request is missing or not ours.
+
+    The invocation's name gets the folder's inode: two incidents on one machine count their runs from 1, and neither
+    may ever end the other's processes.
+    """
     try:
         fields = canonical.decode((run_dir / "request.json").read_bytes())
         if not isinstance(fields, dict):
             raise TypeError("not an object")
-        return Invocation.from_json(fields)
+        asked = Invocation.from_json(fields)
+        return replace(asked, invocation=f"{asked.invocation}-{run_dir.stat().st_ino:x}")
     except (OSError, KeyError, TypeError, canonical.NotCanonical) as error:
         raise Unusable(f"The run folder {run_dir.name} holds no readable request: {error}.") from error
 
