@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from orchestrator.decision import commands as c
-from orchestrator.decision import effects, life
+from orchestrator.decision import course, effects, findings, gates, life
 from orchestrator.decision import events as e
 from orchestrator.decision.state import State
 
@@ -19,6 +19,8 @@ def apply(state: State, entry: e.Event | c.Command, at_us: int) -> None:
     state.seq += 1
     state.at_us = at_us
     APPLY[type(entry)](state, entry, at_us)
+    if state.horizon_stale:
+        gates.refresh_horizon(state)
 
 
 def _opened(state: State, event: e.Opened, at_us: int) -> None:
@@ -80,24 +82,24 @@ APPLY: dict[type, Callable[[State, Any, int], None]] = {
     e.Started: _nothing,
     e.Woke: _nothing,
     e.Ordered: effects.ordered,
-    e.Judged: life.judged,
+    e.Judged: findings.judged,
     e.Finished: life.finished,
     e.Lost: life.lost,
     e.Cancelled: life.cancelled,
     e.Late: life.late,
     e.Dispatched: life.dispatched,
-    e.Reading: life.reading,
-    e.Swept: life.swept,
+    e.Reading: findings.reading,
+    e.Swept: findings.swept,
     e.Jumped: _jumped,
     c.Issue: life.issue,
     c.Cancel: life.cancel,
-    c.EnterService: life.enter_service,
-    c.ChangeStrategy: life.change_strategy,
-    c.Condemn: life.condemn,
-    c.Exclude: life.exclude,
-    c.GiveUp: life.give_up,
-    c.Ask: life.ask,
-    c.Owe: life.owe,
+    c.EnterService: course.enter_service,
+    c.ChangeStrategy: course.change_strategy,
+    c.Condemn: course.condemn,
+    c.Exclude: course.exclude,
+    c.GiveUp: course.give_up,
+    c.Ask: course.ask,
+    c.Owe: course.owe,
     c.StartSoak: _start_soak,
     c.BreakSoak: _break_soak,
     c.PassGate: _pass_gate,

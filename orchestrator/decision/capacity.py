@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import heapq
 
-from orchestrator.decision.state import State
+from orchestrator.decision.state import UNQUEUED, State
 
 MINUTE_US = 60_000_000
 Signature = tuple[int, ...]
@@ -29,18 +29,18 @@ def enqueue(state: State, host: int, step: int) -> None:
     obligation = state.obligations.get(host)
     if obligation is not None:
         urgency += -len(state.urgency) if obligation.holds else len(state.urgency)
-    mark = urgency + len(state.urgency) + 1
+    mark = (urgency, step)
     if state.queued[host] == mark:
         return
     state.queued[host] = mark
     pools = signature(state, host, step)
-    heapq.heappush(state.ready.setdefault(pools, []), (urgency, host))
+    heapq.heappush(state.ready.setdefault(pools, []), (urgency, host, step))
     state.live_signatures[pools] = None
 
 
-def take(state: State, now_us: int) -> int:
-    """The most urgent ready host whose pools all have room, removed from its queue; -1 if there is none."""
-    best: tuple[int, int] | None = None
+def take(state: State, now_us: int) -> tuple[int, int] | None:
+    """The most urgent ready host whose pools all have room, with its step, removed from its queue."""
+    best: tuple[int, int, int] | None = None
     chosen: Signature = ()
     for pools in list(state.live_signatures):
         heap = _without_stale(state, pools)
@@ -49,15 +49,15 @@ def take(state: State, now_us: int) -> int:
         elif best is None or heap[0] < best:
             best, chosen = heap[0], pools
     if best is None:
-        return -1
-    heapq.heappop(state.ready[chosen])
-    state.queued[best[1]] = 0
-    return best[1]
+        return None
+    _, host, step = heapq.heappop(state.ready[chosen])
+    state.queued[host] = UNQUEUED
+    return host, step
 
 
-def _without_stale(state: State, pools: Signature) -> list[tuple[int, int]]:
+def _without_stale(state: State, pools: Signature) -> list[tuple[int, int, int]]:
     heap = state.ready[pools]
-    while heap and state.queued[heap[0][1]] != heap[0][0] + len(state.urgency) + 1:
+    while heap and state.queued[heap[0][1]] != (heap[0][0], heap[0][2]):
         heapq.heappop(heap)
     return heap
 

@@ -39,6 +39,7 @@ from orchestrator.decision.events import (
     Swept,
     Woke,
 )
+from orchestrator.decision.requirements import HOST_STEPS
 from orchestrator.decision.stages import OUT, IllegalEvent, Stage
 from orchestrator.decision.state import CONNECTED, QUARANTINED, STEP, State
 
@@ -148,8 +149,6 @@ def _sweep_matters(state: State, event: Swept) -> bool:
 def next_command(state: State, now_us: int) -> Command | None:
     """The next thing to do, safety first: isolations, holds, then hosts, gates, tasks, and who may start."""
     _wake(state, now_us)
-    if state.horizon_stale:
-        gates.refresh_horizon(state)
     for look in (_sites, _holds, _stale_reconnects, _hosts, _gates, _tasks, _start):
         command = look(state, now_us)
         if command is not None:
@@ -405,9 +404,9 @@ def _open_in_order(state: State, key: str, now_us: int) -> Command | None:
 
 def _start(state: State, now_us: int) -> Command | None:
     """The most urgent host that may start, judged once more before it does."""
-    while (host := capacity.take(state, now_us)) >= 0:
-        step = next_step(state, host)
-        if not step or next(blockers(state, host, step, now_us), None) is not None:
+    while (taken := capacity.take(state, now_us)) is not None:
+        host, step = taken[0], HOST_STEPS[taken[1]]
+        if next_step(state, host) != step or next(blockers(state, host, step, now_us), None) is not None:
             continue
         name = state.estate.hosts[host]
         return Issue(

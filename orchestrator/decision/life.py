@@ -1,4 +1,4 @@
-"""What records about actions, verdicts and readings do to the state.
+"""What records about actions do to the state.
 
 Never decides and never refuses: `admit` did. Only `apply` calls these functions.
 """
@@ -9,33 +9,18 @@ from bisect import bisect_left
 
 from orchestrator.decision import quorum
 from orchestrator.decision.capacity import occupy, release, signature
-from orchestrator.decision.commands import (
-    Ask,
-    Cancel,
-    ChangeStrategy,
-    Condemn,
-    EnterService,
-    Exclude,
-    GiveUp,
-    Issue,
-    Owe,
-)
+from orchestrator.decision.commands import Cancel, Issue
 from orchestrator.decision.estate import STEP_NUMBER
-from orchestrator.decision.events import Cancelled, Dispatched, Finished, Judged, Late, Lost, Reading, Swept
-from orchestrator.decision.gates import substitute_post
-from orchestrator.decision.stages import ENDS, OUT, STARTS, SUCCEEDS, Stage, Turn
+from orchestrator.decision.events import Cancelled, Dispatched, Finished, Late, Lost
+from orchestrator.decision.stages import ENDS, OUT, STARTS, SUCCEEDS, Turn
 from orchestrator.decision.state import (
     CONNECTED,
     DURATION_BOUNDS_S,
     LANE,
-    QUARANTINED,
     STEP,
     UNKNOWN,
-    Obligation,
-    Observed,
     OpenAction,
     State,
-    Verdict,
 )
 
 SECOND = 1_000_000
@@ -270,222 +255,3 @@ def _isolated(state: State, host: int, outcome: str, at_us: int) -> None:
         state.inspection[host] = ""
         state.verdicts[host] = []
         state.move(host, Turn.ISOLATED)
-
-
-def judged(state: State, event: Judged, at_us: int) -> None:
-    """A verdict is filed on the latest inspection of each host it names."""
-    for name in event.inspections:
-        host = state.estate.host_number[name]
-        state.touch(name, "judged")
-        state.claims.get(host, {}).pop(event.person, None)
-        state.dirty[host] = None
-        if event.verdict == quorum.CLEAN:
-            verdict = Verdict(event.verdict, event.person, event.indicator_set, event.expires_us, at_us)
-            kept = [one for one in state.verdicts[host] if one.person != event.person]
-            state.verdicts[host] = [*kept, verdict]
-            state.wake_at(event.expires_us, "host", host)
-            _discharge(state, host, at_us)
-            state.membership_changed(host)
-        else:
-            _not_clean(state, host, event.verdict, at_us)
-
-
-def _discharge(state: State, host: int, at_us: int) -> None:
-    if host in state.obligations and quorum.verdicts_missing(state, host, at_us) == 0:
-        del state.obligations[host]
-
-
-def _not_clean(state: State, host: int, verdict: str, at_us: int) -> None:
-    """SUSPECT asks for a new inspection, INFECTED condemns; on a host that is out both ask for a recall."""
-    state.claims.pop(host, None)
-    infected = verdict == quorum.INFECTED
-    if infected:
-        state.infected_us[host] = at_us
-    else:
-        state.suspects[host] += 1
-    stage = state.stage[host]
-    if stage in OUT:
-        state.asks.setdefault(host, {})["network"] = f"{verdict} while out: recall it"
-        state.inspection[host] = ""
-        state.verdicts[host] = []
-    elif stage is Stage.RECONNECTING:
-        # Invariant 1 is judged again when the reconnect's result arrives; this verdict makes it fall.
-        state.verdicts[host] = [Verdict(verdict, "", "", 0, at_us)]
-        state.reconnects_stale = True
-    else:
-        state.inspection[host] = ""
-        state.verdicts[host] = []
-        state.move(host, Turn.INFECTED if infected else Turn.SUSPECT)
-
-
-def reading(state: State, event: Reading, at_us: int) -> None:
-    """The newest answer about a subject."""
-    known = state.readings.get(event.subject)
-    passes = 0
-    since_us = at_us
-    if event.outcome == "PASS":
-        passes = known.passes + 1 if known else 1
-    if known is not None and known.outcome == event.outcome:
-        since_us = known.since_us
-    state.readings[event.subject] = Observed(event.outcome, since_us, at_us, passes)
-    kind, _, name = event.subject.partition(":")
-    if kind == "host":
-        _host_reading(state, state.estate.host_number[name], event.outcome, at_us)
-    elif kind == "service":
-        service = state.estate.service_number[name]
-        state.refresh_service(service)
-    state.task_agenda.update(dict.fromkeys(state.estate.tasks_confirmed_by.get(event.subject, ())))
-    state.dirty_gates.update(dict.fromkeys(state.estate.gates_of_subject.get(event.subject, ())))
-
-
-def _host_reading(state: State, host: int, outcome: str, at_us: int) -> None:
-    state.dirty[host] = None
-    if state.stage[host] not in OUT:
-        return
-    if outcome == "PASS":
-        state.passes[host] += 1
-        state.failing_us[host] = 0
-    elif outcome == "FAIL":
-        state.passes[host] = 0
-        if not state.failing_us[host]:
-            state.failing_us[host] = at_us
-            state.wake_at(at_us + state.estate.timing.host_fail_s * SECOND, "host", host)
-    else:
-        state.passes[host] = 0
-    wave = state.wave_of[host]
-    if wave >= 0:
-        state.dirty_gates[wave] = None
-
-
-def swept(state: State, event: Swept, at_us: int) -> None:
-    """Isolation is proven from outside, or disproved: silence counts only when the control target answered."""
-    site = state.estate.site_number[event.site]
-    if not event.control:
-        state.missed[site] += 1
-        if state.missed[site] >= 3:
-            for host in state.estate.hosts_of_site[site]:
-                if state.connection[host] == QUARANTINED:
-                    _connection(state, host, UNKNOWN)
-        return
-    state.missed[site] = 0
-    state.swept_us[site] = at_us
-    answered = set(event.answered)
-    for host in state.estate.hosts_of_site[site]:
-        if state.stage[host] in OUT or state.stage[host] is Stage.RECONNECTING:
-            continue
-        if state.estate.hosts[host] in answered:
-            _connection(state, host, CONNECTED)
-            if state.isolated_us[host] and state.isolated_us[host] < event.begun_us:
-                state.isolated_us[host] = 0
-                state.isolate_wanted.setdefault(host, "answered the outside prober")
-                state.dirty[host] = None
-        elif state.isolated_us[host] and state.isolated_us[host] < event.begun_us:
-            _connection(state, host, QUARANTINED)
-
-
-def _connection(state: State, host: int, connection: int) -> None:
-    if state.connection[host] != connection:
-        state.connection[host] = connection
-        state.dirty[host] = None
-        if state.stage[host] is Stage.INSPECTED:
-            state.membership_changed(host)
-
-
-def enter_service(state: State, command: EnterService, at_us: int) -> None:
-    """The host works: it counts for its services, and at its gate if it is a post."""
-    host = state.estate.host_number[command.host]
-    state.ever_passed_us[host] = at_us
-    state.move(host, Turn.HOST_CHECK_PASSED)
-
-
-def change_strategy(state: State, command: ChangeStrategy, at_us: int) -> None:
-    """The next strategy starts with all its tries."""
-    host = state.estate.host_number[command.host]
-    state.strategy[host] = command.strategy
-    state.tries[host] = [0] * len(state.tries[host])
-    state.late_points[host] = 0
-    state.not_before_us[0][host] = 0
-    state.infected_us[host] = 0
-    state.dirty[host] = None
-    state.touch(command.host, "change_strategy")
-
-
-def condemn(state: State, command: Condemn, at_us: int) -> None:
-    """What was restored is thrown away; the same strategy gets one try with an older point."""
-    host = state.estate.host_number[command.host]
-    state.late_points[host] += 1
-    state.inspection[host] = ""
-    state.verdicts[host] = []
-    state.move(host, Turn.CONDEMNED)
-    state.touch(command.host, "condemn")
-
-
-def give_up(state: State, command: GiveUp, at_us: int) -> None:
-    """The host failed for good, until a person retries it; another takes over what it was chosen for."""
-    host = state.estate.host_number[command.host]
-    state.move(host, Turn.GIVEN_UP)
-    if state.wave_of[host] >= 0:
-        state.waves[state.wave_of[host]].failures += 1
-    _hand_over(state, host)
-    state.touch(command.host, "give_up")
-
-
-def exclude(state: State, command: Exclude, at_us: int) -> None:
-    """The host is left out."""
-    host = state.estate.host_number[command.host]
-    state.leaving.discard(host)
-    state.asks.pop(host, None)
-    state.move(host, Turn.EXCLUDED)
-    _hand_over(state, host)
-    state.touch(command.host, "exclude")
-
-
-def _hand_over(state: State, host: int) -> None:
-    """A quorum member's urgency goes to the next candidate, a slice post's place to the next post."""
-    if host not in state.chosen:
-        return
-    state.chosen.discard(host)
-    wave = state.wave_of[host]
-    number = next((place for place, posts in enumerate(state.posts[wave]) if host in posts), -1)
-    if number >= 0:
-        heir = substitute_post(state, host)
-        state.posts[wave][number].remove(host)
-        if heir >= 0:
-            _join(state, heir, wave, number)
-    else:
-        heirs = [other for service in state.estate.services_of[host] for other in state.candidates(service)]
-        heirs = [other for other in heirs if other not in state.chosen]
-        heir = min(heirs, key=lambda other: state.urgency[other], default=-1)
-    if heir >= 0:
-        state.chosen.add(heir)
-        state.urgency[heir] = min(state.urgency[heir], state.urgency[host])
-        state.dirty[heir] = None
-
-
-def _join(state: State, heir: int, wave: int, number: int) -> None:
-    state.dirty_gates[state.wave_of[heir]] = None
-    state.posts[wave][number].append(heir)
-    state.joined[wave].append(heir)
-    state.wave_of[heir] = wave
-    state.dirty_gates[wave] = None
-
-
-def ask(state: State, command: Ask, at_us: int) -> None:
-    """A question for a person stands at the host, or at a site."""
-    if command.host in state.estate.site_number:
-        state.site_asks[state.estate.site_number[command.host]] = command.why
-        return
-    host = state.estate.host_number[command.host]
-    state.asks.setdefault(host, {})[command.lane] = command.why
-    state.touch(command.host, "ask")
-
-
-def owe(state: State, command: Owe, at_us: int) -> None:
-    """The host that is out owes a new inspection where it stands."""
-    host = state.estate.host_number[command.host]
-    state.recheck.pop(host, None)
-    state.obligations[host] = Obligation(command.cause, command.deadline_us, command.holds)
-    state.inspection[host] = ""
-    state.verdicts[host] = []
-    state.wake_at(command.deadline_us, "host", host)
-    state.dirty[host] = None

@@ -20,9 +20,9 @@ UNKNOWN, QUARANTINED, CONNECTED = 0, 1, 2
 CONNECTIONS = ("unknown", "quarantined", "connected")
 STEPS = ("preserve", "restore", "inspect", "reconnect", "isolate")
 STEP = {name: number for number, name in enumerate(STEPS)}
-HOST_LANE, NETWORK_LANE = 0, 1
+UNQUEUED = (0, -1)  # (urgency, step) of a host that stands in no ready queue
 LANE = {"preserve": 0, "restore": 0, "inspect": 0, "reconnect": 1, "isolate": 1}
-FOREVER_US = 1 << 53
+FOREVER_US = (1 << 53) - 1
 DURATION_BOUNDS_S = (1, 5, 30, 60, 300, 900, 1800, 3600, 7200, 14400, 28800)
 
 
@@ -211,8 +211,8 @@ class State:
         self.dirty_gates: dict[int, None] = dict.fromkeys(range(len(self.waves)))
         self.horizon_stale = True
         self.relapse_stale = True
-        self.ready: dict[tuple[int, ...], list[tuple[int, int]]] = {}
-        self.queued = [0] * count
+        self.ready: dict[tuple[int, ...], list[tuple[int, int, int]]] = {}
+        self.queued = [UNQUEUED] * count
         self.live_signatures: dict[tuple[int, ...], None] = {}
         self.waiting_on: list[dict[tuple[int, ...], None]] = [{} for _ in self.estate.pools]
         self.timers: list[tuple[int, str, int]] = []

@@ -1,0 +1,111 @@
+"""What the core's own commands about a host do to the state: its strategy, its end, its questions, its debts.
+
+Never decides: `decide` did. Only `apply` calls these functions.
+"""
+
+from __future__ import annotations
+
+from orchestrator.decision.commands import Ask, ChangeStrategy, Condemn, EnterService, Exclude, GiveUp, Owe
+from orchestrator.decision.gates import substitute_post
+from orchestrator.decision.stages import Turn
+from orchestrator.decision.state import Obligation, State
+
+
+def enter_service(state: State, command: EnterService, at_us: int) -> None:
+    """The host works: it counts for its services, and at its gate if it is a post."""
+    host = state.estate.host_number[command.host]
+    state.ever_passed_us[host] = at_us
+    state.move(host, Turn.HOST_CHECK_PASSED)
+
+
+def change_strategy(state: State, command: ChangeStrategy, at_us: int) -> None:
+    """The next strategy starts with all its tries."""
+    host = state.estate.host_number[command.host]
+    state.strategy[host] = command.strategy
+    state.tries[host] = [0] * len(state.tries[host])
+    state.late_points[host] = 0
+    state.not_before_us[0][host] = 0
+    state.infected_us[host] = 0
+    state.dirty[host] = None
+    state.touch(command.host, "change_strategy")
+
+
+def condemn(state: State, command: Condemn, at_us: int) -> None:
+    """What was restored is thrown away; the same strategy gets one try with an older point."""
+    host = state.estate.host_number[command.host]
+    state.late_points[host] += 1
+    state.inspection[host] = ""
+    state.verdicts[host] = []
+    state.move(host, Turn.CONDEMNED)
+    state.touch(command.host, "condemn")
+
+
+def give_up(state: State, command: GiveUp, at_us: int) -> None:
+    """The host failed for good, until a person retries it; another takes over what it was chosen for."""
+    host = state.estate.host_number[command.host]
+    state.move(host, Turn.GIVEN_UP)
+    if state.wave_of[host] >= 0:
+        state.waves[state.wave_of[host]].failures += 1
+    _hand_over(state, host)
+    state.touch(command.host, "give_up")
+
+
+def exclude(state: State, command: Exclude, at_us: int) -> None:
+    """The host is left out."""
+    host = state.estate.host_number[command.host]
+    state.leaving.discard(host)
+    state.asks.pop(host, None)
+    state.move(host, Turn.EXCLUDED)
+    _hand_over(state, host)
+    state.touch(command.host, "exclude")
+
+
+def _hand_over(state: State, host: int) -> None:
+    """A quorum member's urgency goes to the next candidate, a slice post's place to the next post."""
+    if host not in state.chosen:
+        return
+    state.chosen.discard(host)
+    wave = state.wave_of[host]
+    number = next((place for place, posts in enumerate(state.posts[wave]) if host in posts), -1)
+    if number >= 0:
+        heir = substitute_post(state, host)
+        state.posts[wave][number].remove(host)
+        if heir >= 0:
+            _join(state, heir, wave, number)
+    else:
+        heirs = [other for service in state.estate.services_of[host] for other in state.candidates(service)]
+        heirs = [other for other in heirs if other not in state.chosen]
+        heir = min(heirs, key=lambda other: state.urgency[other], default=-1)
+    if heir >= 0:
+        state.chosen.add(heir)
+        state.urgency[heir] = min(state.urgency[heir], state.urgency[host])
+        state.dirty[heir] = None
+
+
+def _join(state: State, heir: int, wave: int, number: int) -> None:
+    state.dirty_gates[state.wave_of[heir]] = None
+    state.posts[wave][number].append(heir)
+    state.joined[wave].append(heir)
+    state.wave_of[heir] = wave
+    state.dirty_gates[wave] = None
+
+
+def ask(state: State, command: Ask, at_us: int) -> None:
+    """A question for a person stands at the host, or at a site."""
+    if command.host in state.estate.site_number:
+        state.site_asks[state.estate.site_number[command.host]] = command.why
+        return
+    host = state.estate.host_number[command.host]
+    state.asks.setdefault(host, {})[command.lane] = command.why
+    state.touch(command.host, "ask")
+
+
+def owe(state: State, command: Owe, at_us: int) -> None:
+    """The host that is out owes a new inspection where it stands."""
+    host = state.estate.host_number[command.host]
+    state.recheck.pop(host, None)
+    state.obligations[host] = Obligation(command.cause, command.deadline_us, command.holds)
+    state.inspection[host] = ""
+    state.verdicts[host] = []
+    state.wake_at(command.deadline_us, "host", host)
+    state.dirty[host] = None

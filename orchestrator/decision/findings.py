@@ -1,0 +1,132 @@
+"""What verdicts, readings and sweeps do to the state.
+
+Never decides and never refuses: `admit` did. Only `apply` calls these functions.
+"""
+
+from __future__ import annotations
+
+from orchestrator.decision import quorum
+from orchestrator.decision.events import Judged, Reading, Swept
+from orchestrator.decision.stages import OUT, Stage, Turn
+from orchestrator.decision.state import CONNECTED, QUARANTINED, UNKNOWN, Observed, State, Verdict
+
+SECOND = 1_000_000
+
+
+def judged(state: State, event: Judged, at_us: int) -> None:
+    """A verdict is filed on the latest inspection of each host it names."""
+    for name in event.inspections:
+        host = state.estate.host_number[name]
+        state.touch(name, "judged")
+        state.claims.get(host, {}).pop(event.person, None)
+        state.dirty[host] = None
+        if event.verdict == quorum.CLEAN:
+            verdict = Verdict(event.verdict, event.person, event.indicator_set, event.expires_us, at_us)
+            kept = [one for one in state.verdicts[host] if one.person != event.person]
+            state.verdicts[host] = [*kept, verdict]
+            state.wake_at(event.expires_us, "host", host)
+            _discharge(state, host, at_us)
+            state.membership_changed(host)
+        else:
+            _not_clean(state, host, event.verdict, at_us)
+
+
+def _discharge(state: State, host: int, at_us: int) -> None:
+    if host in state.obligations and quorum.verdicts_missing(state, host, at_us) == 0:
+        del state.obligations[host]
+
+
+def _not_clean(state: State, host: int, verdict: str, at_us: int) -> None:
+    """SUSPECT asks for a new inspection, INFECTED condemns; on a host that is out both ask for a recall."""
+    state.claims.pop(host, None)
+    infected = verdict == quorum.INFECTED
+    if infected:
+        state.infected_us[host] = at_us
+    else:
+        state.suspects[host] += 1
+    stage = state.stage[host]
+    if stage in OUT:
+        state.asks.setdefault(host, {})["network"] = f"{verdict} while out: recall it"
+        state.inspection[host] = ""
+        state.verdicts[host] = []
+    elif stage is Stage.RECONNECTING:
+        # Invariant 1 is judged again when the reconnect's result arrives; this verdict makes it fall.
+        state.verdicts[host] = [Verdict(verdict, "", "", 0, at_us)]
+        state.reconnects_stale = True
+    else:
+        state.inspection[host] = ""
+        state.verdicts[host] = []
+        state.move(host, Turn.INFECTED if infected else Turn.SUSPECT)
+
+
+def reading(state: State, event: Reading, at_us: int) -> None:
+    """The newest answer about a subject."""
+    known = state.readings.get(event.subject)
+    passes = 0
+    since_us = at_us
+    if event.outcome == "PASS":
+        passes = known.passes + 1 if known else 1
+    if known is not None and known.outcome == event.outcome:
+        since_us = known.since_us
+    state.readings[event.subject] = Observed(event.outcome, since_us, at_us, passes)
+    kind, _, name = event.subject.partition(":")
+    if kind == "host":
+        _host_reading(state, state.estate.host_number[name], event.outcome, at_us)
+    elif kind == "service":
+        service = state.estate.service_number[name]
+        state.refresh_service(service)
+    state.task_agenda.update(dict.fromkeys(state.estate.tasks_confirmed_by.get(event.subject, ())))
+    state.dirty_gates.update(dict.fromkeys(state.estate.gates_of_subject.get(event.subject, ())))
+
+
+def _host_reading(state: State, host: int, outcome: str, at_us: int) -> None:
+    state.dirty[host] = None
+    if state.stage[host] not in OUT:
+        return
+    if outcome == "PASS":
+        state.passes[host] += 1
+        state.failing_us[host] = 0
+    elif outcome == "FAIL":
+        state.passes[host] = 0
+        if not state.failing_us[host]:
+            state.failing_us[host] = at_us
+            state.wake_at(at_us + state.estate.timing.host_fail_s * SECOND, "host", host)
+    else:
+        state.passes[host] = 0
+    wave = state.wave_of[host]
+    if wave >= 0:
+        state.dirty_gates[wave] = None
+
+
+def swept(state: State, event: Swept, at_us: int) -> None:
+    """Isolation is proven from outside, or disproved: silence counts only when the control target answered."""
+    site = state.estate.site_number[event.site]
+    if not event.control:
+        state.missed[site] += 1
+        if state.missed[site] >= 3:
+            for host in state.estate.hosts_of_site[site]:
+                if state.connection[host] == QUARANTINED:
+                    _connection(state, host, UNKNOWN)
+        return
+    state.missed[site] = 0
+    state.swept_us[site] = at_us
+    answered = set(event.answered)
+    for host in state.estate.hosts_of_site[site]:
+        if state.stage[host] in OUT or state.stage[host] is Stage.RECONNECTING:
+            continue
+        if state.estate.hosts[host] in answered:
+            _connection(state, host, CONNECTED)
+            if state.isolated_us[host] and state.isolated_us[host] < event.begun_us:
+                state.isolated_us[host] = 0
+                state.isolate_wanted.setdefault(host, "answered the outside prober")
+                state.dirty[host] = None
+        elif state.isolated_us[host] and state.isolated_us[host] < event.begun_us:
+            _connection(state, host, QUARANTINED)
+
+
+def _connection(state: State, host: int, connection: int) -> None:
+    if state.connection[host] != connection:
+        state.connection[host] = connection
+        state.dirty[host] = None
+        if state.stage[host] is Stage.INSPECTED:
+            state.membership_changed(host)
