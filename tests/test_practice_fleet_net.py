@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from contextlib import closing
 
 import pytest
 
@@ -24,7 +25,7 @@ def answered(address: str, port: int, source: str) -> bool:
 
 def test_quarantine_is_dialled_from_the_admin_address_only_and_an_open_host_from_anywhere() -> None:
     port = free_port()
-    with fleet_net.listen_quarantine(port):
+    with closing(fleet_net.Quarantine(port)):
         assert answered(HOST, port, "127.0.0.1")
         assert not answered(HOST, port, PROBER)
         with fleet_net.listen_open(HOST, port) as opened:
@@ -39,7 +40,7 @@ def test_quarantine_is_dialled_from_the_admin_address_only_and_an_open_host_from
 def test_a_port_that_somebody_listens_on_is_not_shared() -> None:
     port = free_port()
     fleet_net.check_free(port)
-    with fleet_net.listen_quarantine(port), pytest.raises(Unusable, match=f"Port {port} is taken"):
+    with closing(fleet_net.Quarantine(port)), pytest.raises(Unusable, match=f"Port {port} is taken"):
         fleet_net.check_free(port)
     fleet_net.check_free(port)
 

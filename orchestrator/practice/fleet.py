@@ -100,8 +100,9 @@ class Fleet:
     def _listen(self) -> None:
         for port in (self.file.ssh_port, self.file.http_port):
             fleet_net.check_free(port)
-        self._accept(fleet_net.listen_quarantine(self.file.ssh_port), self.ssh.accept)
-        self._accept(fleet_net.listen_quarantine(self.file.http_port), self.http.accept)
+        self._quarantine = [fleet_net.Quarantine(port) for port in (self.file.ssh_port, self.file.http_port)]
+        self._accept(self._quarantine[0].listener, self.ssh.accept)
+        self._accept(self._quarantine[1].listener, self.http.accept)
         for one in self.file.outside:
             self._accept(fleet_net.listen_open(one.address, self.file.http_port), self.http.accept)
         for address, _, number in {site.control.partition(":") for site in self.file.sites}:

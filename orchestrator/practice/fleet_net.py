@@ -1,9 +1,10 @@
 """The fleet's listening sockets: one for all addresses that only quarantine can dial, one per open address.
 
-Never lets a dial from production reach an address that is not open: the kernel drops its first packet, so the dialler
-gets no answer at all, as from a host behind a closed switch port. A classic packet filter on the listening socket
-does that (socket(7), SO_ATTACH_FILTER), which needs no privilege; an address that opens gets a listening socket of
-its own, without the filter, and the kernel prefers it to the one for all addresses.
+Never lets a dial from production reach an address that is not open: the dialler gets no answer at all, as from a host
+behind a closed switch port, and no privilege is needed for that. Two sockets share every address; a classic packet
+filter (socket(7), SO_ATTACH_REUSEPORT_CBPF) sends dials from the admin address to the one that is served, all others
+to one whose queue of waiting connections is full, where the kernel drops them. An address that opens gets a socket of
+its own, which the kernel prefers to both.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ from orchestrator.errors import Unusable
 from orchestrator.practice.fleet_file import ADMIN_ADDRESS
 
 BACKLOG = 4096
-_SO_ATTACH_FILTER = 26
+_EVERY = "0.0.0.0"  # noqa: S104 - one socket for all of loopback; dials from elsewhere are dropped
+_SO_ATTACH_REUSEPORT_CBPF = 51
+_PLUG_ADDRESS = "127.0.0.2"
 _SOURCE_ADDRESS = 0xFFF00000 + 12  # SKF_NET_OFF: offset into the IPv4 header
 _LOAD_WORD, _JUMP_EQUAL, _RETURN = 0x20, 0x15, 0x06
 
@@ -27,50 +30,63 @@ def check_free(port: int) -> None:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind(("0.0.0.0", port))  # noqa: S104 - loopback alone cannot serve 1,700 addresses of it
+            probe.bind((_EVERY, port))
             probe.listen()
         except OSError as error:
             sentence = f"Port {port} is taken or forbidden ({error.strerror}): end what uses it or choose another."
             raise Unusable(sentence, port=port) from error
 
 
-def listen_quarantine(port: int) -> socket.socket:
-    """Listens on every address, for dials from the admin address only."""
-    return _listen("0.0.0.0", port, quarantine=True)  # noqa: S104 - the filter drops all but the admin address
+class Quarantine:
+    """Every address on one port, for dials from the admin address only; `listener` is the socket to serve."""
+
+    def __init__(self, port: int) -> None:
+        # The order matters: sockets are numbered as they begin to listen, and the deaf one must be full by then.
+        self._deaf = _bound(_EVERY, port)
+        _choose_by_source(self._deaf)
+        self._deaf.listen(0)
+        self._plug = socket.create_connection((ADMIN_ADDRESS, port), source_address=(_PLUG_ADDRESS, 0))
+        self.listener = _bound(_EVERY, port)
+        self.listener.listen(BACKLOG)
+
+    def close(self) -> None:
+        """Stops listening."""
+        for one in (self.listener, self._plug, self._deaf):
+            one.close()
 
 
 def listen_open(address: str, port: int) -> socket.socket:
     """Listens on one address, for dials from anywhere."""
-    return _listen(address, port, quarantine=False)
-
-
-def _listen(address: str, port: int, *, quarantine: bool) -> socket.socket:
-    listener = socket.socket()
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        if quarantine:
-            _drop_all_but(listener, ADMIN_ADDRESS)
-        listener.bind((address, port))
-        listener.listen(BACKLOG)
-    except OSError as error:
-        listener.close()
-        sentence = f"The fleet cannot listen on {address}:{port}: {error.strerror}."
-        raise Unusable(sentence, address=address, port=port) from error
-    listener.setblocking(False)
+    listener = _bound(address, port)
+    listener.listen(BACKLOG)
     return listener
 
 
-def _drop_all_but(listener: socket.socket, source: str) -> None:
+def _bound(address: str, port: int) -> socket.socket:
+    bound = socket.socket()
+    try:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        bound.bind((address, port))
+    except OSError as error:
+        bound.close()
+        sentence = f"The fleet cannot listen on {address}:{port}: {error.strerror}."
+        raise Unusable(sentence, address=address, port=port) from error
+    bound.setblocking(False)
+    return bound
+
+
+def _choose_by_source(bound: socket.socket) -> None:
+    """Socket 1 of the port for the admin address, socket 0 for all others."""
     steps = (
         (_LOAD_WORD, 0, 0, _SOURCE_ADDRESS),
-        (_JUMP_EQUAL, 0, 1, int(ipaddress.IPv4Address(source))),
-        (_RETURN, 0, 0, 0xFFFFFFFF),
+        (_JUMP_EQUAL, 0, 1, int(ipaddress.IPv4Address(ADMIN_ADDRESS))),
+        (_RETURN, 0, 0, 1),
         (_RETURN, 0, 0, 0),
     )
     code = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *step) for step in steps))
     program = struct.pack("HL", len(steps), ctypes.addressof(code))
-    listener.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, program)
+    bound.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_REUSEPORT_CBPF, program)
 
 
 def reset(connection: socket.socket) -> None:
