@@ -19,6 +19,7 @@ from orchestrator.workers.base import Invocation, Outcome, Request
 from orchestrator.workers.ssh import InspectionWorker
 
 BATCH_MAX = 50
+NETWORK = ("reconnect", "isolate")
 GATHER_US = 2_000_000
 GATHER_BUSY_US = 10_000_000
 
@@ -185,7 +186,7 @@ def request_of(state: State, command: Issue) -> Request:
     host = state.estate.host_number.get(command.target, -1)
     if host < 0:
         site = state.estate.content.inventory.sites[state.estate.site_number[command.target]]
-        return Request(command.action, "", site.id, command.step, "", "", "", site.gate)
+        return Request(command.action, "", site.id, command.step, "", "", "", site.gate, management_user=site.gate_user)
     place: Host = state.estate.content.inventory.hosts[host]
     klass: HostClass = state.estate.group(host).klass
     site = state.estate.content.inventory.sites[state.estate.site_of[host]]
@@ -200,7 +201,7 @@ def request_of(state: State, command: Issue) -> Request:
         gate=site.gate,
         user=klass.login.user,
         port=klass.login.port,
-        management_user=klass.login.management_user,
+        management_user=klass.login.management_user if command.step not in NETWORK else site.gate_user,
         management_port=klass.login.management_port,
         host_key=state.host_key[host],
         supersedes=command.supersedes,

@@ -46,6 +46,7 @@ class Site(Strict):
     prober: Address
     control: AddressPort
     gate: AddressPort
+    gate_user: str = "relance"
     quarantine_hosts_max: int | None = Field(default=None, ge=1)
     quarantine_flows: tuple[Id, ...] = ()
 

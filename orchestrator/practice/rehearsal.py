@@ -21,6 +21,7 @@ from orchestrator.practice.ransomware import MARKER, NOTE, SUFFIX
 
 REPLACED = (
     "addresses: every host, management path, gate, prober and control target is on loopback",
+    "operating systems: every practice host is Linux, whatever its class says",
     "roster: fresh keys for simulated people",
     "timing: soak 5 s and 3 readings, checks every second, waits of 1 to 4 s, no pace for workstations",
     "probes: every check asks the practice host by http (/l2/CHECK, /l3/INTERFACE)",
@@ -59,7 +60,7 @@ def rehearse(content: Content, keys: dict[str, str], user: str, ports: Ports) ->
     """The content a drill runs on. `keys` are public key lines by person; `user` is whom SSH logs in as."""
     inventory = content.inventory
     hosts = tuple(_host(host, number) for number, host in enumerate(inventory.hosts))
-    sites = tuple(_site(site, number, ports) for number, site in enumerate(inventory.sites))
+    sites = tuple(_site(site, number, ports, user) for number, site in enumerate(inventory.sites))
     services = tuple(_service(service) for service in inventory.services)
     persons = tuple(Person(id=person, roles=roles, key=keys[person]) for person, roles in PEOPLE.items())
     login = Login(user=user, port=ports.ssh, management_user=user, management_port=ports.ssh)
@@ -183,10 +184,11 @@ def _host(host: Host, number: int) -> Host:
     return host.model_copy(update={"address": _address(16, number), "management": _address(48, number)})
 
 
-def _site(site: Site, number: int, ports: Ports) -> Site:
+def _site(site: Site, number: int, ports: Ports, user: str) -> Site:
     return site.model_copy(
         update={
             "gate": f"{_address(80, number)}:{ports.ssh}",
+            "gate_user": user,
             "prober": _address(88, number),
             "control": f"{_address(92, number)}:{ports.http}",
             "networks": (),
@@ -213,7 +215,7 @@ def _check(check: Check, ports: Ports) -> Check:
 
 
 def _class(one: HostClass, login: Login) -> HostClass:
-    return one.model_copy(update={"login": login, "duration_s": _TIMES, "limit_s": _LIMITS})
+    return one.model_copy(update={"os": "linux", "login": login, "duration_s": _TIMES, "limit_s": _LIMITS})
 
 
 def _restart(restart: Restart) -> Restart:
