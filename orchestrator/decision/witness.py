@@ -1,0 +1,314 @@
+"""The full, naive form of the invariants: a witness who reads every record and says where a promise was broken.
+
+Written apart from the core: it never looks at the core's state and shares no rule with it, so that a mistake in one
+is seen by the other. Never repairs, and never fast: it counts everything again. Used by tests, simulation and audit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import get_args
+
+from orchestrator.decision import commands as c
+from orchestrator.decision import events as e
+from orchestrator.decision.estate import Estate
+from orchestrator.decision.witness_books import NETWORK_STEPS, ActionBook, Books, HostBook
+from orchestrator.decision.witness_orders import confirmed, sign
+
+MINUTE_US = 60_000_000
+LISTED_MAX = 100
+_EVENTS = get_args(e.Event)
+
+
+@dataclass(slots=True, frozen=True)
+class Broken:
+    """A promise of DESIGN 11 that a record broke; `seq` is that record's number."""
+
+    invariant: int
+    seq: int
+    subject: str
+    sentence: str
+
+
+class Witness:
+    """Sees every record in order. `broken` lists what was broken, the first hundred at most."""
+
+    def __init__(self, estate: Estate) -> None:
+        self.books = Books(estate.content, estate.plan)
+        self.broken: list[Broken] = []
+        self.timing = estate.content.restart.timing
+
+    def see(self, entry: e.Event | c.Command, at_us: int) -> None:
+        """Judges one record by what was known before it, then notes it."""
+        books = self.books
+        if isinstance(entry, _EVENTS):
+            self.settle(at_us)
+        withdrawn = ""
+        if isinstance(entry, c.Issue):
+            self._issue(entry, at_us)
+        elif isinstance(entry, e.Finished | e.Lost | e.Cancelled):
+            withdrawn = self._end(entry, at_us)
+        elif isinstance(entry, c.PassGate):
+            self._gate(entry, at_us)
+        elif isinstance(entry, c.EnterService):
+            self._require(books.host[entry.host].out, 1, entry.host, "it enters service without a release that stands")
+        books.write(entry, at_us)
+        if isinstance(entry, e.Ordered):
+            sign(books, entry, at_us)
+        if withdrawn:
+            books.host[withdrawn].out, books.host[withdrawn].must_isolate = False, True
+
+    def settle(self, at_us: int) -> None:
+        """What must hold whenever a transaction is over: alarms raised, fallen reconnects stopped."""
+        for name, host in self.books.host.items():
+            if host.must_isolate:
+                host.must_isolate = False
+                self._require(False, 1, name, "its proof fell during the reconnect and no isolate followed")
+            if host.infected and host.connected and not self._answered_for(name, host):
+                host.answered_for = True
+                self._require(False, 9, name, "it holds INFECTED and is connected, and nobody was asked")
+        for action, book in self.books.open.items():
+            if book.step != "reconnect" or book.cancelled:
+                continue
+            for number, sentence in self._stopped(book.target):
+                book.cancelled = True
+                self._require(False, number, book.target, f"{action} goes on though {sentence}")
+
+    def _require(self, holds: bool, number: int, subject: str, sentence: str) -> None:
+        if not holds and len(self.broken) < LISTED_MAX:
+            self.broken.append(Broken(number, self.books.seq + 1, subject, sentence))
+
+    def _answered_for(self, name: str, host: HostBook) -> bool:
+        site = self.books.hosts[name].site
+        cutting = any(book.step == "isolate" and book.target in (name, site) for book in self.books.open.values())
+        waiting = site in self.books.site_isolating or f"{site}/isolate" in self.books.task
+        return host.answered_for or cutting or (waiting and not host.out and not host.isolated_us)
+
+    def _issue(self, command: c.Issue, at_us: int) -> None:
+        books, name = self.books, command.target
+        known = command.action in books.open or command.action in books.ended
+        self._require(not known, 5, command.action, "an action id starts twice")
+        self._require(name in books.hosts or name in books.sites, 11, name, "it is no host or site of the estate")
+        if name not in books.host:
+            twice = any(book.target == name for book in books.open.values())
+            self._require(not twice, 5, name, "two isolations of one site are under way")
+            return
+        lane = "network" if command.step in NETWORK_STEPS else "host"
+        same = [book for book in books.open.values() if book.target == name and _lane(book) == lane]
+        self._require(not same, 5, name, f"two actions are under way in its {lane} lane")
+        if command.step == "isolate":
+            return
+        self._pools(command, at_us)
+        if command.step == "restore":
+            self._wipe(command)
+        elif command.step == "reconnect":
+            self._reconnect(name, at_us)
+
+    def _pools(self, command: c.Issue, at_us: int) -> None:
+        books, site = self.books, self.books.hosts[command.target].site
+        actions = [*books.open.values(), ActionBook(command.target, command.step)]
+        taken = [
+            (pool, books.hosts[book.target].site)
+            for book in actions
+            if book.target in books.host and book.step != "isolate"
+            for pool in getattr(books.klass(book.target).pools, book.step)
+        ]
+        for pool in books.content.capacity.pools:
+            if pool.id not in getattr(books.klass(command.target).pools, command.step):
+                continue
+            size = pool.size if pool.size is not None else pool.per_site.get(site, pool.per_site_default or 0)
+            used = sum(one == pool.id and (pool.size is not None or where == site) for one, where in taken)
+            self._require(used <= size, 6, pool.id, f"{used} of {size} are in use")
+        if command.step == "reconnect" and books.hosts[command.target].kind == "workstation":
+            recent = sum(at > at_us - MINUTE_US for at in books.paced.get(site, ())) + 1
+            pace = self.timing.workstations_per_minute
+            self._require(recent <= pace, 6, site, f"{recent} workstations are released within a minute")
+
+    def _wipe(self, command: c.Issue) -> None:
+        books, name = self.books, command.target
+        self._require(
+            command.strategy in ("restore", "reimage", "replace"), 10, name, f"{command.strategy!r} is no strategy"
+        )
+        klass = books.klass(name).id
+        by_class = books.klass(name).preservation == "waived" or f"waiver:class:{klass}" in books.facts
+        waived = f"waiver:host:{name}" in books.facts or (by_class and name not in books.content.restart.no_waiver)
+        kept = books.host[name].preserved or waived or command.strategy == "replace"
+        self._require(kept, 10, name, "it is wiped without preservation or waiver")
+
+    def _reconnect(self, name: str, at_us: int) -> None:
+        host = self.books.host[name]
+        self._require(not host.out, 1, name, "it is out already")
+        self._require(host.silent, 1, name, "it is not proven to be in quarantine")
+        limit_us = self.books.klass(name).limit_s.reconnect * 1_000_000
+        self._require(self._proven(name, at_us + limit_us), 1, name, "its proof of clean does not stand")
+        for number, sentence in self._stopped(name):
+            self._require(False, number, name, sentence)
+        for need in self._unit_needs(name):
+            short = self._unit_short(need, at_us)
+            self._require(not short, 2, name, f"its unit's {need} has too few clean hosts")
+        signers = set(host.clean)
+        launched = any(self.books.wave[wave].launchers - signers for wave in self._waves(name))
+        self._require(launched, 3, name, "its launchers all signed for it")
+
+    def _proven(self, name: str, at_us: int) -> bool:
+        """Enough distinct persons say CLEAN of the latest inspection, or an exception stands in for the last one."""
+        books, host = self.books, self.books.host[name]
+        if not host.inspection or host.tainted or host.infected:
+            return False
+        required = books.klass(name).verdicts_required
+        judging_us = books.judging_us(at_us)
+        valid = {
+            person: filed
+            for person, filed in host.clean.items()
+            if filed.indicator_set == books.indicator_set and person not in books.revoked
+        }
+        fresh = sum(filed.expires_us > judging_us for filed in valid.values())
+        if fresh >= required:
+            return True
+        return host.exception_us > judging_us and len(valid) >= max(1, required - 1)
+
+    def _stopped(self, name: str) -> Iterator[tuple[int, str]]:
+        """Why no reconnect of this host may start, or go on unbegun: needs, wave, freezes (invariants 2, 3, 4)."""
+        books = self.books
+        for need in self._needs(name):
+            if not self._up(need):
+                yield 2, f"{need}, which it needs, is not in service"
+        reasons = [self._wave_stops(name, wave) for wave in self._waves(name)]
+        if all(reasons):
+            yield 3, reasons[0] if reasons else "it stands in no wave"
+        scopes = {"all", f"site:{books.hosts[name].site}", f"host:{name}"}
+        if scopes & books.freezes.keys():
+            yield 4, "reconnects are frozen"
+        if books.jumped_us:
+            yield 4, "a clock jump is not confirmed"
+        if "breach_closed" not in books.facts:
+            yield 4, "the breach is not closed"
+
+    def _waves(self, name: str) -> list[str]:
+        """The waves the host may come out with: its own, and those that lost a post it can stand in for."""
+        books, host = self.books, self.books.hosts[name]
+        own = [books.wave_of[name]] if name in books.wave_of else []
+        for wave in books.plan_waves.values():
+            for post in (post for posts in wave.gate.posts.values() for post in posts):
+                other = books.hosts[post]
+                alike = (other.klass, other.site, other.function) == (host.klass, host.site, host.function)
+                if alike and books.host[post].gone and wave.name not in own:
+                    own.append(wave.name)
+        return own
+
+    def _wave_stops(self, name: str, wave: str) -> str:
+        book = self.books.wave[wave]
+        if not book.launchers:
+            return f"{wave} is not launched"
+        for cause in sorted(book.holds):
+            relapsed = cause.removeprefix("relapse:")
+            if relapsed == cause or not self._cures(name, relapsed):
+                return f"{wave} is held: {cause}"
+        closed = sorted(one for one in self.books.ancestors(wave) if not self.books.wave[one].passed)
+        return f"the gate of {closed[0]} has not passed" if closed else ""
+
+    def _cures(self, name: str, service: str) -> bool:
+        """Whether the host plays the service or something it needs, directly or not."""
+        found: set[str] = set()
+        todo = {service}
+        while todo:
+            found |= todo
+            todo = {need for one in todo for player in self.books.hosts_of(one) for need in self._all_needs(player)}
+            todo -= found
+        return bool(found & set(self.books.hosts[name].services))
+
+    def _all_needs(self, name: str) -> set[str]:
+        klass = self.books.klass(name)
+        holders = [klass.needs, *(self.books.services[one].needs for one in self.books.hosts[name].services)]
+        found = {need for needs in holders for need in (*needs.restore, *needs.inspect, *needs.reconnect)}
+        source = klass.source.partition(":")[2]
+        return found | ({source} if source else set())
+
+    def _reconnect_needs(self, name: str) -> tuple[set[str], set[str]]:
+        """What the host needs to be reconnected: outside its units, and inside them."""
+        books, own = self.books, set(self.books.hosts[name].services)
+        holders = [books.klass(name).needs, *(books.services[one].needs for one in own)]
+        needs = {need for one in holders for need in one.reconnect} - own - books.dropped
+        units = {books.services[one].unit for one in own} - {None}
+        inside = {need for need in needs if books.services[need].unit in units}
+        return needs - inside, inside
+
+    def _needs(self, name: str) -> list[str]:
+        return sorted(self._reconnect_needs(name)[0])
+
+    def _unit_needs(self, name: str) -> list[str]:
+        return sorted(self._reconnect_needs(name)[1])
+
+    def _up(self, service: str) -> bool:
+        books = self.books
+        if books.services[service].kind == "outside":
+            read = books.subject.get(f"service:{service}")
+            return f"outside:{service}" in books.facts and (read is None or read.outcome == "PASS")
+        return sum(books.host[one].in_service for one in books.hosts_of(service)) >= books.quorum[service]
+
+    def _unit_short(self, service: str, at_us: int) -> bool:
+        """Whether fewer than k hosts of the service are out, on their way out, or clean in quarantine."""
+        count = 0
+        for name in self.books.hosts_of(service):
+            host = self.books.host[name]
+            moving = host.under_way.get("network", "").startswith(f"{name}/reconnect/")
+            count += host.out or moving or (host.silent and self._proven(name, at_us))
+        return count < self.books.quorum[service]
+
+    def _end(self, event: e.Finished | e.Lost | e.Cancelled, at_us: int) -> str:
+        """At most one terminal per action. Returns the host of a reconnect whose proof fell while it ran."""
+        books = self.books
+        known = books.open.get(event.action)
+        self._require(event.action not in books.ended, 5, event.action, "it ends a second time")
+        self._require(known is not None or event.action in books.ended, 5, event.action, "it ends and never began")
+        ok = isinstance(event, e.Finished) and event.outcome == "ok"
+        if known is None or not ok or known.step != "reconnect":
+            return ""
+        return "" if self._proven(known.target, at_us) else known.target
+
+    def _gate(self, command: c.PassGate, at_us: int) -> None:
+        books, name = self.books, command.wave
+        gate, wave = books.plan_waves[name].gate, books.wave[name]
+        self._require(bool(wave.launchers) and not wave.passed, 3, name, "its gate passes unlaunched or twice")
+        soaked = wave.soak is not None and at_us >= wave.soak[1] + gate.soak_s * 1_000_000
+        self._require(soaked, 3, name, "its gate passes before its soak is over")
+        services = [service for service in gate.services if service not in books.dropped]
+        for service in services:
+            self._require(self._up(service), 3, name, f"its gate passes while {service} is not in service")
+        wanted = [*(f"service:{one}" for one in services), *(f"interface:{one}" for one in gate.interfaces)]
+        for subject in wanted:
+            self._subject(command, subject, wave.soak[0] if wave.soak else 0, at_us)
+        for site, posts in gate.posts.items():
+            good = sum(books.host[one].in_service for one in self._stand_ins(posts))
+            self._require(good >= gate.need[site], 3, name, f"its gate passes with {good} posts at {site}")
+        for service in books.plan_waves[name].services:
+            for task in books.services[service].tasks:
+                done = task.step != "gate" or confirmed(books, f"{service}/{task.id}", task.expires_s, at_us)
+                self._require(done, 3, name, f"its gate passes while task {service}/{task.id} is not done")
+
+    def _stand_ins(self, posts: tuple[str, ...]) -> set[str]:
+        books = self.books
+        lost = [books.hosts[post] for post in posts if books.host[post].gone]
+        kinds = {(one.klass, one.site, one.function) for one in lost}
+        return {*posts, *(one.id for one in books.hosts.values() if (one.klass, one.site, one.function) in kinds)}
+
+    def _subject(self, command: c.PassGate, subject: str, soak_seq: int, at_us: int) -> None:
+        books, passes = self.books, self.books.plan_waves[command.wave].gate.passes
+        read = books.subject.get(subject)
+        if read is None or subject not in command.subjects:
+            self._require(False, 3, command.wave, f"its gate passes without a reading of {subject}")
+            return
+        self._require(read.in_a_row >= passes, 3, command.wave, f"{subject} reads {read.outcome}, not PASS in a row")
+        self._require(read.failed_at < soak_seq, 3, command.wave, f"{subject} read FAIL during the soak")
+        interval_us = self._interval_us(subject)
+        self._require(at_us - read.at_us <= 2 * interval_us, 3, command.wave, f"the reading of {subject} is stale")
+
+    def _interval_us(self, subject: str) -> int:
+        kind, _, name = subject.partition(":")
+        found = [one.interval_s for one in self.books.content.checks if getattr(one, kind) == name]
+        return max(found, default=60) * 1_000_000
+
+
+def _lane(book: ActionBook) -> str:
+    return "network" if book.step in NETWORK_STEPS else "host"

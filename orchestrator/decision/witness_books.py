@@ -1,0 +1,360 @@
+"""What a plain clerk writes down from the journal, record by record, to judge the core by: names and dicts only.
+
+Never looks at the core's state and shares no rule with it: who signed, what ran, what answered is noted anew here,
+from the words of the design. `witness` judges by these books.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from orchestrator.decision import commands as c
+from orchestrator.decision import events as e
+from orchestrator.inventory.model import Host, Service
+from orchestrator.plans.model import Content, HostClass, Plan, Wave
+
+MISSED_MAX = 3
+NETWORK_STEPS = ("reconnect", "isolate")
+
+
+@dataclass(slots=True)
+class Filed:
+    """One person's CLEAN on the latest inspection."""
+
+    indicator_set: str
+    expires_us: int
+
+
+@dataclass(slots=True)
+class HostBook:
+    """One host as the records tell it."""
+
+    preserved: bool = False
+    inspection: str = ""
+    clean: dict[str, Filed] = field(default_factory=dict)
+    tainted: str = ""
+    infected: bool = False
+    answered_for: bool = False
+    isolated_us: int = 0
+    silent: bool = False
+    connected: bool = False
+    out: bool = False
+    in_service: bool = False
+    gone: bool = False
+    exception_us: int = 0
+    under_way: dict[str, str] = field(default_factory=dict)
+    must_isolate: bool = False
+
+
+@dataclass(slots=True)
+class WaveBook:
+    """One wave as the records tell it; `soak` is (record, time) of the soak's start."""
+
+    after: set[str]
+    launchers: set[str] = field(default_factory=set)
+    holds: set[str] = field(default_factory=set)
+    soak: tuple[int, int] | None = None
+    passed: bool = False
+
+
+@dataclass(slots=True)
+class SubjectBook:
+    """The answers about one subject: how many PASS in a row, the last one's time, the record of the last FAIL."""
+
+    in_a_row: int = 0
+    outcome: str = ""
+    at_us: int = 0
+    failed_at: int = 0
+
+
+@dataclass(slots=True)
+class TaskBook:
+    """A task: who claims it is done, and when it was confirmed (0: not)."""
+
+    claimed_by: str = ""
+    confirmed_us: int = 0
+
+
+@dataclass(slots=True)
+class ActionBook:
+    """An action under way; `cancelled` once it was asked to stop."""
+
+    target: str
+    step: str
+    cancelled: bool = False
+
+
+class Books:
+    """All books of one incident. `write` is called with each record in order."""
+
+    def __init__(self, content: Content, plan: Plan) -> None:
+        self.content = content
+        self.hosts: dict[str, Host] = {host.id: host for host in content.inventory.hosts}
+        self.services: dict[str, Service] = {service.id: service for service in content.inventory.services}
+        self.classes: dict[str, HostClass] = {one.id: one for one in content.classes}
+        self.sites = {site.id for site in content.inventory.sites}
+        self.plan_waves: dict[str, Wave] = {wave.name: wave for wave in plan.waves}
+        self.wave_of = {host: wave.name for wave in plan.waves for host in wave.hosts}
+        self.host: dict[str, HostBook] = {host: HostBook() for host in self.hosts}
+        self.wave = {wave.name: WaveBook(set(wave.after)) for wave in plan.waves}
+        self.quorum = {service.id: service.quorum for service in content.inventory.services}
+        self.subject: dict[str, SubjectBook] = {}
+        self.task: dict[str, TaskBook] = {}
+        self.open: dict[str, ActionBook] = {}
+        self.ended: dict[str, str] = {}
+        self.signed: dict[str, list[str]] = {}
+        self.facts: set[str] = set()
+        self.freezes: dict[str, str] = {}
+        self.jumped_us: list[int] = []
+        self.indicator_set = ""
+        self.revoked: set[str] = set()
+        self.dropped: set[str] = set()
+        self.missed: dict[str, int] = {}
+        self.site_isolating: set[str] = set()
+        self.paced: dict[str, list[int]] = {}
+        self.void: set[str] = set()
+        self.seq = 0
+
+    def write(self, entry: e.Event | c.Command, at_us: int) -> None:
+        """Notes one record; what orders do is noted by `witness_orders`."""
+        self.seq += 1
+        note = _NOTES.get(type(entry))
+        if note is not None:
+            note(self, entry, at_us)
+
+    def judging_us(self, now_us: int) -> int:
+        """The time expiries are judged at: what an unconfirmed jump added does not count."""
+        return now_us - max(0, sum(self.jumped_us))
+
+    def hosts_of(self, service: str) -> list[str]:
+        """The hosts that play a service."""
+        return [name for name, host in self.hosts.items() if service in host.services]
+
+    def ancestors(self, wave: str) -> set[str]:
+        """All waves before this one, by the edges in force."""
+        found: set[str] = set()
+        todo = set(self.wave[wave].after)
+        while todo:
+            found |= todo
+            todo = {edge for name in todo for edge in self.wave[name].after} - found
+        return found
+
+    def klass(self, host: str) -> HostClass:
+        """The class of a host."""
+        return self.classes[self.hosts[host].klass]
+
+
+def _issue(books: Books, command: c.Issue, at_us: int) -> None:
+    books.open[command.action] = ActionBook(command.target, command.step)
+    host = books.host.get(command.target)
+    if host is None:
+        books.site_isolating.add(command.target)
+        return
+    host.under_way["network" if command.step in NETWORK_STEPS else "host"] = command.action
+    if command.step == "isolate":
+        host.answered_for = True
+        host.must_isolate = False
+    elif command.step == "restore":
+        host.inspection = ""
+        host.clean = {}
+    elif command.step == "reconnect" and books.hosts[command.target].kind == "workstation":
+        books.paced.setdefault(books.hosts[command.target].site, []).append(at_us)
+
+
+def _cancel(books: Books, command: c.Cancel, at_us: int) -> None:
+    books.open[command.action].cancelled = True
+
+
+def _close(books: Books, action: str, how: str) -> ActionBook | None:
+    books.ended[action] = how
+    found = books.open.pop(action, None)
+    if found is not None and found.target in books.host:
+        books.host[found.target].under_way.pop("network" if found.step in NETWORK_STEPS else "host", None)
+    return found
+
+
+def _finished(books: Books, event: e.Finished, at_us: int) -> None:
+    action = _close(books, event.action, "finished")
+    if action is None:
+        return
+    if event.outcome != "ok":
+        _effect_unknown(books, action)
+    elif action.target in books.sites and action.target not in books.host:
+        site_isolated(books, action.target, at_us)
+    else:
+        _DONE[action.step](books, event, action.target, at_us)
+
+
+def _preserved(books: Books, event: e.Finished, name: str, at_us: int) -> None:
+    books.host[name].preserved = True
+
+
+def _restored(books: Books, event: e.Finished, name: str, at_us: int) -> None:
+    host = books.host[name]
+    host.inspection, host.clean, host.tainted, host.infected = "", {}, "", False
+
+
+def _inspected(books: Books, event: e.Finished, name: str, at_us: int) -> None:
+    """An inspection that began before the host came back says nothing about it as it is now."""
+    if event.action not in books.void:
+        host = books.host[name]
+        host.inspection, host.clean, host.tainted = event.action, {}, ""
+
+
+def _reconnected(books: Books, event: e.Finished, name: str, at_us: int) -> None:
+    host = books.host[name]
+    host.connected, host.silent, host.isolated_us = True, False, 0
+    host.answered_for = False
+    host.out = True
+
+
+def _isolated(books: Books, event: e.Finished, name: str, at_us: int) -> None:
+    host = books.host[name]
+    host.isolated_us, host.silent, host.connected = at_us, False, False
+    host.must_isolate = False
+    if host.out:
+        books.void.add(host.under_way.get("host", ""))
+        host.out = host.in_service = host.preserved = False
+        host.inspection, host.clean, host.tainted = "", {}, ""
+
+
+def _effect_unknown(books: Books, action: ActionBook) -> None:
+    """Nobody knows whether a reconnect that failed opened the way: silence must be proven again."""
+    if action.step == "reconnect":
+        books.host[action.target].silent = False
+
+
+def site_isolated(books: Books, site: str, at_us: int) -> None:
+    """A whole site was cut off: every host of it that is not out counts as isolated."""
+    for name, host in books.host.items():
+        if books.hosts[name].site == site and not host.out:
+            host.isolated_us = at_us
+
+
+def _lost(books: Books, event: e.Lost, at_us: int) -> None:
+    action = _close(books, event.action, "lost")
+    if action is not None:
+        _effect_unknown(books, action)
+
+
+def _cancelled(books: Books, event: e.Cancelled, at_us: int) -> None:
+    _close(books, event.action, "cancelled")
+
+
+def _judged(books: Books, event: e.Judged, at_us: int) -> None:
+    for name, inspection in event.inspections.items():
+        host = books.host[name]
+        if event.verdict == "INFECTED":
+            host.infected, host.answered_for = True, False
+        if event.verdict != "CLEAN":
+            host.tainted, host.clean = event.verdict, {}
+        elif inspection == host.inspection:
+            host.clean[event.person] = Filed(event.indicator_set, event.expires_us)
+
+
+def _swept(books: Books, event: e.Swept, at_us: int) -> None:
+    at_site = [(name, book) for name, book in books.host.items() if books.hosts[name].site == event.site]
+    if not event.control:
+        books.missed[event.site] = books.missed.get(event.site, 0) + 1
+        if books.missed[event.site] >= MISSED_MAX:
+            for _, host in at_site:
+                host.silent = False
+        return
+    books.missed[event.site] = 0
+    for name, host in at_site:
+        moving = host.under_way.get("network", "").startswith(f"{name}/reconnect/")
+        if host.out or moving:
+            continue
+        if name in event.answered:
+            host.silent = False
+            if host.isolated_us < event.begun_us:
+                host.answered_for = host.answered_for and host.connected
+                host.connected, host.isolated_us = True, 0
+        elif host.isolated_us and host.isolated_us < event.begun_us:
+            host.silent, host.connected = True, False
+
+
+def _reading(books: Books, event: e.Reading, at_us: int) -> None:
+    book = books.subject.setdefault(event.subject, SubjectBook())
+    book.outcome, book.at_us = event.outcome, at_us
+    book.in_a_row = book.in_a_row + 1 if event.outcome == "PASS" else 0
+    if event.outcome == "FAIL":
+        book.failed_at = books.seq
+
+
+def _jumped(books: Books, event: e.Jumped, at_us: int) -> None:
+    books.jumped_us.append(event.delta_us)
+
+
+def _enter_service(books: Books, command: c.EnterService, at_us: int) -> None:
+    books.host[command.host].in_service = True
+
+
+def _gone(books: Books, command: c.GiveUp | c.Exclude, at_us: int) -> None:
+    books.host[command.host].gone = True
+
+
+def _ask(books: Books, command: c.Ask, at_us: int) -> None:
+    if command.host in books.host:
+        books.host[command.host].answered_for = True
+
+
+def _start_soak(books: Books, command: c.StartSoak, at_us: int) -> None:
+    books.wave[command.wave].soak = (books.seq, at_us)
+
+
+def _break_soak(books: Books, command: c.BreakSoak, at_us: int) -> None:
+    books.wave[command.wave].soak = None
+
+
+def _pass_gate(books: Books, command: c.PassGate, at_us: int) -> None:
+    books.wave[command.wave].passed = True
+
+
+def _hold(books: Books, command: c.Hold, at_us: int) -> None:
+    books.wave[command.wave].holds.add(command.cause)
+
+
+def _unhold(books: Books, command: c.Unhold, at_us: int) -> None:
+    books.wave[command.wave].holds.discard(command.cause)
+
+
+def _open_task(books: Books, command: c.OpenTask, at_us: int) -> None:
+    books.task[command.task] = TaskBook()
+
+
+def _confirm_task(books: Books, command: c.ConfirmTask, at_us: int) -> None:
+    books.task[command.task].confirmed_us = at_us
+
+
+_DONE: dict[str, Callable[[Books, e.Finished, str, int], None]] = {
+    "preserve": _preserved,
+    "restore": _restored,
+    "inspect": _inspected,
+    "reconnect": _reconnected,
+    "isolate": _isolated,
+}
+_NOTES: dict[type, Callable[[Books, Any, int], None]] = {
+    e.Judged: _judged,
+    e.Finished: _finished,
+    e.Lost: _lost,
+    e.Cancelled: _cancelled,
+    e.Reading: _reading,
+    e.Swept: _swept,
+    e.Jumped: _jumped,
+    c.Issue: _issue,
+    c.Cancel: _cancel,
+    c.EnterService: _enter_service,
+    c.Exclude: _gone,
+    c.GiveUp: _gone,
+    c.Ask: _ask,
+    c.StartSoak: _start_soak,
+    c.BreakSoak: _break_soak,
+    c.PassGate: _pass_gate,
+    c.Hold: _hold,
+    c.Unhold: _unhold,
+    c.OpenTask: _open_task,
+    c.ConfirmTask: _confirm_task,
+}

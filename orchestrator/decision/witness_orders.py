@@ -1,0 +1,172 @@
+"""What a plain clerk notes of people's orders: who signed, and what changed once enough persons had.
+
+Never asks the core who may sign and shares no rule with it: the kinds that need two persons are listed here anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import cast
+
+from orchestrator.decision import events as e
+from orchestrator.decision.witness_books import Books, TaskBook, site_isolated
+
+# Orders that two persons give (DESIGN 9); every other kind needs one. A server's exclusion is judged where it is read.
+TWO_PERSONS = frozenset(
+    {
+        *("genesis", "thaw", "service.lower-k", "service.drop-need", "wave.after-removed", "indicators.force"),
+        *("roster.add", "roster.revoke", "host.exception", "host.declare", "host.take-back"),
+        *("fact.outside", "fact.t0", "fact.breach_closed"),
+    }
+)
+
+
+def sign(books: Books, event: e.Ordered, at_us: int) -> None:
+    """Counts persons; the last one needed makes the order take effect."""
+    signers = books.signed.setdefault(event.order, [])
+    signers.append(event.person)
+    needed = 2 if event.kind in TWO_PERSONS else 1
+    if event.kind == "host.exclude":
+        needed = 2 if books.hosts[event.subject].kind == "server" else 1
+    if len(signers) == needed:
+        effect = _EFFECTS.get(event.kind)
+        if effect is not None:
+            effect(books, event, at_us)
+        if event.kind.startswith("host.") and event.subject in books.host:
+            books.host[event.subject].answered_for = True
+
+
+def _launched(books: Books, event: e.Ordered, at_us: int) -> None:
+    books.wave[event.subject].launchers.add(event.person)
+
+
+def _held(books: Books, event: e.Ordered, at_us: int) -> None:
+    books.wave[event.subject].holds.add("order")
+
+
+def _resumed(books: Books, event: e.Ordered, at_us: int) -> None:
+    books.wave[event.subject].holds -= {"order", "failures"}
+
+
+def _edge_removed(books: Books, event: e.Ordered, at_us: int) -> None:
+    books.wave[event.subject].after.discard(str(event.args["after"]))
+
+
+def _scopes(event: e.Ordered) -> list[str]:
+    hosts = event.args.get("hosts")
+    return [f"host:{host}" for host in hosts] if isinstance(hosts, list) and hosts else [event.subject]
+
+
+def _frozen(books: Books, event: e.Ordered, at_us: int) -> None:
+    for scope in _scopes(event):
+        if event.args.get("all_work") is True or books.freezes.get(scope) != "all-work":
+            books.freezes[scope] = "all-work" if event.args.get("all_work") is True else "reconnects"
+
+
+def _thawed(books: Books, event: e.Ordered, at_us: int) -> None:
+    for scope in _scopes(event):
+        books.freezes.pop(scope, None)
+
+
+def _declared(books: Books, event: e.Ordered, at_us: int) -> None:
+    host = books.host[event.subject]
+    host.inspection, host.clean, host.tainted, host.infected = "", {}, "", False
+
+
+def _taken_back(books: Books, event: e.Ordered, at_us: int) -> None:
+    host = books.host[event.subject]
+    host.inspection, host.clean = "", {}
+
+
+def _excepted(books: Books, event: e.Ordered, at_us: int) -> None:
+    books.host[event.subject].exception_us = cast("int", event.args["until_us"])
+
+
+def _fact(books: Books, event: e.Ordered, at_us: int) -> None:
+    kind = event.kind.removeprefix("fact.")
+    books.facts.add(kind if kind in ("t0", "breach_closed") else f"{kind}:{event.subject}")
+
+
+def _withdrawn(books: Books, event: e.Ordered, at_us: int) -> None:
+    books.facts.discard(event.subject)
+
+
+def _set_in_force(books: Books, event: e.Ordered, at_us: int) -> None:
+    books.indicator_set = event.subject if event.kind != "genesis" else str(event.args.get("indicator_set", ""))
+
+
+def _lowered(books: Books, event: e.Ordered, at_us: int) -> None:
+    books.quorum[event.subject] = min(books.quorum[event.subject], cast("int", event.args["k"]))
+
+
+def _need_dropped(books: Books, event: e.Ordered, at_us: int) -> None:
+    books.dropped.add(event.subject)
+
+
+def _revoked(books: Books, event: e.Ordered, at_us: int) -> None:
+    books.revoked.add(event.subject)
+
+
+def _clock_confirmed(books: Books, event: e.Ordered, at_us: int) -> None:
+    books.jumped_us.clear()
+
+
+def _task_done(books: Books, event: e.Ordered, at_us: int) -> None:
+    """A second person confirms a claim where no machine can; the site's isolation by witnesses is one of these."""
+    task = books.task[event.subject]
+    owner, _, name = event.subject.partition("/")
+    if task.claimed_by in ("", event.person) or confirmed_by_check(books, event.subject):
+        task.claimed_by = event.person
+        return
+    task.confirmed_us = at_us
+    if owner in books.sites and name == "isolate":
+        site_isolated(books, owner, at_us)
+
+
+def confirmed_by_check(books: Books, key: str) -> bool:
+    """Whether a machine source, not a second person, confirms this task."""
+    owner, _, name = key.partition("/")
+    holders = [books.services[owner]] if owner in books.services else []
+    specs = [task for one in holders for task in one.tasks]
+    if owner in books.hosts:
+        specs.extend(books.klass(owner).tasks)
+        specs.extend(task for one in books.hosts[owner].services for task in books.services[one].tasks)
+    return any(spec.id == name and spec.confirm != "two-persons" for spec in specs)
+
+
+def confirmed(books: Books, key: str, expires_s: int | None, now_us: int) -> bool:
+    """Whether the task is done, confirmed, and has not expired."""
+    task = books.task.get(key)
+    if task is None or not task.confirmed_us:
+        return False
+    return expires_s is None or task.confirmed_us + expires_s * 1_000_000 > books.judging_us(now_us)
+
+
+def _task_failed(books: Books, event: e.Ordered, at_us: int) -> None:
+    books.task[event.subject] = TaskBook()
+
+
+_EFFECTS: dict[str, Callable[[Books, e.Ordered, int], None]] = {
+    "genesis": _set_in_force,
+    "wave.launch": _launched,
+    "wave.hold": _held,
+    "wave.resume": _resumed,
+    "wave.after-removed": _edge_removed,
+    "freeze": _frozen,
+    "thaw": _thawed,
+    "host.declare": _declared,
+    "host.take-back": _taken_back,
+    "host.exception": _excepted,
+    "fact.t0": _fact,
+    "fact.breach_closed": _fact,
+    "fact.waiver": _fact,
+    "fact.outside": _fact,
+    "fact.withdraw": _withdrawn,
+    "indicators.force": _set_in_force,
+    "service.lower-k": _lowered,
+    "service.drop-need": _need_dropped,
+    "roster.revoke": _revoked,
+    "clock.confirm": _clock_confirmed,
+    "task.done": _task_done,
+    "task.failed": _task_failed,
+}
