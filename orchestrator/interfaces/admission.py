@@ -1,0 +1,186 @@
+"""Turns a signed document into an event: whose signature it is, over exactly these bytes, about this incident.
+
+The rules, in their order: the document is well formed; it is about this incident; the person's key, as the journal's
+roster has it, signed these very bytes in the right namespace; what the signer saw is a prefix of this journal; the
+bytes and the signature are stored before the record that names them. Whether the person *may*, whether the order is
+expired, was admitted before or conflicts is the core's to say (`decision.orders`), in the transaction that records it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol, TypeVar
+
+from orchestrator import canonical
+from orchestrator.decision import codec
+from orchestrator.decision.decide import Entry
+from orchestrator.decision.events import Event, Judged, Ordered
+from orchestrator.decision.state import State
+from orchestrator.errors import NeedsAnother, Refused, UsageError
+from orchestrator.interfaces.documents import OrderText, Taken
+from orchestrator.interfaces.views_people import missing_roles
+from orchestrator.journal.blobs import Blobs
+from orchestrator.journal.record import Head
+from orchestrator.trust import signature, statement
+from orchestrator.trust.statement import ORDER_NAMESPACE, VERDICT_NAMESPACE, Order, Statement
+
+T = TypeVar("T")
+KEPT_BYTES_MAX = 1 << 23
+
+
+class Live(Protocol):
+    """What the interfaces need of a running engine (`engine.loop.Engine` is one)."""
+
+    @property
+    def incident(self) -> str:
+        """The incident this journal is about."""
+        ...
+
+    @property
+    def blobs(self) -> Blobs:
+        """Where bytes too large for a record are kept."""
+        ...
+
+    def submit(self, event: Event) -> list[Entry]:
+        """Admits an event; the records that followed, on disk."""
+        ...
+
+    def read(self, fn: Callable[[State, int], T]) -> T:
+        """Runs `fn(state, now_us)` between turns."""
+        ...
+
+    def head(self) -> Head:
+        """The journal's committed head."""
+        ...
+
+    def known_head(self, size: int, root: bytes) -> bool:
+        """Whether `(size, root)` is a prefix of this journal."""
+        ...
+
+
+def admit_order(live: Live, text: bytes, person: str, armoured: str) -> Taken:
+    """Adds a person's signature to an order, which is new or waits for it; what took effect.
+
+    Raises NeedsAnother when the signature was stored and the order waits for another person; Refused, Conflict or one
+    of their kinds when nothing changed.
+    """
+    order = Order.from_bytes(text)
+    _same_incident(live, order.incident)
+    key = _genesis_key(order, person) if order.kind == "genesis" else _key(live, person)
+    signature.verify(armoured, ORDER_NAMESPACE, text, key)
+    _saw_this_journal(live, order.head)
+    _same_text(live, order.id, text)
+    blob = live.blobs.put(_kept(text, person, armoured))
+    entries = live.submit(
+        Ordered(order.id, order.kind, order.subject, order.args, person, order.expires_us, order.head.size, blob)
+    )
+    missing = live.read(lambda state, now_us: missing_roles(state, state.orders[order.id]))
+    if missing:
+        who = " and ".join(" or ".join(seat) for seat in missing)
+        raise NeedsAnother(
+            f"Signed and stored; the order {order.id} waits for another person ({who}).",
+            rule="orders.two-persons",
+            order=order.id,
+            missing_roles=missing,
+        )
+    return {"id": order.id, "kind": order.kind, "subject": order.subject, "records": _records(entries)}
+
+
+def admit_verdict(live: Live, text: bytes, person: str, armoured: str) -> Taken:
+    """Files a verdict. Raises Refused or one of its kinds when nothing changed."""
+    verdict = Statement.from_bytes(text)
+    _same_incident(live, verdict.incident)
+    if verdict.person != person:
+        raise Refused(f"The statement is {verdict.person}'s, not {person}'s.", rule="verdict.person")
+    signature.verify(armoured, VERDICT_NAMESPACE, text, _key(live, person))
+    _saw_this_journal(live, verdict.head)
+    live.read(lambda state, now_us: _same_evidence(state, verdict))
+    blob = live.blobs.put(_kept(text, person, armoured))
+    inspections = {subject.host: subject.inspection for subject in verdict.subjects}
+    entries = live.submit(Judged(verdict.verdict, inspections, person, verdict.indicator_set, verdict.expires_us, blob))
+    hosts = ", ".join(inspections)
+    return {"id": blob, "kind": f"verdict.{verdict.verdict.lower()}", "subject": hosts, "records": _records(entries)}
+
+
+def order_text(live: Live, order: str) -> OrderText:
+    """The exact bytes under an order that waits. Raises UsageError where none does."""
+    blob = live.read(lambda state, now_us: _waiting_blob(state, order))
+    if not blob:
+        raise UsageError(f"No order {order} waits for a signature.", rule="usage.order", order=order)
+    return {"order": order, "document": document_in(live.blobs.get(blob))}
+
+
+def document_in(kept: bytes) -> str:
+    """The signed text inside a stored signature."""
+    value = canonical.decode(kept, size_max=KEPT_BYTES_MAX)
+    return str(value["document"]) if isinstance(value, dict) else ""
+
+
+def _kept(text: bytes, person: str, armoured: str) -> bytes:
+    """One signature with the bytes it is under, as it is stored: enough to verify it again without the journal."""
+    return canonical.encode({"document": text.decode("utf-8"), "person": person, "signature": armoured})
+
+
+def _same_incident(live: Live, incident: str) -> None:
+    if incident != live.incident:
+        raise Refused(
+            f"The document is about the incident {incident}; this is {live.incident}.", rule="orders.incident"
+        )
+
+
+def _key(live: Live, person: str) -> str:
+    key = live.read(lambda state, now_us: state.roster[person].key if person in state.roster else "")
+    if not key:
+        raise Refused(f"{person} is not in the roster.", rule="roster.person", person=person)
+    return key
+
+
+def _genesis_key(order: Order, person: str) -> str:
+    """The roster's first order is signed with the keys it brings; from then on the journal's count."""
+    persons = order.args.get("persons")
+    for one in persons if isinstance(persons, list) else []:
+        if isinstance(one, dict) and one.get("id") == person:
+            return str(one.get("key", ""))
+    raise Refused(f"{person} is not in the roster that is to be signed.", rule="orders.genesis", person=person)
+
+
+def _saw_this_journal(live: Live, head: statement.Head) -> None:
+    if not live.known_head(head.size, bytes.fromhex(head.root)):
+        raise Refused(
+            f"What the signer saw (record {head.size}, root {head.root[:16]}...) is not part of this journal. "
+            "Look at it again, then sign anew.",
+            rule="orders.head-unknown",
+            size=head.size,
+            root=head.root,
+        )
+
+
+def _same_text(live: Live, order: str, text: bytes) -> None:
+    """Everyone signs the same bytes: a second signature under other bytes is no second signature."""
+    blob = live.read(lambda state, now_us: state.orders[order].blob if order in state.orders else "")
+    if blob and document_in(live.blobs.get(blob)).encode("utf-8") != text:
+        raise Refused("Another order carries this id.", rule="orders.id", order=order)
+
+
+def _same_evidence(state: State, verdict: Statement) -> None:
+    for subject in verdict.subjects:
+        host = state.estate.host_number.get(subject.host, -1)
+        if host < 0 or state.inspection[host] != subject.inspection:
+            continue  # the core refuses it with its own sentence
+        if state.evidence[host] != subject.evidence:
+            raise Refused(
+                f"The evidence named for {subject.host} is not what {subject.inspection} collected.",
+                rule="verdict.evidence",
+                host=subject.host,
+                evidence=state.evidence[host],
+            )
+
+
+def _waiting_blob(state: State, order: str) -> str:
+    one = state.orders.get(order)
+    return one.blob if one is not None and not one.done else ""
+
+
+def _records(entries: list[Entry]) -> list[str]:
+    """The kinds of the records that followed, for whoever wants to know what an order set going."""
+    return list(dict.fromkeys(codec.kind_of(type(entry)) for entry in entries))

@@ -1,0 +1,135 @@
+"""Proves a journal: every hash and the root, a replay through the core, the invariants, one end per action.
+
+Never writes and never decides: it reads the journal and the content kept beside it, also while a process is live.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+from typing_extensions import TypedDict
+
+from orchestrator.decision import codec
+from orchestrator.decision.apply import apply
+from orchestrator.decision.commands import Issue
+from orchestrator.decision.estate import Estate
+from orchestrator.decision.events import Cancelled, Finished, Late, Lost, Opened
+from orchestrator.decision.state import State
+from orchestrator.decision.witness import Witness
+from orchestrator.errors import Unusable
+from orchestrator.journal.backup import JOURNAL
+from orchestrator.journal.record import Record
+from orchestrator.journal.replay import replay
+from orchestrator.journal.sqlite import Journal
+from orchestrator.plans.files import usable
+from orchestrator.plans.waves import derive
+
+_ENDS: dict[type, str] = {Finished: "finished", Lost: "lost", Cancelled: "cancelled"}
+
+
+class Audit(TypedDict):
+    """What an audit found. `violations` is empty when every promise was kept."""
+
+    incident: str
+    content: str
+    records: int
+    root: str
+    state: str
+    issued: int
+    finished: int
+    lost: int
+    cancelled: int
+    open: int
+    late: int
+    invariants: str
+    violations: list[str]
+
+
+def audit(state_dir: Path) -> Audit:
+    """Audits a state folder. Raises Unusable for a journal that is damaged, or that cannot be replayed."""
+    with Journal.open(state_dir / JOURNAL, read_only=True) as journal:
+        journal.check_file()
+        opened = _opening(journal)
+        auditor = _Auditor(_estate(state_dir, opened.content))
+        replay(journal, auditor.take)
+        head = journal.head
+    return auditor.found(opened, head.size, head.root)
+
+
+class _Auditor:
+    """Takes the records in order: applies each, shows it to the witness, and keeps the book of actions."""
+
+    def __init__(self, estate: Estate) -> None:
+        self._state = State(estate)
+        self._witness = Witness(estate)
+        self._book: dict[str, str] = {}
+        self._late = 0
+        self._violations: list[str] = []
+
+    def take(self, record: Record) -> None:
+        entry = codec.decode(record.kind, record.body)
+        self._witness.see(entry, record.at_us)
+        apply(self._state, entry, record.at_us)
+        if isinstance(entry, Issue):
+            self._require(entry.action not in self._book, record, f"{entry.action} is issued a second time")
+            self._book[entry.action] = "open"
+        elif isinstance(entry, Finished | Lost | Cancelled):
+            known = self._book.get(entry.action, "never issued")
+            self._require(known == "open", record, f"{entry.action} ends, yet it is {known}")
+            self._book[entry.action] = _ENDS[type(entry)]
+        elif isinstance(entry, Late):
+            self._late += 1
+
+    def found(self, opened: Opened, records: int, root: bytes) -> Audit:
+        self._witness.settle(self._state.at_us)
+        counts = Counter(self._book.values())
+        state_open = set(self._state.open)
+        book_open = {action for action, how in self._book.items() if how == "open"}
+        if state_open != book_open:
+            odd = sorted(state_open ^ book_open)[0]
+            self._violations.append(f"{odd} is open in the state or in the records, but not in both")
+        broken = [
+            f"record {one.seq}, invariant {one.invariant}, {one.subject}: {one.sentence}"
+            for one in self._witness.broken
+        ]
+        return {
+            "incident": opened.incident,
+            "content": opened.content,
+            "records": records,
+            "root": root.hex(),
+            "state": self._state.digest(),
+            "issued": len(self._book),
+            "finished": counts["finished"],
+            "lost": counts["lost"],
+            "cancelled": counts["cancelled"],
+            "open": counts["open"],
+            "late": self._late,
+            "invariants": f"{len(broken)} broken" if broken else "all held",
+            "violations": [*self._violations, *broken],
+        }
+
+    def _require(self, holds: bool, record: Record, sentence: str) -> None:
+        if not holds:
+            self._violations.append(f"record {record.seq}: {sentence}")
+
+
+def _opening(journal: Journal) -> Opened:
+    first = next(journal.records(1), None)
+    if first is None:
+        raise Unusable("The journal is empty: no incident was opened yet.")
+    opened = codec.decode(first.kind, first.body)
+    if not isinstance(opened, Opened):
+        raise Unusable(f"The first record of the journal is {first.kind}, not the opening of an incident.")
+    return opened
+
+
+def _estate(state_dir: Path, digest: str) -> Estate:
+    """The content the incident was opened with, as it was kept beside the journal."""
+    kept = state_dir / "content" / digest
+    if not kept.is_dir():
+        raise Unusable(f"The content of the incident is missing: {kept}. Take it from a backup.", path=str(kept))
+    content = usable(kept)
+    if content.digest != digest:
+        raise Unusable(f"The content kept in {kept} was changed. Take it from a backup.", path=str(kept))
+    return Estate(content, derive(content))

@@ -1,0 +1,106 @@
+"""The commands that do things in the world: the live process, a drill, probes by hand.
+
+Never decides anything: `run` puts the engine and the API together and waits.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import signal
+import types
+from collections.abc import Callable
+
+from orchestrator.errors import UsageError
+from orchestrator.interfaces.output import Subparsers, progress, show
+from orchestrator.interfaces.places import estate_of, state_of
+
+OK, FINDINGS = 0, 1
+PORT = 8321
+LOOK_S = 0.5
+
+
+def add(commands: Subparsers[argparse.ArgumentParser]) -> None:
+    """Declares run, drill and checks."""
+    parser = commands.add_parser("run", description="The live process: loop, API on a socket and loopback, metrics.")
+    parser.add_argument("--port", type=int, default=PORT, help="loopback port of API and metrics; 0: any free one")
+    parser.set_defaults(call=_run)
+    parser = commands.add_parser("drill", description="Practise a whole restart on invented hosts, with real tools.")
+    parser.add_argument("--hosts", type=int, default=120)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--faults", default="some", help="none, some, all, or a list with commas")
+    # SUPPRESS: these may also stand before the command, and their defaults must not undo that.
+    parser.add_argument("--state", default=argparse.SUPPRESS, help="else ./drill-SEED")
+    parser.add_argument("--resume", metavar="DIR", help="go on with a drill that was killed")
+    parser.set_defaults(call=_drill)
+    parts = commands.add_parser("checks", description="Probes by hand.").add_subparsers(required=True)
+    parser = parts.add_parser("run", description="Ask every check of a function's services now.")
+    parser.add_argument("function")
+    parser.add_argument("--source", default="", metavar="ADDRESS", help="which of this machine's addresses asks")
+    parser.set_defaults(call=_checks)
+
+
+def _run(options: argparse.Namespace) -> int:
+    # Everything heavy is imported here: engine, workers and web only matter to a process that stays.
+    from orchestrator.engine.process import open_engine
+    from orchestrator.interfaces.content import unusable
+    from orchestrator.interfaces.reviewing import reviewed
+    from orchestrator.interfaces.serving import serve
+
+    signal.signal(signal.SIGTERM, _interrupt)
+    estate, state_dir = estate_of(options), state_of(options)
+    findings = reviewed(estate)
+    errors = [one for one in findings.findings if one.severity == "error"]
+    if findings.content is None:
+        raise unusable(findings.findings)
+    for one in errors:
+        progress(str(one))
+    if errors:
+        progress(f"Starting without {len(findings.blocked)} hosts that these errors block.")
+    live = open_engine(estate, state_dir)
+    try:
+        with serve(live.engine, state_dir, options.port) as listening:
+            progress(
+                f"Incident {live.engine.incident}: live at {listening.socket} and {listening.url}. Ctrl-C ends it."
+            )
+            _wait(live.engine.wait)
+    finally:
+        going_on = live.close()
+    if live.engine.failure is not None:
+        raise live.engine.failure
+    told = f"{going_on} invocations go on by themselves; the next start adopts them" if going_on else "nothing goes on"
+    show(options, {"invocations_going_on": going_on}, f"Stopped; {told}.")
+    return OK
+
+
+def _interrupt(number: int, frame: types.FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _wait(ended: Callable[[float], bool]) -> None:
+    """Until the engine ends by itself or somebody interrupts."""
+    try:
+        while not ended(LOOK_S):
+            pass
+    except KeyboardInterrupt:
+        progress("Stopping: no more work is taken.")
+
+
+def _drill(options: argparse.Namespace) -> int:
+    drill = importlib.import_module("orchestrator.practice.drill")
+    return int(drill.main(options, estate_of(options)))
+
+
+def _checks(options: argparse.Namespace) -> int:
+    from orchestrator.interfaces.content import planned
+    from orchestrator.interfaces.hand_checks import asked, questions
+
+    content, _ = planned(estate_of(options))
+    if options.function not in {one.id for one in content.inventory.functions}:
+        raise UsageError(f"There is no function {options.function}.", rule="usage.function")
+    found = asked(questions(content, options.function, options.source))
+    bad = [one for one in found if one["outcome"] != "PASS"]
+    lines = [f"{one['outcome']:8}{one['check']} ({one['level']}) at {one['host']}: {one['sentence']}" for one in found]
+    lines.append(f"{len(found) - len(bad)} of {len(found)} answers are PASS.")
+    show(options, {"function": options.function, "answers": found}, "\n".join(lines))
+    return FINDINGS if bad else OK

@@ -1,0 +1,66 @@
+"""The commands that only look: status, why, queue, tasks, orders.
+
+Never changes anything; all but `orders --kinds` ask the live process.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from orchestrator.clock import SystemClock
+from orchestrator.interfaces import texts
+from orchestrator.interfaces.client import Client
+from orchestrator.interfaces.output import Subparsers, show
+from orchestrator.interfaces.places import state_of
+
+
+def add(commands: Subparsers[argparse.ArgumentParser]) -> None:
+    """Declares them."""
+    commands.add_parser("status", description="Waves, functions, pools, what waits and why.").set_defaults(call=_status)
+    parser = commands.add_parser("why", description="Why a host is not further, and who can lift it.")
+    parser.add_argument("host")
+    parser.set_defaults(call=_why)
+    commands.add_parser("queue", description="What the analysts verify next.").set_defaults(call=_queue)
+    parser = commands.add_parser("tasks", description="What people must do, by site and bench; a sheet to print.")
+    parser.add_argument("--site", default="")
+    parser.set_defaults(call=_tasks)
+    parser = commands.add_parser("orders", description="Orders that wait for a signature.")
+    parser.add_argument("--kinds", action="store_true", help="who may order what; needs no live process")
+    parser.set_defaults(call=_orders)
+
+
+def _status(options: argparse.Namespace) -> int:
+    found = Client(state_of(options)).get("status")
+    show(options, found, texts.status_text(found))
+    return 0
+
+
+def _why(options: argparse.Namespace) -> int:
+    found = Client(state_of(options)).get("why", options.host)
+    show(options, found, texts.why_text(found))
+    return 0
+
+
+def _queue(options: argparse.Namespace) -> int:
+    found = Client(state_of(options)).get("queue")
+    show(options, found, texts.queue_text(found))
+    return 0
+
+
+def _tasks(options: argparse.Namespace) -> int:
+    found = Client(state_of(options)).get("tasks", site=options.site)
+    show(options, found, texts.tasks_text(found, SystemClock().now_us()))
+    return 0
+
+
+def _orders(options: argparse.Namespace) -> int:
+    if options.kinds:
+        # The core is imported here: looking at waiting orders does without it.
+        from orchestrator.interfaces.views_people import kinds
+
+        known = kinds()
+        show(options, known, texts.kinds_text(known))
+        return 0
+    found = Client(state_of(options)).get("orders")
+    show(options, found, texts.orders_text(found))
+    return 0

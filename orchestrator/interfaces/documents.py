@@ -1,0 +1,221 @@
+"""The shapes of what people and dashboards read: one type per document, the source of their JSON Schemas.
+
+Never computes anything; `views` fills them.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from typing_extensions import TypedDict
+
+from orchestrator.canonical import Json
+
+WaveWord = Literal["not_launched", "open", "soaking", "passed", "held"]
+FunctionWord = Literal["stopped", "paper", "degraded", "back"]
+FUNCTION_WORDS: tuple[FunctionWord, ...] = ("stopped", "paper", "degraded", "back")
+WAVE_WORDS: tuple[WaveWord, ...] = ("not_launched", "open", "soaking", "passed", "held")
+
+
+class Waiting(TypedDict):
+    """One thing that stands in the way, in words, and who can lift it."""
+
+    code: str
+    subject: str
+    sentence: str
+    who: str
+
+
+class Wave(TypedDict):
+    """How far a wave is; times are microseconds UTC, 0 for not yet. `waits` says what its gate lacks."""
+
+    name: str
+    function: str | None
+    state: WaveWord
+    hosts: int
+    in_service: int
+    failed: int
+    launched_us: int
+    soak_ends_us: int
+    passed_us: int
+    holds: list[str]
+    waits: list[Waiting]
+
+
+class Function(TypedDict):
+    """What a ward knows, per site."""
+
+    id: str
+    name: str
+    ready_percent: int
+    sites: dict[str, FunctionWord]
+
+
+class Pool(TypedDict):
+    """A limited resource; `site` is empty where it is one for all."""
+
+    pool: str
+    site: str
+    in_use: int
+    size: int
+
+
+class Rates(TypedDict):
+    """How many hosts entered service."""
+
+    in_service_last_hour: int
+    in_service_last_day: int
+
+
+class Asked(TypedDict):
+    """A question about a host that a person must answer."""
+
+    host: str
+    lane: str
+    why: str
+
+
+class Owed(TypedDict):
+    """An inspection owed on a host that is out."""
+
+    host: str
+    cause: str
+    deadline_us: int
+    overdue: bool
+    holds: bool
+
+
+class Held(Waiting):
+    """What stands in the way of how many hosts of launched waves; the words are those of the example."""
+
+    hosts: int
+    example: str
+
+
+class Status(TypedDict):
+    """The whole restart at one moment."""
+
+    incident: str
+    content: str
+    at_us: int
+    records: int
+    last_event_us: int
+    frozen: dict[str, str]
+    clock_jump_us: int
+    hosts: dict[str, int]
+    waves: list[Wave]
+    functions: list[Function]
+    pools: list[Pool]
+    rates: Rates
+    under_way: dict[str, int]
+    asks: list[Asked]
+    failed: list[str]
+    obligations: list[Owed]
+    orders_waiting: int
+    waits: list[Held]
+
+
+class Why(TypedDict):
+    """One host: where it stands, what is under way, and why it is not further."""
+
+    host: str
+    stage: str
+    connection: str
+    strategy: str
+    wave: str
+    verdicts_missing: int
+    inspection: str
+    evidence: str
+    marker: bool
+    under_way: list[str]
+    reasons: list[Waiting]
+
+
+class Claim(TypedDict):
+    """Who holds a seat, until when."""
+
+    person: str
+    until_us: int
+
+
+class Seat(TypedDict):
+    """A host that waits for verdicts. What others said about it is not shown."""
+
+    host: str
+    site: str
+    services: list[str]
+    wave: str
+    inspection: str
+    evidence: str
+    marker: bool
+    owed: bool
+    seats_open: int
+    claims: list[Claim]
+
+
+class Queue(TypedDict):
+    """The analysts' list, what unblocks most first."""
+
+    incident: str
+    indicator_set: str
+    verdict_valid_s: int
+    hosts: list[Seat]
+
+
+class Task(TypedDict):
+    """What a person must do; `confirm` is `two-persons` or the check that must read PASS."""
+
+    task: str
+    name: str
+    name_fr: str
+    by: str
+    site: str
+    room: str
+    bench: str
+    status: Literal["open", "claimed"]
+    claimed_by: str
+    opened_us: int
+    confirm: str
+
+
+class Order(TypedDict):
+    """An order that waits; each entry of `missing_roles` is one further person, who holds one of these roles."""
+
+    order: str
+    kind: str
+    subject: str
+    args: dict[str, Json]
+    persons: list[str]
+    expires_us: int
+    missing_roles: list[list[str]]
+
+
+class OrderText(TypedDict):
+    """The exact text of an order that waits, to be signed by another person."""
+
+    order: str
+    document: str
+
+
+class Kind(TypedDict):
+    """A kind of order and whom it needs: one entry per person, the roles any of which will do."""
+
+    kind: str
+    seats: list[list[str]]
+
+
+class Head(TypedDict):
+    """What a signer sees of the journal."""
+
+    incident: str
+    size: int
+    root: str
+
+
+class Taken(TypedDict):
+    """An order that took effect, or a verdict that was filed."""
+
+    id: str
+    kind: str
+    subject: str
+    records: list[str]

@@ -1,0 +1,156 @@
+"""The views as text for tired people: short lines, the most pressing first, sheets that print.
+
+Never computes what a view does not say.
+"""
+
+from __future__ import annotations
+
+from itertools import groupby
+
+from orchestrator.interfaces.documents import Kind, Order, Queue, Status, Task, Wave, Why
+from orchestrator.interfaces.output import clock, columns, counted
+
+SHEET_WIDTH = 100
+
+
+def status_text(found: Status) -> str:
+    """`relance status`."""
+    lines = [
+        f"Incident {found['incident']}, {found['records']} records, last {clock(found['last_event_us'])} UTC.",
+        f"Hosts: {counted(found['hosts'])}. Under way: {counted(found['under_way']) or 'nothing'}.",
+        f"In service in the last hour {found['rates']['in_service_last_hour']}, "
+        f"in the last day {found['rates']['in_service_last_day']}.",
+    ]
+    lines += [f"FROZEN: {scope} ({mode})." for scope, mode in found["frozen"].items()]
+    if found["clock_jump_us"]:
+        lines.append(f"The clock jumped by {found['clock_jump_us'] // 1_000_000} s: an operator must confirm it.")
+    lines += ["", *_functions(found), "", *_waves(found["waves"]), *_full_pools(found), *_decisions(found)]
+    if found["waits"]:
+        lines += ["", "What waits:"]
+        lines += columns(
+            ((str(one["hosts"]), one["example"], one["sentence"], f"-> {one['who']}") for one in found["waits"]), "  "
+        )
+    return "\n".join(lines)
+
+
+def _functions(found: Status) -> list[str]:
+    rows = [
+        (one["name"], f"{one['ready_percent']}%", "  ".join(f"{site}:{word}" for site, word in one["sites"].items()))
+        for one in found["functions"]
+    ]
+    return columns([("function", "ready", "sites"), *rows])
+
+
+def _waves(waves: list[Wave]) -> list[str]:
+    """Launched waves with what their gates lack, then the next few; passed ones only by number."""
+    passed = sum(wave["state"] == "passed" for wave in waves)
+    open_waves = [wave for wave in waves if wave["state"] not in ("passed", "not_launched")]
+    later = [wave["name"] for wave in waves if wave["state"] == "not_launched"]
+    lines = [f"Waves: {passed} of {len(waves)} passed."]
+    for wave in open_waves:
+        holds = f", held: {', '.join(wave['holds'])}" if wave["holds"] else ""
+        failed = f", {wave['failed']} failed" if wave["failed"] else ""
+        lines.append(
+            f"  {wave['name']}: {wave['state']}, {wave['in_service']} of {wave['hosts']} in service{failed}{holds}"
+        )
+        lines += [f"    {one['sentence']} -> {one['who']}" for one in wave["waits"][:3]]
+    if later:
+        more = f" and {len(later) - 5} more" if len(later) > 5 else ""
+        lines.append(f"  not launched: {', '.join(later[:5])}{more}")
+    return lines
+
+
+def _full_pools(found: Status) -> list[str]:
+    used = [one for one in found["pools"] if one["in_use"]]
+    if not used:
+        return []
+    told = (f"{one['pool']}{'@' + one['site'] if one['site'] else ''} {one['in_use']}/{one['size']}" for one in used)
+    return ["", f"Pools in use: {', '.join(told)}"]
+
+
+def _decisions(found: Status) -> list[str]:
+    lines = [f"  {one['host']} ({one['lane']}): {one['why']}" for one in found["asks"]]
+    lines += [f"  {host}: failed, no strategy is left" for host in found["failed"]]
+    for one in found["obligations"]:
+        when = "OVERDUE" if one["overdue"] else f"until {clock(one['deadline_us'])}"
+        lines.append(f"  {one['host']} owes an inspection ({when}): {one['cause']}")
+    if found["orders_waiting"]:
+        lines.append(f"  {found['orders_waiting']} orders wait for a signature (relance orders)")
+    return ["", "A person must decide:", *lines] if lines else []
+
+
+def why_text(found: Why) -> str:
+    """`relance why HOST`."""
+    lines = [
+        f"{found['host']}: {found['stage'].replace('_', ' ')}, {found['connection']}, strategy {found['strategy']}, "
+        f"wave {found['wave'] or 'none'}."
+    ]
+    lines += [f"Under way: {action}" for action in found["under_way"]]
+    lines += [f"- {one['sentence']} Who can lift it: {one['who']}." for one in found["reasons"]]
+    return "\n".join(lines if found["reasons"] else [*lines, "Nothing stands in its way."])
+
+
+def queue_text(found: Queue) -> str:
+    """`relance queue`."""
+    if not found["hosts"]:
+        return "No host waits for a verdict."
+    rows = [
+        (
+            str(place),
+            one["host"],
+            one["wave"],
+            f"{one['seats_open']} open",
+            " ".join(claim["person"] for claim in one["claims"]) or "-",
+            one["inspection"],
+            ("MARKER " if one["marker"] else "") + ("owed " if one["owed"] else "") + one["evidence"][:16],
+        )
+        for place, one in enumerate(found["hosts"], start=1)
+    ]
+    head = ("", "host", "wave", "seats", "claimed by", "inspection", "evidence")
+    return "\n".join([*columns([head, *rows]), "", f"Indicator set in force: {found['indicator_set']}"])
+
+
+def tasks_text(found: list[Task], printed_us: int) -> str:
+    """`relance tasks`: a sheet per site and place, with room for a hand to tick and sign."""
+    if not found:
+        return "No task is open."
+    lines = [f"Tasks, printed {clock(printed_us)} UTC. Report each: relance task done TASK (or failed)."]
+    for (site, bench, room), tasks in groupby(found, key=lambda one: (one["site"], one["bench"], one["room"])):
+        where = ", ".join(part for part in (site or "any site", bench and f"bench {bench}", room) if part)
+        lines += ["", where, "-" * min(len(where), SHEET_WIDTH)]
+        for one in tasks:
+            claimed = f" (claimed by {one['claimed_by']})" if one["claimed_by"] else ""
+            confirm = (
+                "a second person confirms" if one["confirm"] == "two-persons" else f"confirmed by {one['confirm']}"
+            )
+            lines += [
+                f"[ ] {one['task']}: {one['name']}{claimed}",
+                f"    {one['name_fr']}",
+                f"    by: {one['by']}; {confirm}.   done at ________ by ________________",
+            ]
+    return "\n".join(lines)
+
+
+def orders_text(found: list[Order]) -> str:
+    """`relance orders`."""
+    if not found:
+        return "No order waits for a signature."
+    rows = [
+        (
+            one["order"],
+            one["kind"],
+            one["subject"],
+            " ".join(one["persons"]),
+            " and ".join("|".join(seat) for seat in one["missing_roles"]),
+            clock(one["expires_us"]),
+        )
+        for one in found
+    ]
+    head = ("order", "kind", "subject", "signed by", "needs", "expires (UTC)")
+    return "\n".join([*columns([head, *rows]), "", "Add a signature: relance order sign ORDER --key FILE --person ID"])
+
+
+def kinds_text(found: list[Kind]) -> str:
+    """`relance orders --kinds`."""
+    rows = [(one["kind"], str(len(one["seats"])), " + ".join("|".join(seat) for seat in one["seats"])) for one in found]
+    return "\n".join(columns([("kind", "persons", "roles"), *rows]))

@@ -1,0 +1,149 @@
+"""The documents people work from: why a host waits, the analysts' queue, the technicians' tasks, waiting orders.
+
+Never shows one analyst what another said about a host that is still being judged.
+"""
+
+from __future__ import annotations
+
+from orchestrator.decision import explain, orders, quorum
+from orchestrator.decision.state import OrderState, State, TaskState
+from orchestrator.errors import UsageError
+from orchestrator.interfaces.documents import Kind, Order, Queue, Seat, Task, Why
+
+
+def why(state: State, now_us: int, name: str) -> Why:
+    """Why a host is not further. Raises UsageError for a host that is not in the estate."""
+    host = state.estate.host_number.get(name, -1)
+    if host < 0:
+        raise UsageError(f"There is no host {name}.", rule="usage.host", host=name)
+    standing = explain.standing(state, host, now_us)
+    reasons = explain.why(state, host, now_us)
+    return {
+        "host": name,
+        "stage": str(standing["stage"]),
+        "connection": str(standing["connection"]),
+        "strategy": str(standing["strategy"]),
+        "wave": str(standing["wave"]),
+        "verdicts_missing": int(standing["verdicts_missing"]),
+        "inspection": state.inspection[host],
+        "evidence": state.evidence[host],
+        "marker": state.marker[host],
+        "under_way": [lane[host] for lane in state.lanes if lane[host]],
+        "reasons": [
+            {"code": one.code, "subject": one.subject, "sentence": one.sentence, "who": one.who} for one in reasons
+        ],
+    }
+
+
+def queue(state: State, now_us: int) -> Queue:
+    """Hosts that wait for verdicts: obligations that hold others, then urgency, then other obligations."""
+    wanted = [
+        host
+        for host in range(len(state.stage))
+        if quorum.seats_wanted(state, host) and quorum.verdicts_missing(state, host, now_us)
+    ]
+    wanted.sort(key=lambda host: (_turn(state, host), state.urgency[host]))
+    return {
+        "incident": state.incident,
+        "indicator_set": state.indicator_set,
+        "verdict_valid_s": state.estate.timing.verdict_valid_s,
+        "hosts": [_seat(state, host, now_us) for host in wanted],
+    }
+
+
+def _turn(state: State, host: int) -> int:
+    owed = state.obligations.get(host)
+    if owed is None:
+        return 1
+    return 0 if owed.holds else 2
+
+
+def _seat(state: State, host: int, now_us: int) -> Seat:
+    estate, wave = state.estate, state.wave_of[host]
+    claims = quorum.claims_open(state, host, now_us)
+    return {
+        "host": estate.hosts[host],
+        "site": estate.sites[estate.site_of[host]],
+        "services": [estate.services[service] for service in estate.services_of[host]],
+        "wave": estate.waves[wave].name if wave >= 0 else "",
+        "inspection": state.inspection[host],
+        "evidence": state.evidence[host],
+        "marker": state.marker[host],
+        "owed": host in state.obligations,
+        "seats_open": quorum.seats_open(state, host, now_us),
+        "claims": [{"person": person, "until_us": until} for person, until in claims.items()],
+    }
+
+
+def tasks(state: State, now_us: int, site: str = "") -> list[Task]:
+    """What people must do now, by site, bench and room. Raises UsageError for a site that is not in the estate."""
+    if site and site not in state.estate.site_number:
+        raise UsageError(f"There is no site {site}.", rule="usage.site", site=site)
+    found = [_task(state, key, task) for key, task in state.tasks.items() if task.status in ("open", "claimed")]
+    found = [one for one in found if not site or one["site"] in (site, "")]
+    return sorted(found, key=lambda one: (one["site"], one["bench"], one["room"], one["task"]))
+
+
+def _task(state: State, key: str, task: TaskState) -> Task:
+    known = state.estate.tasks.get(key)
+    site, room, bench = _place(state, key)
+    machine = f"Put another machine in the place of {key.partition('/')[0]}"
+    return {
+        "task": key,
+        "name": known.spec.name.en if known else machine,
+        "name_fr": known.spec.name.fr if known else f"Remplacer la machine de {key.partition('/')[0]}",
+        "by": known.spec.by if known else "technician",
+        "site": site,
+        "room": room,
+        "bench": bench,
+        "status": "claimed" if task.status == "claimed" else "open",
+        "claimed_by": task.claimed_by,
+        "opened_us": task.opened_us,
+        "confirm": known.spec.confirm if known else "two-persons",
+    }
+
+
+def _place(state: State, key: str) -> tuple[str, str, str]:
+    """Where a task is done: the host's place, the site itself, or the one site all hosts of the service stand at."""
+    owner, estate = key.partition("/")[0], state.estate
+    if owner in estate.host_number:
+        host = estate.content.inventory.hosts[estate.host_number[owner]]
+        return host.site, host.room, host.bench or ""
+    if owner in estate.site_number:
+        return owner, "", ""
+    players = estate.players[estate.service_number[owner]] if owner in estate.service_number else []
+    sites = {estate.sites[estate.site_of[host]] for host in players}
+    return (sites.pop() if len(sites) == 1 else ""), "", ""
+
+
+def waiting_orders(state: State, now_us: int) -> list[Order]:
+    """Orders that wait for another signature and have not expired, the oldest first."""
+    return [
+        {
+            "order": name,
+            "kind": one.kind,
+            "subject": one.subject,
+            "args": one.args,
+            "persons": list(one.persons),
+            "expires_us": one.expires_us,
+            "missing_roles": missing_roles(state, one),
+        }
+        for name, one in state.orders.items()
+        if not one.done and one.expires_us > now_us
+    ]
+
+
+def missing_roles(state: State, order: OrderState) -> list[list[str]]:
+    """One entry per further person: the roles any of which that person must hold."""
+    if order.done:
+        return []
+    if order.kind == "genesis":  # there is no roster yet to look roles up in
+        seats = list(orders.KINDS["genesis"][len(order.persons) :])
+    else:
+        seats = orders.missing(state, order).seats
+    return [sorted(seat) for seat in seats]
+
+
+def kinds() -> list[Kind]:
+    """Every kind of order and whom it needs."""
+    return [{"kind": kind, "seats": [sorted(seat) for seat in seats]} for kind, seats in sorted(orders.KINDS.items())]
