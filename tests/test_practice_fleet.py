@@ -7,6 +7,7 @@ import pwd
 import signal
 import stat
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -207,6 +208,14 @@ def test_a_port_that_is_taken_is_named_before_any_host_answers(tmp_path: Path) -
             other.start()
         assert one.manage("h0", "mark read")["state"] == "none"
         assert other.left_running() == []
+
+
+def test_a_machine_that_allows_too_few_open_files_is_told_how_many_are_needed(tmp_path: Path) -> None:
+    ground = Ground(tmp_path / "fleet", small_fleet())
+    command = f'ulimit -n 128 && exec "{sys.executable}" -m orchestrator.practice.fleet "{ground.root}"'
+    done = subprocess.run(["/bin/sh", "-c", command], capture_output=True, text=True, timeout=30)
+    assert done.returncode == 7
+    assert "needs 306 open files, 128 are allowed" in done.stderr
 
 
 def test_a_fleet_stops_on_each_polite_signal(tmp_path: Path) -> None:

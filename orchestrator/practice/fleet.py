@@ -35,6 +35,7 @@ from orchestrator.practice.fleet_ssh import SSHD, SshDoor, kill_marked
 from orchestrator.practice.fleet_tool import ToolDesk, lay_tools
 
 TICK_S = 2.0
+FILES_SPARE = 300
 _PR_SET_CHILD_SUBREAPER = 36
 
 
@@ -189,12 +190,13 @@ def run(root: Path) -> None:
     for tool in (SSHD, "/bin/dash", "/usr/bin/perl"):
         if not shutil.which(tool):
             raise Unusable(f"{tool} is missing: install openssh-server, dash and perl-base.", file=tool)
-    _raise_limits()
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)  # so that no orphan of a login is left
     with held(root):
         kill_marked(root)
         account = fleet_account.claim()
         try:
             fleet = Fleet(root, account)
+            _raise_limits(2 * len(fleet.hosts) + FILES_SPARE)
             fleet.prepare()
             asyncio.run(fleet.serve())
         finally:
@@ -202,11 +204,12 @@ def run(root: Path) -> None:
             fleet_account.release(account)
 
 
-def _raise_limits() -> None:
-    """One listening socket per open address and port; and orphans of logins come to us, so that none is left."""
+def _raise_limits(files: int) -> None:
+    """Asks for as many open files as allowed: an open host has one listening socket per port."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < files:
+        raise Unusable(f"The fleet needs {files} open files, {hard} are allowed: raise `ulimit -Hn`.", files=files)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def _end_children() -> None:
