@@ -25,7 +25,7 @@ from orchestrator.errors import Refused, Unusable
 from orchestrator.inventory.sources import FOLDERS
 from orchestrator.journal.blobs import Blobs
 from orchestrator.journal.sqlite import Journal
-from orchestrator.plans.files import usable
+from orchestrator.plans.model import Content
 from orchestrator.plans.waves import derive
 from orchestrator.workers.ansible import AnsibleWorker
 from orchestrator.workers.probing import Prober
@@ -49,15 +49,14 @@ class Live:
         return going_on
 
 
-def open_engine(estate_dir: Path, state_dir: Path, *, clock: Clock | None = None) -> Live:
-    """Opens (or creates) the state folder and starts the engine on the estate.
+def open_engine(content: Content, estate_dir: Path, state_dir: Path, *, clock: Clock | None = None) -> Live:
+    """Opens (or creates) the state folder and starts the engine on reviewed content of the estate.
 
-    Raises ContentError for content that blocks everything, Refused when the content is another than the journal's,
-    Unusable for a state folder that is held, damaged, full or read-only.
+    Raises Refused when the content is another than the journal's, Unusable for a state folder that is held, damaged,
+    full or read-only.
     """
     clock = clock or SystemClock()
     lay_out(state_dir)
-    content = usable(estate_dir)
     state = State(Estate(content, derive(content)))
     places = Places(
         playbooks=estate_dir / "plans" / "playbooks",

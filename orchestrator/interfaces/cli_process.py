@@ -57,7 +57,7 @@ def _run(options: argparse.Namespace) -> int:
         progress(str(one))
     if errors:
         progress(f"Starting without {len(findings.blocked)} hosts that these errors block.")
-    live = open_engine(estate, state_dir)
+    live = open_engine(findings.content, estate, state_dir)
     try:
         with serve(live.engine, state_dir, options.port) as listening:
             progress(

@@ -1,0 +1,273 @@
+"""Runs a drill: lays an estate down, destroys its practice hosts, and restarts it with the real engine.
+
+Never decides and never signs: the engine and the simulated people are processes of their own, killed and resumed like
+any other. What it reports comes from the journal and from the logs the hosts and gates kept themselves.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from orchestrator.clock import SystemClock
+from orchestrator.decision.orders import genesis_args
+from orchestrator.engine.process import lay_out
+from orchestrator.errors import Unusable, UsageError
+from orchestrator.plans.files import usable
+from orchestrator.practice import fleet_launch, ransomware
+from orchestrator.practice.display import display, in_words
+from orchestrator.practice.drill_report import Report, report
+from orchestrator.practice.fleet_file import PRESETS, write_whole
+from orchestrator.practice.fleet_file import load as load_fleet
+from orchestrator.practice.people import over
+from orchestrator.practice.rehearsal import PEOPLE, REPLACED, Ports, fleet_file, rehearse, with_faults, write_estate
+from orchestrator.practice.scale import scaled
+from orchestrator.practice.signing import socket_of
+from orchestrator.trust import keys
+
+LOOK_S = 1.0
+SOME = ("refuse", "drop", "fails-once", "slow", "still-infected")
+LAZY = "lazy-technician"
+
+
+@dataclass(slots=True, frozen=True)
+class Options:
+    """What a drill was asked to be."""
+
+    hosts: int
+    seed: int
+    faults: tuple[str, ...]
+
+    @classmethod
+    def of(cls, hosts: int, seed: int, faults: str) -> Options:
+        """`faults` is none, some, all or a list. Raises UsageError for a fault nobody knows."""
+        known = {"none": (), "some": (*SOME, LAZY), "all": (*PRESETS, LAZY)}
+        chosen = known.get(faults, tuple(name.strip() for name in faults.split(",")))
+        for name in chosen:
+            if name not in (*PRESETS, LAZY):
+                raise UsageError(f"There is no fault {name}; there are {', '.join((*PRESETS, LAZY))}.", fault=name)
+        return cls(hosts, seed, chosen)
+
+
+def prepare(source: Path, root: Path, options: Options, say: Callable[[str], None]) -> None:
+    """Makes the drill's folder: keys, a running fleet struck by ransomware, the estate it stands for."""
+    if root.exists() and any(root.iterdir()):
+        raise UsageError(f"{root} is not empty; give another --state, or go on with --resume {root}.", path=str(root))
+    for folder in (root, root / "fleet", root / "keys"):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    root.chmod(0o755)  # the fleet's user must reach the hosts' folders below it
+    (root / "fleet").chmod(0o755)
+    lay_out(root / "state")
+    clock = SystemClock()
+    client = keys.generate(root / "state" / "secrets" / "ssh_key").line
+    public = {person: keys.generate(root / "keys" / person).line for person in PEOPLE}
+    ports = Ports(*_free_ports())
+    content = scaled(usable(source), options.hosts)
+    struck_us = clock.now_us()
+    fleet = fleet_file(rehearse(content, public, "drill", ports), options.seed, client, ports, struck_us)
+    with_faults(fleet, options.faults, options.seed).save(root / "fleet")
+    write_whole(root / "engine.pid", str(os.getpid()).encode())
+    user = fleet_launch.launch(root / "fleet", limit_s=180).user
+    rehearsed = rehearse(content, public, user, ports)
+    write_estate(rehearsed, source / "plans" / "playbooks", root / "estate")
+    struck = ransomware.strike(root / "fleet", load_fleet(root / "fleet"))
+    say(f"{struck} practice hosts are encrypted. Replaced for the drill: {'; '.join(REPLACED)}.")
+    _write(root / "people.json", {
+        "seed": options.seed, "t0_us": struck_us - 600_000_000, "reading_s": 0.02, "lazy": LAZY in options.faults,
+        "genesis": genesis_args(rehearsed),
+        "waived": [],
+        "outside": [service.id for service in rehearsed.inventory.services if service.kind == "outside"],
+        "gates": {site.id: {"address": site.gate.partition(":")[0], "port": ports.ssh, "user": user}
+                  for site in rehearsed.inventory.sites},
+    })  # fmt: skip
+    _write(root / "drill.json", {**asdict(options), "started_us": struck_us, "source": str(source), "cpu_us": {}})
+
+
+class Drill:
+    """A prepared drill being run, or run on."""
+
+    def __init__(self, root: Path, say: Callable[[str], None]) -> None:
+        if not (root / "drill.json").exists():
+            raise UsageError(f"There is no drill to go on with in {root}.", path=str(root))
+        self.root = root
+        self.say = say
+        self._children: dict[str, subprocess.Popen[bytes]] = {}
+        self._plan = json.loads((root / "drill.json").read_bytes())
+
+    def run(self, show: Callable[[dict[str, Any]], None]) -> Report:
+        """Until everything that can be in service is; then the report. Raises Unusable when a part of it dies."""
+        self._start()
+        try:
+            self._watch(show)
+        finally:
+            self._count_cpu()
+            self._end()
+        found = report(self.root, self._plan, self._cpu_us())
+        fleet_launch.stop(self.root / "fleet")
+        return found
+
+    def _start(self) -> None:
+        write_whole(self.root / "engine.pid", str(os.getpid()).encode())
+        fleet = fleet_launch.launch(self.root / "fleet", limit_s=180)
+        write_whole(self.root / "fleet.pid", str(fleet.pid).encode())
+        pins = (self.root / "fleet" / "known_hosts").read_bytes()
+        write_whole(self.root / "state" / "secrets" / "management_hosts", pins, 0o600)
+        ransomware.strike(self.root / "fleet", load_fleet(self.root / "fleet"))
+        for name in ("engine", "people"):
+            _end_pid(_alive(self.root, name))
+        relance = [sys.executable, "-m", "orchestrator.interfaces.cli"]
+        where = ["--estate", str(self.root / "estate"), "--state", str(self.root / "state")]
+        self._launch("engine", [*relance, *where, "run", "--port", "0"])
+        self._launch("people", [sys.executable, "-m", "orchestrator.practice.people", str(self.root)])
+
+    def _launch(self, name: str, command: list[str]) -> None:
+        with (self.root / f"{name}.out").open("ab") as output:
+            self._children[name] = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
+            )
+        write_whole(self.root / f"{name}.pid", str(self._children[name].pid).encode())
+
+    def _watch(self, show: Callable[[dict[str, Any]], None]) -> None:
+        while True:
+            time.sleep(LOOK_S)
+            self._count_cpu()
+            status = self._status()
+            if status is not None:
+                show(status)
+                if over(status):
+                    return
+            self._still_there()
+
+    def _still_there(self) -> None:
+        for name, child in self._children.items():
+            if child.poll() is not None and not (name == "people" and child.returncode == 0):
+                words = (self.root / f"{name}.out").read_text(errors="replace").strip().splitlines()[-3:]
+                raise Unusable(
+                    f"The {name} ended ({' / '.join(words) or 'it said nothing'}). Go on with: relance drill "
+                    f"--resume {self.root}",
+                    part=name,
+                )
+        if fleet_launch.ready(self.root / "fleet") is None:
+            raise Unusable(f"The fleet ended. Go on with: relance drill --resume {self.root}", part="fleet")
+
+    def _status(self) -> dict[str, Any] | None:
+        """The engine's status; None while it starts."""
+        import httpx
+
+        transport = httpx.HTTPTransport(uds=str(socket_of(self.root / "state")))
+        try:
+            with httpx.Client(transport=transport, base_url="http://localhost", timeout=30) as client:
+                found: dict[str, Any] = client.get("/status").raise_for_status().json()
+        except (httpx.HTTPError, ValueError):
+            return None
+        return found
+
+    def _end(self) -> None:
+        """Ends people and engine; their runners, if any, end with their work."""
+        for name in ("people", "engine"):
+            child = self._children.get(name)
+            if child is not None and child.poll() is None:
+                child.send_signal(signal.SIGTERM)
+                with suppress(subprocess.TimeoutExpired):
+                    child.wait(30)
+                if child.poll() is None:
+                    child.kill()
+                    child.wait()
+
+    def _count_cpu(self) -> None:
+        """Notes the CPU of each part as of now, so that a kill at any moment loses little of the sum."""
+        counted = self._plan["cpu_us"]
+        for name in ("engine", "people", "fleet"):
+            pid = _pid(self.root, name)
+            spent = _cpu_us(pid)
+            if spent:
+                counted[f"{name} {pid}"] = max(spent, counted.get(f"{name} {pid}", 0))
+        counted[f"drill {os.getpid()}"] = _cpu_us(os.getpid(), children=False)
+        _write(self.root / "drill.json", self._plan)
+
+    def _cpu_us(self) -> int:
+        return sum(self._plan["cpu_us"].values())
+
+
+def _write(path: Path, value: object) -> None:
+    write_whole(path, json.dumps(value, indent=1).encode())
+
+
+def _free_ports() -> tuple[int, int]:
+    """Two ports nobody listens on now."""
+    found: list[int] = []
+    while len(found) < 2:
+        port = 20_000 + secrets.randbelow(12_000)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("0.0.0.0", port))  # noqa: S104 - only to see whether it is free
+            found.append(port)
+    return found[0], found[1]
+
+
+def _pid(folder: Path, name: str) -> int:
+    try:
+        return int((folder / f"{name}.pid").read_text())
+    except (OSError, ValueError):
+        return 0
+
+
+def _alive(root: Path, name: str) -> int:
+    """The pid of a part of this very drill that still lives from before, or 0."""
+    pid = _pid(root, name)
+    with suppress(OSError):
+        if pid and str(root).encode() in Path(f"/proc/{pid}/cmdline").read_bytes():
+            return pid if pid != os.getpid() else 0
+    return 0
+
+
+def _end_pid(pid: int) -> None:
+    """Ends a part left over from a killed drill, and waits for it."""
+    if not pid:
+        return
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGTERM)
+        for _ in range(300):
+            os.kill(pid, 0)
+            time.sleep(0.1)
+
+
+def _cpu_us(pid: int, *, children: bool = True) -> int:
+    """CPU microseconds of a process and, with `children`, of those it waited for; 0 when it is gone."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0
+    ticks = sum(int(field) for field in (fields[11:15] if children else fields[11:13]))
+    return ticks * 1_000_000 // os.sysconf("SC_CLK_TCK")
+
+
+def main(options: argparse.Namespace, source: Path) -> int:
+    """The command `relance drill`: a new drill in `--state`, or `--resume DIR`; its exit code."""
+    as_json = options.format == "json"
+
+    def say(sentence: str) -> None:
+        print(sentence, file=sys.stderr, flush=True)  # noqa: T201 - progress of a command; stdout is for the document
+
+    if options.resume:
+        root = Path(options.resume).absolute()
+    else:
+        root = Path(getattr(options, "state", None) or f"drill-{options.seed}").absolute()
+        prepare(source, root, Options.of(options.hosts, options.seed, options.faults), say)
+    with display(as_json) as show:
+        found = Drill(root, say).run(show)
+    for finding in found.findings:
+        say(finding)
+    print(json.dumps(found.document) if as_json else in_words(found))  # noqa: T201 - the command's result
+    return 0 if found.good else 1
