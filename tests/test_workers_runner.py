@@ -13,8 +13,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.workers import ansible_files, invocation, processes, runner
-from orchestrator.workers.base import Outcome, Request
-from orchestrator.workers.settling import NeverBegun
+from orchestrator.workers.base import NeverBegun, Outcome, Request
 from tests.managed_hosts import ManagedHosts, make_key, managed_hosts, silent_peer, wait_until
 
 PLANTED = "planted-7c1f"

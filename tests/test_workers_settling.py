@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from orchestrator.workers import invocation
-from orchestrator.workers.base import Outcome, Request
-from orchestrator.workers.settling import NeverBegun, read_pins, settle
+from orchestrator.workers.base import NeverBegun, Outcome, Request
+from orchestrator.workers.settling import read_pins, settle
 from tests.managed_hosts import ManagedHosts, managed_hosts, wait_until
 
 ACTION = "host-1/restore/1"

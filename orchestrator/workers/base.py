@@ -143,6 +143,14 @@ class Outcome:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class NeverBegun:
+    """What an action is called that turns out never to have begun."""
+
+    outcome: Result = "cancelled"
+    sentence: str = "Its runner died before it began; nothing was done."
+
+
 class Worker(Protocol):
     """Does what commands ask. All three return at once."""
 

@@ -20,8 +20,7 @@ from orchestrator.canonical import Json
 from orchestrator.clock import SystemClock
 from orchestrator.errors import Unusable
 from orchestrator.workers import ansible_files, invocation, processes
-from orchestrator.workers.base import Invocation, Outcome, Request, Result
-from orchestrator.workers.settling import NeverBegun, settle
+from orchestrator.workers.base import Invocation, NeverBegun, Outcome, Request, Result
 
 _CLOCK = SystemClock()
 _BUSY = "Another run still works on this host; nothing was begun."
@@ -156,6 +155,8 @@ def _no_marker(asked: Invocation, in_time: bool) -> NeverBegun:
 def _close(batch: Batch, limit_s: float, never_begun: NeverBegun) -> int:
     """Settle what has no line; a host that still works is waited for up to `limit_s`."""
     if batch.broken is None and batch.open():
+        from orchestrator.workers.settling import settle  # late: it costs 170 ms of CPU, and most runs never need it
+
         settle(batch.asked, batch.open(), batch.write, limit_s=limit_s, never_begun=never_begun)
     if batch.broken is not None or batch.open():
         return 1

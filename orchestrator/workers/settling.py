@@ -8,13 +8,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
 from orchestrator.canonical import Json
 from orchestrator.clock import SystemClock
-from orchestrator.workers.base import Invocation, Outcome, Request, Result
+from orchestrator.workers.base import Invocation, NeverBegun, Outcome, Request
 from orchestrator.workers.connection import Limits, Peer, Reply, Unreached, ask, load_key
 
 _CLOCK = SystemClock()
@@ -26,21 +25,13 @@ _MARK = "relance-manage mark read"
 Ask = Callable[[Request, str], Reply]
 
 
-@dataclass(frozen=True, slots=True)
-class NeverBegun:
-    """What an action is called that turns out never to have begun."""
-
-    outcome: Result = "cancelled"
-    sentence: str = "Its runner died before it began; nothing was done."
-
-
 def settle(
     asked: Invocation,
     requests: Sequence[Request],
     write: Callable[[Outcome], None],
     *,
     limit_s: float,
-    never_begun: NeverBegun = NeverBegun(),
+    never_begun: NeverBegun,
 ) -> None:
     """Write the outcome of each request as it becomes known; what still runs is waited for up to `limit_s`."""
     key = load_key(Path(asked.key))
