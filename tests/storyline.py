@@ -48,7 +48,7 @@ OLD_POINT_US = T0_US - 86_400 * SECOND
 SET = "5" * 64
 LATEST = 1 << 40  # a head beyond every record: the signer saw everything
 ANALYSTS = ("analyst-1", "analyst-2", "analyst-3")
-UNWORDED = ("why", "target", "subjects", "deadline_us", "holds")
+UNWORDED = ("why", "target", "step", "subjects", "deadline_us", "holds")
 MANY = 500
 
 
@@ -81,7 +81,7 @@ def plain_class(class_id: str, **fields: Any) -> HostClass:
 
 
 def words(command: Command) -> str:
-    """`issue lis-1/restore/1 restore`, `ask lis-1 network`: the command without its reasons."""
+    """`issue lis-1/restore/1 reimage`, `ask lis-1 network`: the command without its reasons."""
     told = [getattr(command, field.name) for field in fields(command) if field.name not in UNWORDED]
     return " ".join([kind_of(type(command)).replace("_", " "), *(str(each) for each in told if each)])
 

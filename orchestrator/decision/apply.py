@@ -39,7 +39,6 @@ def _jumped(state: State, event: e.Jumped, at_us: int) -> None:
 def _start_soak(state: State, command: c.StartSoak, at_us: int) -> None:
     wave = state.estate.wave_number[command.wave]
     state.waves[wave].soak_us = at_us
-    state.task_agenda.update(dict.fromkeys(state.estate.waves[wave].tasks))
     state.dirty_gates[wave] = None
 
 

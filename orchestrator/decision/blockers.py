@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from orchestrator.decision import quorum
-from orchestrator.decision.requirements import INSPECT, RECONNECT, RESTORE
+from orchestrator.decision.requirements import HOST_STEPS, INSPECT, RECONNECT, RESTORE
 from orchestrator.decision.stages import Stage
 from orchestrator.decision.state import QUARANTINED, State
 
@@ -24,10 +24,8 @@ def blockers(state: State, host: int, step: str, now_us: int) -> Iterator[Blocke
 def next_step(state: State, host: int) -> str:
     """The step the host's life asks for from where it stands; empty if it waits for verdicts or for nothing."""
     stage = state.stage[host]
-    if stage is Stage.BLOCKED:
+    if stage is Stage.BLOCKED or stage is Stage.PRESERVED:
         return "restore" if state.evidence_kept(host) else "preserve"
-    if stage is Stage.PRESERVED:
-        return "restore"
     if stage is Stage.RESTORED:
         return "inspect"
     if stage is Stage.INSPECTED:
@@ -76,8 +74,11 @@ def _restore(state: State, host: int, now_us: int) -> Iterator[Blocker]:
 
 def _inspect(state: State, host: int, now_us: int) -> Iterator[Blocker]:
     yield from _common(state, host, 0, now_us)
-    if host not in state.obligations and not state.waves[state.wave_of[host]].horizon:
-        yield "horizon", state.estate.waves[state.wave_of[host]].name
+    wave = state.wave_of[host]
+    if wave < 0:
+        yield "left-off", state.estate.hosts[host]
+    elif host not in state.obligations and not state.waves[wave].horizon:
+        yield "horizon", state.estate.waves[wave].name
     yield from _needs(state, host, INSPECT)
     yield from _all_work(state, host)
 
@@ -93,12 +94,13 @@ def but_unit(state: State, host: int, now_us: int) -> Iterator[Blocker]:
     yield from _common(state, host, 1, now_us)
     if state.connection[host] != QUARANTINED:
         yield "quarantine", state.estate.hosts[host]
-    missing = quorum.verdicts_missing(state, host, now_us)
+    # A verdict must outlive the time the reconnect may take.
+    missing = quorum.verdicts_missing(
+        state, host, now_us + state.estate.group(host).klass.limit_s.reconnect * 1_000_000
+    )
     if missing:
         yield "verdicts", str(missing)
     yield from wave_blockers(state, host, now_us)
-    if "breach_closed" not in state.facts:
-        yield "fact", "breach_closed"
     yield from freeze_blockers(state, host)
     yield from _needs(state, host, RECONNECT)
     yield from _tasks(state, host, RECONNECT, now_us)
@@ -124,7 +126,9 @@ def wave_blockers(state: State, host: int, now_us: int) -> Iterator[Blocker]:
 
 
 def freeze_blockers(state: State, host: int) -> Iterator[Blocker]:
-    """The freezes that bind this host's reconnect."""
+    """What stops every reconnect, or this one: an open breach, a clock nobody confirmed, a freeze."""
+    if "breach_closed" not in state.facts:
+        yield "fact", "breach_closed"
     if state.jump_us:
         yield "clock", str(state.jump_us)
     if not state.freezes:
@@ -167,6 +171,15 @@ def _tasks(state: State, host: int, step: int, now_us: int) -> Iterator[Blocker]
             yield "task", key
 
 
+def tasks_before(state: State, host: int, step: str) -> list[str]:
+    """The tasks that stand before this step of the host; a new machine is put in place by people, too."""
+    name, group = state.estate.hosts[host], state.estate.group(host)
+    keys = [f"{name}/{task.id}" for task in group.tasks[HOST_STEPS.index(step)]]
+    if step == "restore" and state.strategy[host] == "replace":
+        keys.append(f"{name}/replace")
+    return keys
+
+
 def task_stands(state: State, key: str, now_us: int) -> bool:
     """Whether the task is confirmed and has not expired."""
     task = state.tasks.get(key)
@@ -186,7 +199,10 @@ def _quarantine_room(state: State, host: int) -> Iterator[Blocker]:
     """Beyond the declared size of a site's quarantine only hosts of the horizon start a restore."""
     site = state.estate.site_of[host]
     limit = state.estate.quarantine_max[site]
-    if limit is not None and state.quarantine_used[site] >= limit and not state.waves[state.wave_of[host]].horizon:
+    if limit is None or state.quarantine_used[site] < limit:
+        return
+    wave = state.wave_of[host]
+    if wave < 0 or not state.waves[wave].horizon:
         yield "quarantine-full", state.estate.sites[site]
 
 

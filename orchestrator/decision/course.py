@@ -22,6 +22,7 @@ def change_strategy(state: State, command: ChangeStrategy, at_us: int) -> None:
     """The next strategy starts with all its tries."""
     host = state.estate.host_number[command.host]
     state.strategy[host] = command.strategy
+    state.tasks.pop(f"{command.host}/replace", None)
     state.tries[host] = [0] * len(state.tries[host])
     state.late_points[host] = 0
     state.not_before_us[0][host] = 0
@@ -34,8 +35,7 @@ def condemn(state: State, command: Condemn, at_us: int) -> None:
     """What was restored is thrown away; the same strategy gets one try with an older point."""
     host = state.estate.host_number[command.host]
     state.late_points[host] += 1
-    state.inspection[host] = ""
-    state.verdicts[host] = []
+    state.void_proof(host)
     state.move(host, Turn.CONDEMNED)
     state.touch(command.host, "condemn")
 
@@ -55,34 +55,42 @@ def exclude(state: State, command: Exclude, at_us: int) -> None:
     host = state.estate.host_number[command.host]
     state.leaving.discard(host)
     state.asks.pop(host, None)
+    state.void_proof(host)
     state.move(host, Turn.EXCLUDED)
     _hand_over(state, host)
     state.touch(command.host, "exclude")
 
 
 def _hand_over(state: State, host: int) -> None:
-    """A quorum member's urgency goes to the next candidate, a slice post's place to the next post."""
+    """A slice post's place goes to the next post, a quorum member's urgency to the next candidate of each service."""
     if host not in state.chosen:
         return
     state.chosen.discard(host)
     wave = state.wave_of[host]
-    number = next((place for place, posts in enumerate(state.posts[wave]) if host in posts), -1)
-    if number >= 0:
-        heir = substitute_post(state, host)
-        state.posts[wave][number].remove(host)
+    for number, posts in enumerate(state.posts[wave]):
+        heir = substitute_post(state, host) if host in posts else -1
         if heir >= 0:
+            posts.remove(host)
             _join(state, heir, wave, number)
-    else:
-        heirs = [other for service in state.estate.services_of[host] for other in state.candidates(service)]
-        heirs = [other for other in heirs if other not in state.chosen]
-        heir = min(heirs, key=lambda other: state.urgency[other], default=-1)
-    if heir >= 0:
-        state.chosen.add(heir)
-        state.urgency[heir] = min(state.urgency[heir], state.urgency[host])
-        state.dirty[heir] = None
+            _inherit(state, heir, host)
+    for service in state.estate.services_of[host]:
+        candidates = state.candidates(service)
+        free = [other for other in candidates if other not in state.chosen]
+        if free and len(candidates) - len(free) < state.quorum[service]:
+            _inherit(state, min(free, key=lambda other: state.urgency[other]), host)
+
+
+def _inherit(state: State, heir: int, host: int) -> None:
+    state.chosen.add(heir)
+    state.urgency[heir] = min(state.urgency[heir], state.urgency[host])
+    state.dirty[heir] = None
 
 
 def _join(state: State, heir: int, wave: int, number: int) -> None:
+    """The heir leaves its own wave, gate included, and stands in the place it takes over."""
+    for posts in state.posts[state.wave_of[heir]]:
+        if heir in posts:
+            posts.remove(heir)
     state.dirty_gates[state.wave_of[heir]] = None
     state.posts[wave][number].append(heir)
     state.joined[wave].append(heir)
@@ -91,12 +99,8 @@ def _join(state: State, heir: int, wave: int, number: int) -> None:
 
 
 def ask(state: State, command: Ask, at_us: int) -> None:
-    """A question for a person stands at the host, or at a site."""
-    if command.host in state.estate.site_number:
-        state.site_asks[state.estate.site_number[command.host]] = command.why
-        return
-    host = state.estate.host_number[command.host]
-    state.asks.setdefault(host, {})[command.lane] = command.why
+    """A question for a person stands at the host."""
+    state.asks.setdefault(state.estate.host_number[command.host], {})[command.lane] = command.why
     state.touch(command.host, "ask")
 
 
@@ -104,8 +108,9 @@ def owe(state: State, command: Owe, at_us: int) -> None:
     """The host that is out owes a new inspection where it stands."""
     host = state.estate.host_number[command.host]
     state.recheck.pop(host, None)
+    state.exceptions.pop(host, None)
     state.obligations[host] = Obligation(command.cause, command.deadline_us, command.holds)
-    state.inspection[host] = ""
-    state.verdicts[host] = []
+    state.void_proof(host)
+    state.relapse_stale = True
     state.wake_at(command.deadline_us, "host", host)
     state.dirty[host] = None

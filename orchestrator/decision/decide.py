@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import heapq
 
-from orchestrator.decision import capacity, gates, invariants, orders
+from orchestrator.decision import capacity, gates, invariants, orders, quorum
 from orchestrator.decision.apply import apply
-from orchestrator.decision.blockers import blockers, freeze_blockers, next_step, wave_blockers
+from orchestrator.decision.blockers import blockers, freeze_blockers, next_step, tasks_before, wave_blockers
 from orchestrator.decision.commands import (
     Ask,
     Cancel,
@@ -56,7 +56,7 @@ def decide(state: State, event: Event, at_us: int) -> list[Entry]:
     at_us = max(at_us, state.at_us)
     event = admit(state, event, at_us)
     entries: list[Entry] = []
-    if worth_recording(state, event):
+    if worth_recording(state, event, at_us):
         apply(state, event, at_us)
         entries.append(event)
     while (command := next_command(state, at_us)) is not None:
@@ -97,13 +97,14 @@ def _admit_result(state: State, event: Finished | Lost | Cancelled) -> Event:
 def _admit_reading(state: State, event: Reading) -> None:
     kind, _, name = event.subject.partition(":")
     estate = state.estate
-    known = {"host": estate.host_number, "service": estate.service_number}.get(kind)
-    if (known is not None and name in known) or event.subject in estate.interval_us:
-        return
-    raise IllegalEvent(f"There is no subject {event.subject} to read.")
+    known = {"host": estate.host_number, "service": estate.service_number}.get(kind, estate.interval_us)
+    if name not in known and event.subject not in known:
+        raise IllegalEvent(f"There is no subject {event.subject} to read.")
+    if event.outcome not in ("PASS", "FAIL", "UNKNOWN"):
+        raise IllegalEvent(f"{event.outcome} is no outcome of a reading.")
 
 
-def worth_recording(state: State, event: Event) -> bool:
+def worth_recording(state: State, event: Event, at_us: int) -> bool:
     """Readings and sweeps leave a record only when they change something or a gate or release counts them."""
     if isinstance(event, Woke):
         return False
@@ -115,12 +116,19 @@ def worth_recording(state: State, event: Event) -> bool:
             return True
         kind, _, name = event.subject.partition(":")
         if kind == "host":
-            return state.stage[state.estate.host_number[name]] is Stage.RELEASED
+            return _host_reading_counts(state, state.estate.host_number[name], at_us)
         waves = state.estate.gates_of_subject.get(event.subject, ())
         return any(state.waves[wave].launchers and not state.waves[wave].passed_us for wave in waves)
     if isinstance(event, Swept):
         return _sweep_matters(state, event)
     return True
+
+
+def _host_reading_counts(state: State, host: int, at_us: int) -> bool:
+    """Until a host is in service every reading counts; afterwards one PASS per half of the time it counts for."""
+    if state.stage[host] is Stage.IN_SERVICE:
+        return at_us - state.ever_passed_us[host] > state.estate.group(host).klass.counts_for_s * SECOND // 2
+    return state.stage[host] is Stage.RELEASED
 
 
 def _claimed(state: State, key: str) -> bool:
@@ -198,7 +206,7 @@ def _site(state: State, site: int, now_us: int) -> Command | None:
 def _holds(state: State, now_us: int) -> Command | None:
     if not state.relapse_stale:
         return None
-    command = next(gates.relapses(state), None)
+    command = next(gates.holds(state), None)
     if command is None:
         state.relapse_stale = False
     return command
@@ -211,15 +219,24 @@ def _stale_reconnects(state: State, now_us: int) -> Command | None:
     for name, action in state.open.items():
         if action.step != "reconnect" or action.cancel_asked:
             continue
-        fallen = next(wave_blockers(state, action.host, now_us), None) or next(
-            freeze_blockers(state, action.host), None
-        )
-        needs = state.estate.group(action.host).needs[3]
-        if fallen is None and all(state.up[need] or need in state.dropped for need in needs):
-            continue
-        return Cancel(name, " ".join(fallen) if fallen else "a service it needs is no longer in service")
+        why = _fallen(state, action.host, now_us)
+        if why:
+            return Cancel(name, why)
     state.reconnects_stale = False
     return None
+
+
+def _fallen(state: State, host: int, now_us: int) -> str:
+    """Why a reconnect under way may no longer go; empty while it may."""
+    if state.infected_us[host]:
+        return "the host was found infected"
+    fallen = next(wave_blockers(state, host, now_us), None) or next(freeze_blockers(state, host), None)
+    if fallen is not None:
+        return " ".join(fallen)
+    needs = state.estate.group(host).needs[3]
+    if all(state.up[need] or need in state.dropped for need in needs):
+        return ""
+    return "a service it needs is no longer in service"
 
 
 def _hosts(state: State, now_us: int) -> Command | None:
@@ -244,11 +261,13 @@ def _host(state: State, host: int, now_us: int) -> Command | None:
     step = next_step(state, host)
     if not step:
         return None
-    blocker = next(blockers(state, host, step, now_us), None)
-    if blocker is None:
+    for key in tasks_before(state, host, step):
+        if key not in state.tasks:
+            opened = _open_in_order(state, key, now_us)
+            if opened is not None:
+                return opened
+    if next(blockers(state, host, step, now_us), None) is None:
         capacity.enqueue(state, host, STEP_NUMBER[step])
-    elif blocker[0] == "task" and blocker[1] not in state.tasks:
-        return OpenTask(blocker[1], f"{state.estate.hosts[host]} waits for it before {step}")
     return None
 
 
@@ -274,12 +293,11 @@ def _network(state: State, host: int, now_us: int) -> Command | None:
 def _leaving(state: State, host: int) -> Command | None:
     if host not in state.leaving:
         return None
-    for lane in state.lanes:
-        if lane[host]:
-            if state.open[lane[host]].cancel_asked:
-                return None
-            return Cancel(lane[host], "the host is being excluded")
-    return Exclude(state.estate.hosts[host]) if state.stage[host] not in OUT else None
+    under_way = [lane[host] for lane in state.lanes if lane[host]]
+    for name in under_way:
+        if state.open[name].step != "isolate" and not state.open[name].cancel_asked:
+            return Cancel(name, "the host is being excluded")
+    return None if under_way else Exclude(state.estate.hosts[host])
 
 
 def _verdict_on_life(state: State, host: int) -> Command | None:
@@ -307,7 +325,9 @@ def _strategy_spent(state: State, host: int) -> Command | None:
     if state.lanes[0][host]:
         return None
     if state.strategy[host] == "leave_off":
-        return Exclude(name)
+        return _leave_off(state, host)
+    if state.strategy[host] == "declared":
+        return _next_strategy(state, host, "what others had brought back does not count")
     if state.infected_us[host]:
         return _next_strategy(state, host, "what was restored is infected")
     if tries[STEP["restore"]] >= limit:
@@ -319,12 +339,28 @@ def _strategy_spent(state: State, host: int) -> Command | None:
     return None
 
 
+def _leave_off(state: State, host: int) -> Command | None:
+    """The plan leaves it off now; the last host of a quorum is left to a person."""
+    short = quorum.lacking_without(state, host)
+    if not short:
+        return Exclude(state.estate.hosts[host])
+    if "host" in state.asks.get(host, {}):
+        return None
+    return Ask(
+        state.estate.hosts[host], "host", f"without it {', '.join(short)} cannot reach its quorum: leave it off?"
+    )
+
+
 def _next_strategy(state: State, host: int, why: str) -> Command:
     strategies = state.estate.group(host).klass.strategies
     present = state.strategy[host]
-    place = strategies.index(present) + 1 if present in strategies else 0
+    place = len(strategies)
+    if present == "declared":
+        place = 0
+    elif present in strategies:
+        place = strategies.index(present) + 1
     name = state.estate.hosts[host]
-    if present == "replace" or place >= len(strategies):
+    if place >= len(strategies):
         return GiveUp(name, f"{why}; no strategy is left")
     return ChangeStrategy(name, strategies[place], why)
 
@@ -336,6 +372,9 @@ def _out(state: State, host: int, now_us: int) -> Command | None:
         return EnterService(name)
     if host in state.recheck and host not in state.obligations:
         return Owe(name, state.recheck[host], now_us + timing.obligation_s * SECOND, holds=False)
+    until_us = state.exceptions.get(host)
+    if until_us is not None and state.expiry_now(now_us) >= until_us:
+        return Owe(name, "its exception ended", until_us, holds=True)
     asks = state.asks.get(host, {})
     failing_us = state.failing_us[host]
     if failing_us and now_us - failing_us >= timing.host_fail_s * SECOND and "check" not in asks:
@@ -384,22 +423,26 @@ def _task(state: State, key: str, now_us: int) -> Command | None:
     if task is not None or known.service < 0:
         return None
     wave = state.estate.wave_of_service[known.service]
-    if wave < 0 or not state.waves[wave].soak_us:
+    if wave < 0 or not gates.services_show(state, wave):
         return None
     return _open_in_order(state, key, now_us)
 
 
 def _open_in_order(state: State, key: str, now_us: int) -> Command | None:
-    after = state.estate.tasks[key].spec.after
+    known = state.estate.tasks.get(key)
+    if known is None:
+        return OpenTask(key, "its strategy puts another machine in its place")
+    after = known.spec.after
     if after is not None:
         first = state.tasks.get(f"{key.partition('/')[0]}/{after.task}")
         if first is None or first.status != "confirmed":
             return None
         due_us = first.confirmed_us + after.wait_s * SECOND
-        if now_us < due_us:
-            state.wake_at(due_us, "task", 0)
+        if state.expiry_now(now_us) < due_us:
+            due_us += max(0, state.jump_us)
+            state.wake_at(due_us, *(("task", 0) if known.host < 0 else ("host", known.host)))
             return None
-    return OpenTask(key, "the services of its gate read PASS")
+    return OpenTask(key, "what stands before it is there")
 
 
 def _start(state: State, now_us: int) -> Command | None:

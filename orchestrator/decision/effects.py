@@ -96,8 +96,10 @@ def _ancestors(state: State, wave: int) -> frozenset[int]:
 
 
 def _freeze(state: State, order: OrderState, at_us: int) -> None:
+    """One person freezes; a weaker freeze never replaces a stronger one, which two persons thaw."""
     for scope in _scopes(order):
-        state.freezes[scope] = "all-work" if order.args.get("all_work") is True else "reconnect"
+        if order.args.get("all_work") is True or state.freezes.get(scope) != "all-work":
+            state.freezes[scope] = "all-work" if order.args.get("all_work") is True else "reconnect"
 
 
 def _thaw(state: State, order: OrderState, at_us: int) -> None:
@@ -125,6 +127,7 @@ def _retry(state: State, order: OrderState, at_us: int) -> None:
     failed = state.stage[host] in GONE
     if isinstance(strategy, str) and strategy:
         state.strategy[host] = strategy
+        state.tasks.pop(f"{order.subject}/replace", None)
         state.late_points[host] = 0
         state.infected_us[host] = 0
     if failed:
@@ -139,8 +142,7 @@ def _retry(state: State, order: OrderState, at_us: int) -> None:
 def _start_over(state: State, host: int) -> None:
     """A host at rest in quarantine is taken through its new strategy from the beginning."""
     if state.stage[host] in (Stage.RESTORED, Stage.INSPECTED):
-        state.inspection[host] = ""
-        state.verdicts[host] = []
+        state.void_proof(host)
         state.move(host, Turn.CONDEMNED)
 
 
@@ -153,6 +155,8 @@ def _exclude(state: State, order: OrderState, at_us: int) -> None:
 def _take_back(state: State, order: OrderState, at_us: int) -> None:
     host = state.estate.host_number[order.subject]
     state.tries[host] = [0] * len(state.tries[host])
+    if state.strategy[host] == "leave_off":
+        state.strategy[host] = state.estate.group(host).klass.strategies[0]
     state.move(host, Turn.RETRIED)
 
 
@@ -162,9 +166,10 @@ def _declare(state: State, order: OrderState, at_us: int) -> None:
     state.restore_action[host] = f"{order.subject}/restore/{state.attempts[host][life.RESTORE]}"
     state.ended[state.restore_action[host]] = "finished"
     state.strategy[host] = "declared"
-    state.inspection[host] = ""
-    state.verdicts[host] = []
-    state.infected_us[host] = 0
+    state.asks.pop(host, None)
+    state.tries[host] = [0] * len(state.tries[host])
+    state.not_before_us[0][host] = 0
+    state.infected_us[host] = state.late_points[host] = state.suspects[host] = 0
     state.host_key[host] = str(order.args["host_key"])
     state.restore_point_us[host] = cast("int", order.args["restore_point_us"])
     state.move(host, Turn.DECLARED)
@@ -172,10 +177,10 @@ def _declare(state: State, order: OrderState, at_us: int) -> None:
 
 def _isolate(state: State, order: OrderState, at_us: int) -> None:
     host = state.estate.host_number[order.subject]
-    state.isolate_wanted[host] = order.kind
-    state.not_before_us[1][host] = 0
-    state.asks.get(host, {}).pop("network", None)
-    state.dirty[host] = None
+    if state.stage[host] in OUT:
+        state.recalls.append(at_us)
+    state.isolate_wanted.pop(host, None)
+    state.want_isolated(host, order.kind)
 
 
 def _exception(state: State, order: OrderState, at_us: int) -> None:
@@ -195,9 +200,7 @@ def _claim(state: State, order: OrderState, at_us: int) -> None:
 
 def _task_done(state: State, order: OrderState, at_us: int) -> None:
     task = state.tasks[order.subject]
-    known = state.estate.tasks.get(order.subject)
-    by_people = known is None or known.spec.confirm == "two-persons"
-    if task.status == "claimed" and by_people:
+    if task.status == "claimed" and order.subject not in state.estate.confirmed_by:
         confirm_task(state, order.subject, at_us)
         return
     task.status, task.claimed_by, task.claimed_us = "claimed", order.persons[0], at_us
@@ -291,6 +294,7 @@ def _lower_k(state: State, order: OrderState, at_us: int) -> None:
 def _drop_need(state: State, order: OrderState, at_us: int) -> None:
     service = state.estate.service_number[order.subject]
     state.dropped.add(service)
+    state.task_agenda.update(dict.fromkeys(state.estate.tasks))
     state.horizon_stale = state.relapse_stale = True
     state.dirty_gates.update(dict.fromkeys(range(len(state.waves))))
     _look_at_everyone(state)
@@ -312,6 +316,8 @@ def _revoke(state: State, order: OrderState, at_us: int) -> None:
 
 def _confirm_clock(state: State, order: OrderState, at_us: int) -> None:
     state.jump_us = 0
+    state.task_agenda.update(dict.fromkeys(state.estate.tasks))
+    state.dirty_gates.update(dict.fromkeys(range(len(state.waves))))
     _look_at_everyone(state)
 
 

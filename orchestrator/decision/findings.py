@@ -34,28 +34,26 @@ def judged(state: State, event: Judged, at_us: int) -> None:
 def _discharge(state: State, host: int, at_us: int) -> None:
     if host in state.obligations and quorum.verdicts_missing(state, host, at_us) == 0:
         del state.obligations[host]
+        state.suspects[host] = 0
+        state.answered(host, "owed")
+        state.relapse_stale = True
 
 
 def _not_clean(state: State, host: int, verdict: str, at_us: int) -> None:
     """SUSPECT asks for a new inspection, INFECTED condemns; on a host that is out both ask for a recall."""
-    state.claims.pop(host, None)
     infected = verdict == quorum.INFECTED
     if infected:
         state.infected_us[host] = at_us
     else:
         state.suspects[host] += 1
+    state.void_proof(host)
     stage = state.stage[host]
     if stage in OUT:
         state.asks.setdefault(host, {})["network"] = f"{verdict} while out: recall it"
-        state.inspection[host] = ""
-        state.verdicts[host] = []
     elif stage is Stage.RECONNECTING:
         # Invariant 1 is judged again when the reconnect's result arrives; this verdict makes it fall.
-        state.verdicts[host] = [Verdict(verdict, "", "", 0, at_us)]
         state.reconnects_stale = True
     else:
-        state.inspection[host] = ""
-        state.verdicts[host] = []
         state.move(host, Turn.INFECTED if infected else Turn.SUSPECT)
 
 
@@ -86,16 +84,18 @@ def _host_reading(state: State, host: int, outcome: str, at_us: int) -> None:
     if outcome == "PASS":
         state.passes[host] += 1
         state.failing_us[host] = 0
+        state.answered(host, "check")
+        if state.stage[host] is Stage.IN_SERVICE and state.passes[host] >= state.estate.timing.in_service_passes:
+            state.ever_passed_us[host] = at_us
     elif outcome == "FAIL":
         state.passes[host] = 0
+        state.ever_passed_us[host] = 0
         if not state.failing_us[host]:
             state.failing_us[host] = at_us
             state.wake_at(at_us + state.estate.timing.host_fail_s * SECOND, "host", host)
     else:
         state.passes[host] = 0
-    wave = state.wave_of[host]
-    if wave >= 0:
-        state.dirty_gates[wave] = None
+    state.dirty_gates[state.wave_of[host]] = None
 
 
 def swept(state: State, event: Swept, at_us: int) -> None:
@@ -105,7 +105,7 @@ def swept(state: State, event: Swept, at_us: int) -> None:
         state.missed[site] += 1
         if state.missed[site] >= 3:
             for host in state.estate.hosts_of_site[site]:
-                if state.connection[host] == QUARANTINED:
+                if state.connection[host] == QUARANTINED and state.stage[host] is not Stage.RECONNECTING:
                     _connection(state, host, UNKNOWN)
         return
     state.missed[site] = 0
@@ -118,8 +118,7 @@ def swept(state: State, event: Swept, at_us: int) -> None:
             _connection(state, host, CONNECTED)
             if state.isolated_us[host] and state.isolated_us[host] < event.begun_us:
                 state.isolated_us[host] = 0
-                state.isolate_wanted.setdefault(host, "answered the outside prober")
-                state.dirty[host] = None
+                state.want_isolated(host, "answered the outside prober")
         elif state.isolated_us[host] and state.isolated_us[host] < event.begun_us:
             _connection(state, host, QUARANTINED)
 

@@ -29,10 +29,25 @@ def lacks(state: State, wave: int, now_us: int) -> Iterator[Lack]:
             yield from _reading_lack(state, f"service:{name}", now_us)
     for subject in gate.interfaces:
         yield from _reading_lack(state, subject, now_us)
-    for number, (_, need) in enumerate(gate.posts):
+    for number in range(len(gate.posts)):
+        need = _posts_needed(state, wave, number)
         good = sum(_post_counts(state, post, now_us) for post in state.posts[wave][number])
         if good < need:
             yield "posts", f"{good} of {need} at {_site_of_posts(state, wave, number)}"
+
+
+def _posts_needed(state: State, wave: int, number: int) -> int:
+    """Two thirds of the site's posts; those that are gone for good leave the count, but never the last one."""
+    alive = sum(state.stage[post] not in GONE for post in state.posts[wave][number])
+    return min(state.estate.waves[wave].posts[number][1], max(1, -(-2 * alive // 3)))
+
+
+def services_show(state: State, wave: int) -> bool:
+    """Whether the wave is launched and each service of its gate is in service and reads PASS: its tasks open."""
+    services = state.estate.waves[wave].services
+    return bool(state.waves[wave].launchers) and all(
+        state.good[service] or service in state.dropped for service, _ in services
+    )
 
 
 def _site_of_posts(state: State, wave: int, number: int) -> str:
@@ -62,8 +77,8 @@ def pending(state: State, wave: int, now_us: int) -> Iterator[Lack]:
         if not task_stands(state, key, now_us):
             yield "task", key
     ends_us = state.waves[wave].soak_us + gate.soak_us
-    if now_us < ends_us:
-        yield "soak", str(ends_us)
+    if state.expiry_now(now_us) < ends_us:
+        yield "soak", str(ends_us + max(0, state.jump_us))
 
 
 def subjects(state: State, wave: int) -> list[str]:
@@ -81,17 +96,17 @@ def interval_us(state: State, subject: str) -> int:
 
 
 def _post_counts(state: State, post: int, now_us: int) -> bool:
-    """A post counts once it entered service and showed no FAIL since, until its class's limit."""
+    """A post counts once it showed N PASS since its release and since its last FAIL, until its class's limit."""
     limit_us = state.estate.group(post).klass.counts_for_s * 1_000_000
     return (
         state.stage[post] is Stage.IN_SERVICE
-        and not state.failing_us[post]
+        and state.ever_passed_us[post] > 0
         and now_us - state.ever_passed_us[post] <= limit_us
     )
 
 
 def examine(state: State, wave: int, now_us: int) -> Command | None:
-    """The next command about this gate, or None. Asks to be woken when a soak or an UNKNOWN's patience ends."""
+    """The next command about this gate, or None. Asks to be woken when a soak ends."""
     one = state.waves[wave]
     if one.failures and "failures" not in one.holds and too_many_failures(state, wave):
         return Hold(state.estate.waves[wave].name, "failures")
@@ -130,7 +145,29 @@ def _ready_for_successors(state: State, wave: int) -> bool:
     return bool(one.launchers) and all(state.up[service] or service in state.dropped for service, _ in services)
 
 
-def relapses(state: State) -> Iterator[Command]:
+def holds(state: State) -> Iterator[Command]:
+    """Holds that begin or end by themselves: relapsed services, and hosts whose exception ended unproven."""
+    yield from _relapses(state)
+    yield from _overdue(state)
+
+
+def _overdue(state: State) -> Iterator[Command]:
+    """The waves that follow the wave of such a host wait until it is proven or recalled."""
+    owing = [host for host, owed in state.obligations.items() if owed.holds]
+    for wave, one in enumerate(state.waves):
+        name = state.estate.waves[wave].name
+        causes = {
+            f"owed:{state.estate.hosts[host]}": None for host in owing if state.wave_of[host] in state.ancestors[wave]
+        }
+        for cause in causes:
+            if cause not in one.holds:
+                yield Hold(name, cause)
+        for cause in one.holds:
+            if cause.startswith("owed:") and cause not in causes:
+                yield Unhold(name, cause)
+
+
+def _relapses(state: State) -> Iterator[Command]:
     """Holds for waves that need a service which passed its gate and no longer reads PASS; their end when it does."""
     for service, name in enumerate(state.estate.services):
         home = state.estate.wave_of_service[service]
@@ -163,6 +200,7 @@ def substitute_post(state: State, host: int) -> int:
         and hosts[other].function == hosts[host].function
         and state.wave_of[other] > state.wave_of[host]
         and state.stage[other] not in GONE
+        and other not in state.leaving
         and state.stage[other] not in OUT
     ]
     return min(found, key=lambda other: state.urgency[other], default=-1)

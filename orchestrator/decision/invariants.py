@@ -57,10 +57,12 @@ def _issue(state: State, command: Issue, now_us: int) -> None:
 def _reconnect(state: State, host: int, now_us: int) -> None:
     name = state.estate.hosts[host]
     wave = state.waves[state.wave_of[host]]
+    _require(state.wave_of[host] >= 0, 3, name, "it stands in no wave")
     _require(quorum.is_clean(state, host, now_us), 1, name, "reconnected without standing proof of clean")
     for need in state.estate.group(host).needs[3]:
         _require(state.up[need] or need in state.dropped, 2, name, f"needs {state.estate.services[need]} in service")
     _require(bool(wave.launchers), 3, name, "its wave is not launched")
+    _require(all(cause.startswith("relapse:") for cause in wave.holds), 3, name, "its wave is held")
     passed = all(state.waves[ancestor].passed_us for ancestor in state.ancestors[state.wave_of[host]])
     _require(passed, 3, name, "an ancestor's gate has not passed")
     frozen = {"all", f"site:{state.estate.sites[state.estate.site_of[host]]}", f"host:{name}"} & state.freezes.keys()

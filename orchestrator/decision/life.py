@@ -12,7 +12,7 @@ from orchestrator.decision.capacity import occupy, release, signature
 from orchestrator.decision.commands import Cancel, Issue
 from orchestrator.decision.estate import STEP_NUMBER
 from orchestrator.decision.events import Cancelled, Dispatched, Finished, Late, Lost
-from orchestrator.decision.stages import ENDS, OUT, STARTS, SUCCEEDS, Turn
+from orchestrator.decision.stages import ENDS, OUT, STARTS, SUCCEEDS, Stage, Turn
 from orchestrator.decision.state import (
     CONNECTED,
     DURATION_BOUNDS_S,
@@ -90,10 +90,9 @@ def cancelled(state: State, event: Cancelled, at_us: int) -> None:
     """A cancelled action is no try."""
     action = _close(state, event.action, "cancelled")
     if action.host < 0:
-        state.dirty_sites[action.site] = None
-    elif action.step == "isolate":
-        state.isolate_wanted[action.host] = "cancelled"
-        state.dirty[action.host] = None
+        return
+    if action.step == "isolate":
+        state.want_isolated(action.host, "cancelled")
     else:
         _ended(state, action)
 
@@ -131,8 +130,16 @@ def _failed(state: State, action: OpenAction, at_us: int) -> None:
 
 
 def _ended(state: State, action: OpenAction) -> None:
-    if action.step != "inspect" or state.stage[action.host] not in OUT:
-        state.move(action.host, ENDS[action.step])
+    """No success: the host stands where it stood, unless it came back from outside while it was inspected there."""
+    host = action.host
+    if action.step == "inspect" and state.stage[host] is not Stage.INSPECTING:
+        return
+    state.move(host, ENDS[action.step])
+    if action.step == "reconnect":
+        # Nobody knows how far it came: only a new sweep proves the quarantine again.
+        state.connection[host] = UNKNOWN
+        if state.infected_us[host]:
+            state.move(host, Turn.INFECTED)
 
 
 def _tried(state: State, action: OpenAction, at_us: int, *, unreachable: bool) -> None:
@@ -156,57 +163,76 @@ def _tried(state: State, action: OpenAction, at_us: int, *, unreachable: bool) -
 def _succeeded(state: State, action: OpenAction, event: Finished, at_us: int) -> None:
     host = action.host
     state.unreachable[host] = 0
-    state.tries[host][STEP[action.step]] = 0 if action.step != "restore" else state.tries[host][RESTORE]
+    if action.step != "restore":
+        state.tries[host][STEP[action.step]] = 0
     if action.step == "preserve":
         state.preserved[host] = True
         state.evidence[host] = str(event.facts.get("digest", ""))
     elif action.step == "restore":
-        _new_restore(state, host, event.action)
-        point = event.facts.get("restore_point_us", 0)
-        state.restore_point_us[host] = point if action.strategy == "restore" and isinstance(point, int) else 0
-        state.host_key[host] = str(event.facts.get("host_key", ""))
+        _new_restore(state, action, event, at_us)
     elif action.step == "inspect":
-        state.inspection[host] = event.action
-        state.evidence[host] = str(event.facts.get("evidence", ""))
-        state.marker[host] = bool(event.facts.get("marker", False))
-        state.verdicts[host] = []
-        state.claims.pop(host, None)
-        if state.stage[host] in OUT:
+        if not _inspected(state, host, event):
             return
-    elif not quorum.is_clean(state, host, at_us):
+    elif quorum.is_clean(state, host, at_us):
+        _released(state, host, at_us)
+    else:
         _withdraw(state, host)
         return
-    else:
-        _released(state, host)
     state.move(host, SUCCEEDS[action.step])
 
 
-def _new_restore(state: State, host: int, action: str) -> None:
-    state.restore_action[host] = action
-    state.inspection[host] = ""
-    state.verdicts[host] = []
-    state.claims.pop(host, None)
+def _new_restore(state: State, action: OpenAction, event: Finished, at_us: int) -> None:
+    """What is proven starts anew; a restore point that nobody names counts as taken now, so T0 condemns it."""
+    host = action.host
+    state.restore_action[host] = event.action
+    state.host_key[host] = str(event.facts.get("host_key", ""))
+    point = event.facts.get("restore_point_us")
+    from_backup = action.strategy == "restore"
+    state.restore_point_us[host] = (point if isinstance(point, int) else at_us) if from_backup else 0
     state.infected_us[host] = 0
     state.suspects[host] = 0
 
 
-def _released(state: State, host: int) -> None:
+def _inspected(state: State, host: int, event: Finished) -> bool:
+    """Keeps what was found; whether the host's stage moves on (it does not where it is inspected while out)."""
+    online = state.stage[host] in OUT
+    if not online and state.stage[host] is not Stage.INSPECTING:
+        return False
+    state.void_proof(host)
+    state.inspection[host] = event.action
+    state.evidence[host] = str(event.facts.get("evidence", ""))
+    state.marker[host] = bool(event.facts.get("marker", False))
+    return not online
+
+
+def _released(state: State, host: int, at_us: int) -> None:
+    klass = state.estate.group(host).klass
     state.connection[host] = CONNECTED
     state.isolated_us[host] = 0
     state.passes[host] = 0
     state.failing_us[host] = 0
     state.ever_passed_us[host] = 0
+    state.suspects[host] = 0
     state.readings.pop(f"host:{state.estate.hosts[host]}", None)
-    if state.estate.group(host).klass.cleanliness == "offline":
+    if len(quorum.counting(state, host, at_us)) >= klass.verdicts_required:
+        state.exceptions.pop(host, None)
+    if klass.cleanliness == "offline":
         state.recheck[host] = "it was inspected offline, before the online tools were in service"
+    if 0 < state.t0_us() <= state.restore_point_us[host]:
+        state.recheck[host] = "its restore point is not older than the corrected T0"
 
 
 def _withdraw(state: State, host: int) -> None:
     """Its proof fell while it was being reconnected: it is connected now and must be isolated at once."""
     state.connection[host] = CONNECTED
     state.isolated_us[host] = 0
-    state.isolate_wanted[host] = "withdrawn"
-    state.move(host, Turn.RECONNECT_WITHDRAWN)
+    state.want_isolated(host, "withdrawn")
+    state.void_proof(host)
+    if state.infected_us[host]:
+        state.preserved[host] = False
+        state.move(host, Turn.WITHDRAWN_INFECTED)
+    else:
+        state.move(host, Turn.RECONNECT_WITHDRAWN)
 
 
 def _site_isolated(state: State, site: int, outcome: str, at_us: int) -> None:
@@ -223,7 +249,9 @@ def _site_isolated(state: State, site: int, outcome: str, at_us: int) -> None:
 def site_is_isolated(state: State, site: int, at_us: int) -> None:
     """Every host of the site that is not out counts as isolated from now on, until a sweep says otherwise."""
     state.site_isolated_us[site] = at_us
-    state.site_asks.pop(site, None)
+    task = state.tasks.get(f"{state.estate.sites[site]}/isolate")
+    if task is not None and task.status != "confirmed":
+        task.status = "closed"
     for host in state.estate.hosts_of_site[site]:
         if state.stage[host] not in OUT:
             state.isolated_us[host] = at_us
@@ -243,15 +271,26 @@ def _isolated(state: State, host: int, outcome: str, at_us: int) -> None:
     state.tries[host][ISOLATE] = 0
     state.isolated_us[host] = at_us
     state.connection[host] = UNKNOWN
-    for lane in ("network", "isolation"):
-        state.asks.get(host, {}).pop(lane, None)
-    if state.stage[host] not in OUT:
-        return
+    state.answered(host, "isolation")
+    if state.stage[host] in OUT:
+        _comes_back(state, host)
+    elif state.stage[host] is Stage.INSPECTED:
+        state.membership_changed(host)
+
+
+def _comes_back(state: State, host: int) -> None:
+    """What it owed and what was asked about it while it was out is settled: it is proven anew, or wiped."""
     state.obligations.pop(host, None)
+    state.recheck.pop(host, None)
+    state.exceptions.pop(host, None)
+    state.asks.pop(host, None)
+    state.tries[host] = [0] * len(STEP)
+    state.not_before_us[0][host] = 0
+    state.failing_us[host] = 0
+    state.relapse_stale = True
+    state.void_proof(host)
     if state.infected_us[host]:
         state.preserved[host] = False
         state.move(host, Turn.ISOLATED_INFECTED)
     else:
-        state.inspection[host] = ""
-        state.verdicts[host] = []
         state.move(host, Turn.ISOLATED)

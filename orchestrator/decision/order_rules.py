@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from orchestrator.decision import quorum
+from orchestrator.decision import quorum, seats
 from orchestrator.decision.events import Ordered
-from orchestrator.decision.stages import GONE, OUT, Stage
+from orchestrator.decision.stages import OUT, Stage
 from orchestrator.decision.state import State
 from orchestrator.errors import Refused
+
+QUARTER_US = 15 * 60 * 1_000_000
 
 
 def _host(state: State, event: Ordered) -> int:
@@ -48,12 +50,41 @@ def _after_removed(state: State, event: Ordered, now_us: int) -> None:
         raise Refused(f"{event.subject} does not come after {event.args.get('after')}.", rule="waves.after")
 
 
+def _scope(state: State, event: Ordered, now_us: int) -> None:
+    """A freeze of a place that does not exist would freeze nothing, and nobody would know."""
+    kind, _, name = event.subject.partition(":")
+    known = event.subject == "all" or (kind == "site" and name in state.estate.site_number)
+    hosts = event.args.get("hosts")
+    if (isinstance(hosts, list) and hosts) or kind == "host":
+        named = hosts if isinstance(hosts, list) and hosts else [name]
+        known = all(isinstance(host, str) and host in state.estate.host_number for host in named)
+    if not known:
+        raise Refused(f"{event.subject} is no scope: all, site:ID or host:ID.", rule="freeze.scope")
+
+
+def is_person(one: object) -> bool:
+    """Whether a roster's entry names an id, roles and a key, and times where it gives any."""
+    if not isinstance(one, dict):
+        return False
+    roles, times = one.get("roles"), (one.get("valid_from_us", 0), one.get("valid_until_us", 0))
+    texts = isinstance(one.get("id"), str) and isinstance(one.get("key"), str)
+    listed = isinstance(roles, list) and bool(roles) and all(isinstance(role, str) for role in roles)
+    return texts and listed and all(isinstance(time, int) for time in times)
+
+
+def _roster_add(state: State, event: Ordered, now_us: int) -> None:
+    if not is_person(event.args.get("person")):
+        raise Refused("The order adds one person, with id, roles and key.", rule="roster.form")
+
+
 def _retry(state: State, event: Ordered, now_us: int) -> None:
     host = _host(state, event)
     strategy = event.args.get("strategy", "")
     if strategy and strategy not in ("restore", "reimage", "replace"):
         raise Refused(f"{strategy} is no strategy to retry with.", rule="hosts.strategy")
-    if state.stage[host] is not Stage.FAILED and host not in state.asks:
+    if state.stage[host] is Stage.EXCLUDED:
+        raise Refused(f"{event.subject} is excluded; two persons take it back.", rule="hosts.retry")
+    if state.stage[host] is not Stage.FAILED and not state.asks.get(host):
         raise Refused(f"{event.subject} has not failed and asks for nothing.", rule="hosts.retry")
     if strategy and (state.stage[host] in OUT or state.lanes[0][host] or state.lanes[1][host]):
         raise Refused(f"{event.subject} is out or has work under way; recall it first.", rule="hosts.retry")
@@ -65,16 +96,14 @@ def _exclude(state: State, event: Ordered, now_us: int) -> None:
         raise Refused(f"{event.subject} is out; recall it first.", rule="hosts.exclude")
     if state.stage[host] is Stage.EXCLUDED:
         raise Refused(f"{event.subject} is excluded already.", rule="hosts.exclude")
-    for service in state.estate.services_of[host]:
-        if len(state.candidates(service)) <= state.quorum[service] and state.stage[host] not in GONE:
-            name = state.estate.services[service]
-            if event.args.get("even_if_last") is not True:
-                raise Refused(
-                    f"Without {event.subject} the service {name} cannot reach its {state.quorum[service]} hosts. "
-                    "Say so in the order (even_if_last), then lower k, drop the need or add a host.",
-                    rule="hosts.quorum",
-                    service=name,
-                )
+    short = quorum.lacking_without(state, host) if state.stage[host] is not Stage.FAILED else []
+    if short and event.args.get("even_if_last") is not True:
+        raise Refused(
+            f"Without {event.subject}, {', '.join(short)} cannot reach its quorum. "
+            "Say so in the order (even_if_last), then lower k, drop the need or add a host.",
+            rule="hosts.quorum",
+            services=short,
+        )
 
 
 def _take_back(state: State, event: Ordered, now_us: int) -> None:
@@ -93,16 +122,12 @@ def _declare(state: State, event: Ordered, now_us: int) -> None:
 def _recall(state: State, event: Ordered, now_us: int) -> None:
     if state.stage[_host(state, event)] not in OUT:
         raise Refused(f"{event.subject} is not out.", rule="hosts.recall")
+    _isolate(state, event, now_us)
 
 
 def _isolate(state: State, event: Ordered, now_us: int) -> None:
-    host = _host(state, event)
-    harmed = [
-        state.estate.services[service]
-        for service in state.estate.services_of[host]
-        if state.estate.live_care[service] or quorum.out_of(state, service) <= state.quorum[service]
-    ]
-    if state.stage[host] in OUT and harmed and event.args.get("stops") != harmed:
+    harmed = stops(state, _host(state, event))
+    if harmed and event.args.get("stops") != harmed:
         raise Refused(
             f"Isolating {event.subject} stops {', '.join(harmed)}. Say so in the order (stops), having seen it.",
             rule="recall.care",
@@ -110,8 +135,28 @@ def _isolate(state: State, event: Ordered, now_us: int) -> None:
         )
 
 
+def stops(state: State, host: int) -> list[str]:
+    """The services that isolating this host stops: live care, and those it drops below their quorum."""
+    if state.stage[host] not in OUT:
+        return []
+    return [
+        state.estate.services[service]
+        for service in state.estate.services_of[host]
+        if state.estate.live_care[service] or quorum.out_of(state, service) <= state.quorum[service]
+    ]
+
+
+def isolation_needs_second(state: State, host: int) -> bool:
+    """Whether isolating it takes a second person: it stops something, or is the fourth in a quarter of an hour."""
+    if state.stage[host] not in OUT:
+        return False
+    many = len(state.recalls) == state.recalls.maxlen and state.recalls[0] + QUARTER_US > state.at_us
+    return many or bool(stops(state, host))
+
+
 def _exception(state: State, event: Ordered, now_us: int) -> None:
-    _host(state, event)
+    if state.stage[_host(state, event)] in OUT:
+        raise Refused(f"{event.subject} is out; an exception is for a host in quarantine.", rule="exception.out")
     until = event.args.get("until_us")
     if not isinstance(until, int) or not now_us < until <= now_us + 12 * 3600 * 1_000_000:
         raise Refused("An exception ends within 12 hours; until_us says when.", rule="exception.length")
@@ -119,9 +164,9 @@ def _exception(state: State, event: Ordered, now_us: int) -> None:
 
 def _claim(state: State, event: Ordered, now_us: int) -> None:
     host = _host(state, event)
-    if event.person in quorum.claims_open(state, host, now_us):
+    if event.person in seats.claims_open(state, host, now_us):
         raise Refused(f"{event.person} holds a seat at {event.subject} already.", rule="seats.person")
-    if quorum.seats_open(state, host, now_us) == 0:
+    if seats.seats_open(state, host, now_us) == 0:
         raise Refused(f"{event.subject} has no open seat.", rule="seats.full")
 
 
@@ -173,6 +218,9 @@ def _waiver(state: State, event: Ordered, now_us: int) -> None:
 
 
 RULES: dict[str, Callable[[State, Ordered, int], None]] = {
+    "freeze": _scope,
+    "thaw": _scope,
+    "roster.add": _roster_add,
     "wave.launch": _launch,
     "wave.hold": _known_wave,
     "wave.resume": _known_wave,

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from itertools import permutations
 
 from orchestrator.canonical import Json
-from orchestrator.decision import quorum
+from orchestrator.decision import quorum, seats
 from orchestrator.decision.events import Judged, Ordered
-from orchestrator.decision.order_rules import RULES
+from orchestrator.decision.order_rules import RULES, is_person, isolation_needs_second
 from orchestrator.decision.state import OrderState, State
 from orchestrator.errors import Conflict, Refused
 from orchestrator.plans.model import Content
@@ -80,11 +80,15 @@ class Missing:
 
 
 def seats_of(state: State, kind: str, subject: str) -> Seats:
-    """The persons an order of this kind on this subject needs; excluding a workstation needs one, a server two."""
+    """The persons an order of this kind on this subject needs; more where the subject says so (DESIGN 10)."""
     if kind == "host.exclude":
         host = state.estate.host_number.get(subject, -1)
         if host >= 0 and not state.estate.is_server[host]:
             return _seats("operator")
+    if kind in ("host.isolate", "host.recall"):
+        host = state.estate.host_number.get(subject, -1)
+        if host >= 0 and isolation_needs_second(state, host):
+            return _seats("operator|analyst", "operator|analyst|crisis|it_director")
     return KINDS[kind]
 
 
@@ -105,6 +109,7 @@ def admit(state: State, event: Ordered, now_us: int) -> None:
     """Whether this signature may be added. Raises Refused or Conflict; changes nothing."""
     if event.kind not in KINDS:
         raise Refused(f"There is no order of kind {event.kind}.", rule="orders.kind", kind=event.kind)
+    now_us = state.expiry_now(now_us)
     if event.expires_us <= now_us:
         raise Refused("The order has expired; make a new one.", rule="orders.expiry", order=event.order)
     if event.kind == "genesis":
@@ -114,8 +119,7 @@ def admit(state: State, event: Ordered, now_us: int) -> None:
     known = state.orders.get(event.order)
     if known is not None:
         _admit_another(known, event)
-    else:
-        _refuse_conflict(state, event)
+    _refuse_conflict(state, event)
     _admit_role(state, known, event)
     rule = RULES.get(event.kind)
     if rule is not None:
@@ -124,11 +128,12 @@ def admit(state: State, event: Ordered, now_us: int) -> None:
 
 def _admit_genesis(state: State, event: Ordered) -> None:
     known = state.orders.get(event.order)
-    if state.roster and (known is None or known.done):
+    if state.roster:
         raise Refused("The genesis roster was signed already.", rule="orders.genesis")
     persons = event.args.get("persons")
-    named = [one.get("id") for one in persons if isinstance(one, dict)] if isinstance(persons, list) else []
-    if event.person not in named:
+    if not isinstance(persons, list) or not all(is_person(one) for one in persons):
+        raise Refused("A roster lists persons, each with id, roles and key.", rule="roster.form")
+    if event.person not in [one["id"] for one in persons if isinstance(one, dict)]:
         raise Refused(f"{event.person} is not in the roster that is to be signed.", rule="orders.genesis")
     if known is not None:
         _admit_another(known, event)
@@ -206,12 +211,11 @@ def _admit_judged_host(state: State, event: Judged, judged: tuple[str, str], now
         return
     if not quorum.seats_wanted(state, host):
         raise Refused(f"No verdict is asked for on {name} now.", rule="verdict.seat", host=name)
-    if any(verdict.person == event.person for verdict in state.verdicts[host] if verdict.expires_us > now_us):
+    if event.person in quorum.counting(state, host, now_us):
         raise Refused(f"{event.person} judged {name} already; another person must.", rule="verdict.two-persons")
-    if event.person not in quorum.claims_open(state, host, now_us) and not quorum.seats_open(state, host, now_us):
+    if event.person not in seats.claims_open(state, host, now_us) and not seats.seats_open(state, host, now_us):
         raise Refused(f"{name} has no open seat.", rule="seats.full", host=name)
-    wave = state.waves[state.wave_of[host]]
-    if wave.launchers and len(wave.launchers) == 1 and event.person in wave.launchers:
+    if event.verdict == quorum.CLEAN and state.waves[state.wave_of[host]].launchers == (event.person,):
         raise Refused(
             f"{event.person} launched the wave of {name} alone; another must judge.", rule="verdict.separation"
         )

@@ -27,14 +27,12 @@ def counting(state: State, host: int, now_us: int, *, expired_too: bool = False)
 
 def verdicts_missing(state: State, host: int, now_us: int) -> int:
     """How many more persons must say CLEAN; an exception stands in for one, but never for the first."""
-    if state.infected_us[host] or any(verdict.verdict != CLEAN for verdict in state.verdicts[host]):
-        return state.estate.group(host).klass.verdicts_required
     required = state.estate.group(host).klass.verdicts_required
+    if state.infected_us[host]:
+        return required
     missing = max(0, required - len(counting(state, host, now_us)))
-    if missing and state.exceptions.get(host, 0) > state.expiry_now(now_us):
-        signed = len(counting(state, host, now_us, expired_too=True))
-        return 0 if signed >= max(1, required - 1) else missing
-    return missing
+    excepted = missing == 1 and state.exceptions.get(host, 0) > state.expiry_now(now_us)
+    return 0 if excepted and counting(state, host, now_us, expired_too=True) else missing
 
 
 def is_clean(state: State, host: int, now_us: int) -> bool:
@@ -58,19 +56,14 @@ def out_of(state: State, service: int) -> int:
     return sum(stage[host] is Stage.RECONNECTING or stage[host] in OUT for host in state.estate.players[service])
 
 
-def claims_open(state: State, host: int, now_us: int) -> dict[str, int]:
-    """Persons who hold a seat at the host now, with the time their claim ends."""
-    return {person: until for person, until in state.claims.get(host, {}).items() if until > now_us}
-
-
-def seats_open(state: State, host: int, now_us: int) -> int:
-    """Seats nobody has signed or claimed; 0 where the host's verdict is not wanted now."""
-    if not seats_wanted(state, host):
-        return 0
-    signed = {verdict.person for verdict in state.verdicts[host] if verdict.verdict == CLEAN}
-    signed &= counting(state, host, now_us).keys()
-    held = claims_open(state, host, now_us).keys() - signed
-    return max(0, state.estate.group(host).klass.verdicts_required - len(signed) - len(held))
+def lacking_without(state: State, host: int) -> list[str]:
+    """The services that cannot reach their quorum once this host is gone."""
+    return [
+        state.estate.services[service]
+        for service in state.estate.services_of[host]
+        if service not in state.dropped
+        and sum(other != host for other in state.candidates(service)) < state.quorum[service]
+    ]
 
 
 def seats_wanted(state: State, host: int) -> bool:

@@ -20,6 +20,7 @@ UNKNOWN, QUARANTINED, CONNECTED = 0, 1, 2
 CONNECTIONS = ("unknown", "quarantined", "connected")
 STEPS = ("preserve", "restore", "inspect", "reconnect", "isolate")
 STEP = {name: number for number, name in enumerate(STEPS)}
+RECALLS_MAX = 3  # hosts that are out and may be isolated in a quarter of an hour on one person's word
 UNQUEUED = (0, -1)  # (urgency, step) of a host that stands in no ready queue
 LANE = {"preserve": 0, "restore": 0, "inspect": 0, "reconnect": 1, "isolate": 1}
 FOREVER_US = (1 << 53) - 1
@@ -132,6 +133,7 @@ class State:
         self.jump_us = 0
         self.roster: dict[str, Member] = {}
         self.revoked: set[str] = set()
+        self.recalls: deque[int] = deque(maxlen=RECALLS_MAX)
         self.orders: dict[str, OrderState] = {}
         self.touched: dict[str, tuple[int, str]] = {}
         self._hosts(len(estate.hosts))
@@ -188,7 +190,6 @@ class State:
         self.site_tries = [0] * len(estate.sites)
         self.site_not_before_us = [0] * len(estate.sites)
         self.site_lane = [""] * len(estate.sites)
-        self.site_asks: dict[int, str] = {}
         self.missed = [0] * len(estate.sites)
         self.swept_us = [0] * len(estate.sites)
         pace = estate.timing.workstations_per_minute
@@ -229,9 +230,35 @@ class State:
         held = Stage.RESTORING <= was <= Stage.INSPECTED
         holds = Stage.RESTORING <= now <= Stage.INSPECTED
         if held != holds:
-            self.quarantine_used[self.estate.site_of[host]] += 1 if holds else -1
+            self._quarantine_changed(self.estate.site_of[host], 1 if holds else -1)
         if Stage.INSPECTED in (was, now) or was >= Stage.RECONNECTING or now >= Stage.RECONNECTING:
             self.membership_changed(host)
+
+    def _quarantine_changed(self, site: int, by: int) -> None:
+        """Counts the site's quarantine; who waits for room there looks again once there is some."""
+        self.quarantine_used[site] += by
+        if by < 0 and self.quarantine_used[site] + 1 == self.estate.quarantine_max[site]:
+            self.dirty.update(dict.fromkeys(self.estate.hosts_of_site[site]))
+
+    def void_proof(self, host: int) -> None:
+        """Nothing that was found or said about this host counts any more."""
+        self.inspection[host] = ""
+        self.verdicts[host] = []
+        self.claims.pop(host, None)
+
+    def want_isolated(self, host: int, cause: str) -> None:
+        """The host must be cut off, and no wait of an earlier reconnect delays that."""
+        if host not in self.isolate_wanted:
+            self.isolate_wanted[host] = cause
+            self.not_before_us[1][host] = 0
+        self.dirty[host] = None
+
+    def answered(self, host: int, lane: str) -> None:
+        """What was asked about this lane has answered itself."""
+        asks = self.asks.get(host, {})
+        asks.pop(lane, None)
+        if not asks:
+            self.asks.pop(host, None)
 
     def membership_changed(self, host: int) -> None:
         """Whoever counts this host looks again: its services' partners in a unit, its wave's gate."""
@@ -266,6 +293,7 @@ class State:
         wave = estate.wave_of_service[service]
         if wave >= 0:
             self.dirty_gates[wave] = None
+            self.task_agenda.update(dict.fromkeys(estate.waves[wave].tasks))
 
     def touch(self, subject: str, kind: str) -> None:
         """Notes that the record being applied changed `subject`; orders look it up for conflicts."""
@@ -281,8 +309,8 @@ class State:
 
     def candidates(self, service: int) -> list[int]:
         """Hosts that can still play the service."""
-        stage = self.stage
-        return [host for host in self.estate.players[service] if stage[host] not in GONE]
+        stage, leaving = self.stage, self.leaving
+        return [host for host in self.estate.players[service] if stage[host] not in GONE and host not in leaving]
 
     def evidence_kept(self, host: int) -> bool:
         """Preserved, or waived by the forensic lead for this host or its class."""
