@@ -1,0 +1,44 @@
+# Two commands for a newcomer: `make drill` and `make test`. Everything else is listed by `make help`.
+PYTHON ?= python3.11
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help drill test check bench schemas lock clean packages
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  \1\t/' | expand -t 14
+
+packages:
+	@sh tools/packages.sh
+
+$(READY): requirements.lock pyproject.toml | packages
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+drill: $(READY) ## destroy 120 practice hosts and bring them back (about 3 minutes)
+	@rm -rf drill-1
+	@$(BIN)/relance drill
+
+test: check ## everything CI runs
+	@$(BIN)/pytest --cov --cov-report=term:skip-covered --cov-fail-under=100
+
+check: $(READY) ## format, lint, types, directions of imports
+	@$(BIN)/ruff format --check --quiet . && $(BIN)/ruff check --quiet .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache
+
+bench: $(READY) ## figures, each beside its rival, one JSON line each
+	@for script in bench/*.py; do case $$script in bench/estates.py|bench/__init__.py) ;; *) $(BIN)/python $$script ;; esac; done
+
+schemas: $(READY) ## write the JSON Schemas of the content anew
+	@$(BIN)/python -m orchestrator.plans.schemas
+
+lock: $(READY) ## write requirements.lock anew from requirements.in (needs uv)
+	@uv pip compile --quiet --python-version 3.11 --generate-hashes --no-header --no-emit-index-url requirements.in -o requirements.lock
+
+clean: ## remove what make made
+	rm -rf $(VENV) drill-* .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage

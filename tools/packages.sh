@@ -1,0 +1,29 @@
+#!/bin/sh
+# Installs the Debian packages the product needs, when it may; else prints the one line to run.
+set -eu
+missing=""
+command -v ssh >/dev/null 2>&1 || missing="$missing openssh-client"
+[ -x /usr/sbin/sshd ] || missing="$missing openssh-server"
+"${PYTHON:-python3.11}" -c 'import ensurepip, venv' >/dev/null 2>&1 || missing="$missing python3.11-venv"
+command -v ip >/dev/null 2>&1 || missing="$missing iproute2"
+command -v prometheus >/dev/null 2>&1 || missing="$missing prometheus"
+[ -z "$missing" ] && exit 0
+line="apt-get update && apt-get install --yes --no-install-recommends$missing"
+if [ "$(id -u)" != 0 ]; then
+  echo "These Debian packages are needed:$missing. As root: $line" >&2
+  exit 1
+fi
+# Their services must not start: the drill runs its own sshd, the tests their own Prometheus.
+policy=/usr/sbin/policy-rc.d
+made=""
+if [ ! -e "$policy" ]; then
+  printf '#!/bin/sh\nexit 101\n' > "$policy"
+  chmod 755 "$policy"
+  made=yes
+fi
+trap '[ -z "$made" ] || rm -f "$policy"' EXIT
+echo "Installing Debian packages:$missing"
+export DEBIAN_FRONTEND=noninteractive
+apt-get update -qq
+# shellcheck disable=SC2086
+apt-get install -qq --yes --no-install-recommends $missing >/dev/null
