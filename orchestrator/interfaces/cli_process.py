@@ -47,7 +47,8 @@ def _run(options: argparse.Namespace) -> int:
     from orchestrator.interfaces.reviewing import reviewed
     from orchestrator.interfaces.serving import serve
 
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in (signal.SIGTERM, signal.SIGINT):  # a shell starts background jobs with SIGINT ignored
+        signal.signal(number, _interrupt)
     estate, state_dir = estate_of(options), state_of(options)
     findings = reviewed(estate)
     errors = [one for one in findings.findings if one.severity == "error"]

@@ -7,27 +7,27 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import cast
 
 from orchestrator.canonical import Json
+from orchestrator.decision import orders
 from orchestrator.errors import ContentError
 from orchestrator.interfaces.content import planned
 from orchestrator.plans.model import Person
 
-NO_INDICATORS = "0" * 64
-
 
 def genesis_args(estate: Path) -> dict[str, Json]:
-    """The arguments of the genesis order: every person with roles, key and validity; no indicator set in force yet."""
+    """The arguments of the genesis order, with the days from and until which each person may sign."""
     content, _ = planned(estate)
-    return {"persons": [_person(one) for one in content.roster.persons], "indicator_set": NO_INDICATORS}
+    args = orders.genesis_args(content)
+    for entry, person in zip(cast("list[dict[str, Json]]", args["persons"]), content.roster.persons, strict=True):
+        entry.update(_validity(person))
+    return args
 
 
-def _person(one: Person) -> Json:
-    entry: dict[str, Json] = {"id": one.id, "roles": list(one.roles), "key": one.key}
-    for name, day in (("valid_from_us", one.valid_from), ("valid_until_us", one.valid_until)):
-        if day:
-            entry[name] = _midnight_us(one.id, day)
-    return entry
+def _validity(person: Person) -> dict[str, Json]:
+    days = {"valid_from_us": person.valid_from, "valid_until_us": person.valid_until}
+    return {name: _midnight_us(person.id, day) for name, day in days.items() if day}
 
 
 def _midnight_us(person: str, day: str) -> int:
