@@ -229,7 +229,7 @@ def test_a_recalled_host_is_proven_anew(tell: Tell) -> None:
 
 def test_a_host_found_infected_while_out_is_recalled_preserved_anew_and_restored_otherwise(tell: Tell) -> None:
     story = tell(lone(preservation="required")).begun().in_service("lis-1")
-    story.verdicts("lis-1", "analyst-3", verdict="INFECTED").nothing()
+    story.verdicts("lis-1", "analyst-3", verdict="INFECTED").expect("ask lis-1 network")
     assert story.asks("lis-1") == {"network": "INFECTED while out: recall it"}
     story.order("host.recall", "lis-1", "operator-1", "analyst-1", stops=["lis"]).expect("issue lis-1/isolate/1")
     story.finish("lis-1/isolate/1").expect("change strategy lis-1 reimage", "issue lis-1/preserve/2")

@@ -33,6 +33,7 @@ def _nothing(state: State, event: e.Started | e.Woke, at_us: int) -> None:
 
 def _jumped(state: State, event: e.Jumped, at_us: int) -> None:
     state.jump_us += event.delta_us
+    state.clock_doubted = True
     state.reconnects_stale = True
 
 

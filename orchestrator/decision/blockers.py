@@ -129,7 +129,7 @@ def freeze_blockers(state: State, host: int) -> Iterator[Blocker]:
     """What stops every reconnect, or this one: an open breach, a clock nobody confirmed, a freeze."""
     if "breach_closed" not in state.facts:
         yield "fact", "breach_closed"
-    if state.jump_us:
+    if state.clock_doubted:
         yield "clock", str(state.jump_us)
     if not state.freezes:
         return

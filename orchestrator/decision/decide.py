@@ -370,12 +370,14 @@ def _out(state: State, host: int, now_us: int) -> Command | None:
     name, timing = state.estate.hosts[host], state.estate.timing
     if state.stage[host] is Stage.RELEASED and state.passes[host] >= timing.in_service_passes:
         return EnterService(name)
+    asks = state.asks.get(host, {})
+    if state.infected_us[host] and not {"network", "isolation"} & asks.keys() and not _being_isolated(state, host):
+        return Ask(name, "network", "INFECTED while out: recall it")
     if host in state.recheck and host not in state.obligations:
         return Owe(name, state.recheck[host], now_us + timing.obligation_s * SECOND, holds=False)
     until_us = state.exceptions.get(host)
     if until_us is not None and state.expiry_now(now_us) >= until_us:
         return Owe(name, "its exception ended", until_us, holds=True)
-    asks = state.asks.get(host, {})
     failing_us = state.failing_us[host]
     if failing_us and now_us - failing_us >= timing.host_fail_s * SECOND and "check" not in asks:
         return Ask(name, "check", "its check has read FAIL for too long")
@@ -383,6 +385,11 @@ def _out(state: State, host: int, now_us: int) -> Command | None:
     if owed is not None and state.expiry_now(now_us) >= owed.deadline_us and "owed" not in asks:
         return Ask(name, "owed", f"overdue: {owed.cause}")
     return None
+
+
+def _being_isolated(state: State, host: int) -> bool:
+    under_way = state.lanes[1][host]
+    return host in state.isolate_wanted or bool(under_way and state.open[under_way].step == "isolate")
 
 
 def _gates(state: State, now_us: int) -> Command | None:

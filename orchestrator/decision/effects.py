@@ -259,6 +259,8 @@ def _withdraw(state: State, order: OrderState, at_us: int) -> None:
     kind, _, name = order.subject.partition(":")
     if kind == "outside":
         state.refresh_service(state.estate.service_number[name])
+    elif kind == "waiver":
+        _look_at_everyone(state)
 
 
 def _waiver(state: State, order: OrderState, at_us: int) -> None:
@@ -316,6 +318,7 @@ def _revoke(state: State, order: OrderState, at_us: int) -> None:
 
 def _confirm_clock(state: State, order: OrderState, at_us: int) -> None:
     state.jump_us = 0
+    state.clock_doubted = False
     state.task_agenda.update(dict.fromkeys(state.estate.tasks))
     state.dirty_gates.update(dict.fromkeys(range(len(state.waves))))
     _look_at_everyone(state)

@@ -40,7 +40,7 @@ def _discharge(state: State, host: int, at_us: int) -> None:
 
 
 def _not_clean(state: State, host: int, verdict: str, at_us: int) -> None:
-    """SUSPECT asks for a new inspection, INFECTED condemns; on a host that is out both ask for a recall."""
+    """SUSPECT asks for a new inspection, INFECTED condemns; of a host that is out a recall is asked."""
     infected = verdict == quorum.INFECTED
     if infected:
         state.infected_us[host] = at_us
@@ -49,7 +49,8 @@ def _not_clean(state: State, host: int, verdict: str, at_us: int) -> None:
     state.void_proof(host)
     stage = state.stage[host]
     if stage in OUT:
-        state.asks.setdefault(host, {})["network"] = f"{verdict} while out: recall it"
+        if not infected:
+            state.asks.setdefault(host, {})["network"] = "SUSPECT while out: recall it"
     elif stage is Stage.RECONNECTING:
         # Invariant 1 is judged again when the reconnect's result arrives; this verdict makes it fall.
         state.reconnects_stale = True

@@ -66,7 +66,7 @@ def _reconnect(state: State, host: int, now_us: int) -> None:
     passed = all(state.waves[ancestor].passed_us for ancestor in state.ancestors[state.wave_of[host]])
     _require(passed, 3, name, "an ancestor's gate has not passed")
     frozen = {"all", f"site:{state.estate.sites[state.estate.site_of[host]]}", f"host:{name}"} & state.freezes.keys()
-    _require(not frozen and not state.jump_us, 4, name, "reconnects are frozen")
+    _require(not frozen and not state.clock_doubted, 4, name, "reconnects are frozen")
     _require("breach_closed" in state.facts, 4, name, "the breach is not closed")
 
 

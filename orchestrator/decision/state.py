@@ -131,6 +131,7 @@ class State:
         self.facts: dict[str, dict[str, Json]] = {}
         self.freezes: dict[str, str] = {}
         self.jump_us = 0
+        self.clock_doubted = False
         self.roster: dict[str, Member] = {}
         self.revoked: set[str] = set()
         self.recalls: deque[int] = deque(maxlen=RECALLS_MAX)

@@ -230,7 +230,7 @@ def site_isolated(books: Books, site: str, at_us: int) -> None:
     """A whole site was cut off: every host of it that is not out counts as isolated."""
     for name, host in books.host.items():
         if books.hosts[name].site == site and not host.out:
-            host.isolated_us = at_us
+            host.isolated_us, host.connected = at_us, False
 
 
 def _lost(books: Books, event: e.Lost, at_us: int) -> None:
