@@ -33,7 +33,7 @@ from orchestrator.decision.events import (
     Woke,
 )
 from orchestrator.decision.gates import lacks, pending
-from orchestrator.decision.stages import Stage
+from orchestrator.decision.stages import GONE, Stage
 from orchestrator.decision.state import QUARANTINED, State
 from orchestrator.errors import RelanceError
 from orchestrator.inventory.model import Host, Inventory, Service
@@ -295,10 +295,21 @@ class Story:
             self.bring(name, Stage.IN_SERVICE)
         return self
 
+    def excluded(self, *names: str) -> Story:
+        """The hosts are left out by order of two, whatever runs on them is stopped."""
+        for name in names:
+            persons = ("operator-1", "crisis-1") if self.state.estate.is_server[self.host(name)] else ("operator-1",)
+            self._quiet("host.exclude", name, *persons, even_if_last=True)
+            while self.stage(name) is not Stage.EXCLUDED:
+                lanes = [lane[self.host(name)] for lane in self.state.lanes]
+                self.stop(next(one for one in lanes if one)).whatever()
+        return self
+
     def passed(self, wave: str) -> Story:
         """The hosts of the wave are brought into service and its gate passes."""
         number = self.wave(wave)
-        self.in_service(*(self.state.estate.hosts[host] for host in self.state.members(number)))
+        alive = [host for host in self.state.members(number) if self.state.stage[host] not in GONE]
+        self.in_service(*(self.state.estate.hosts[host] for host in alive))
         gate = self.state.estate.waves[number]
         subjects = [f"service:{self.state.estate.services[each]}" for each, _ in gate.services]
         for _ in range(MANY):
@@ -335,7 +346,8 @@ class Story:
             counted = quorum.counting(self.state, host, self.now_us)
             self.verdicts(name, next(one for one in ANALYSTS if one not in counted)).whatever()
         else:
-            self.at(1).whatever()
+            others = [name for name, action in self.state.open.items() if action.step != "reconnect"]
+            self.finish(others[0]).whatever() if others else self.at(1).whatever()
 
 
 Tell = Callable[..., Story]

@@ -38,8 +38,9 @@ def lacks(state: State, wave: int, now_us: int) -> Iterator[Lack]:
 
 def _posts_needed(state: State, wave: int, number: int) -> int:
     """Two thirds of the site's posts; those that are gone for good leave the count, but never the last one."""
-    alive = sum(state.stage[post] not in GONE for post in state.posts[wave][number])
-    return min(state.estate.waves[wave].posts[number][1], max(1, -(-2 * alive // 3)))
+    posts = state.posts[wave][number]
+    alive = sum(state.stage[post] not in GONE for post in posts) or min(1, len(posts))
+    return min(state.estate.waves[wave].posts[number][1], -(-2 * alive // 3))
 
 
 def services_show(state: State, wave: int) -> bool:
