@@ -5,11 +5,9 @@ Never computes anything; `views` fills them.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from typing_extensions import TypedDict
-
-from orchestrator.canonical import Json
 
 WaveWord = Literal["not_launched", "open", "soaking", "passed", "held"]
 FunctionWord = Literal["stopped", "paper", "degraded", "back"]
@@ -184,7 +182,7 @@ class Order(TypedDict):
     order: str
     kind: str
     subject: str
-    args: dict[str, Json]
+    args: dict[str, Any]
     persons: list[str]
     expires_us: int
     missing_roles: list[list[str]]
