@@ -6,6 +6,7 @@ Never decides anything for the core: what a test orders is signed and admitted l
 from __future__ import annotations
 
 import hashlib
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -96,7 +97,7 @@ class Hospital:
     def text(self, kind: str, subject: str, *, expires_us: int = 0, order: str = "", **args: Any) -> bytes:
         """The bytes of an order about the journal as it is now."""
         head = self.engine.head()
-        name = order or hashlib.md5(f"{kind}{subject}{args}{head.size}".encode()).hexdigest()
+        name = order or secrets.token_hex(16)
         until_us = expires_us or NOW.now_us() + HOUR_US
         return Order(INCIDENT, name, kind, subject, args, until_us, Head(head.size, head.root.hex())).to_bytes()
 

@@ -1,0 +1,283 @@
+"""What a signature is worth: the right person, the right bytes, the right incident, what they saw, once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestrator.decision.events import Ordered
+from orchestrator.errors import Conflict, NeedsAnother, Refused, RelanceError, UsageError
+from orchestrator.interfaces.admission import admit_order, admit_verdict, document_in, order_text
+from orchestrator.trust.signature import sign, verify
+from orchestrator.trust.statement import ORDER_NAMESPACE, VERDICT_NAMESPACE, Head, Order, Subject
+from tests.estates import key_of, person
+from tests.live_hospital import HOUR_US, INCIDENT, NOW, Hospital, hospital, roster
+
+
+@pytest.fixture
+def empty(tmp_path: Path) -> Iterator[Hospital]:
+    with hospital(tmp_path / "state") as found:
+        yield found
+
+
+@pytest.fixture
+def here(empty: Hospital) -> Hospital:
+    empty.open_incident()
+    return empty
+
+
+@pytest.fixture
+def inspected(here: Hospital) -> Hospital:
+    here.quarantined("foundations")
+    return here
+
+
+def refused(here: Hospital, text: bytes, who: str, signature: str) -> RelanceError:
+    """The error of an order that must change nothing."""
+    before = here.engine.head()
+    with pytest.raises(RelanceError) as caught:
+        admit_order(here.engine, text, who, signature)
+    assert here.engine.head() == before, "a refusal leaves no record"
+    return caught.value
+
+
+def signed(text: bytes, who: str, namespace: str = ORDER_NAMESPACE) -> str:
+    return sign(key_of(who), namespace, text)
+
+
+def changed(text: bytes, **fields: Any) -> bytes:
+    """The same order with other fields, well formed again."""
+    order = Order.from_bytes(text)
+    values = {name: getattr(order, name) for name in Order.__slots__}
+    return Order(**{**values, **fields}).to_bytes()
+
+
+def test_the_roster_is_signed_by_two_of_its_own_persons_and_then_counts(empty: Hospital) -> None:
+    text = empty.text("genesis", "roster", **roster())
+    with pytest.raises(NeedsAnother) as caught:
+        empty.sign(text, "operator-1")
+    assert caught.value.exit_code == 4
+    assert caught.value.facts["order"] == Order.from_bytes(text).id
+    assert caught.value.facts["missing_roles"]
+    taken = empty.sign(text, "it-director")
+    assert taken["kind"] == "genesis"
+    assert "ordered" in taken["records"]
+    assert empty.engine.read(lambda state, now_us: len(state.roster)) == 9
+
+
+def test_the_genesis_is_verified_with_the_key_it_brings(empty: Hospital) -> None:
+    text = empty.text("genesis", "roster", **roster())
+    error = refused(empty, text, "operator-1", signed(text, "operator-2"))
+    assert error.rule == "signature.key"
+
+
+def test_nobody_signs_a_roster_they_do_not_stand_in(empty: Hospital) -> None:
+    text = empty.text("genesis", "roster", **roster())
+    assert refused(empty, text, "stranger", signed(text, "stranger")).rule == "orders.genesis"
+
+
+def test_a_genesis_without_persons_is_refused(empty: Hospital) -> None:
+    text = empty.text("genesis", "roster", persons="everyone")
+    assert refused(empty, text, "operator-1", signed(text, "operator-1")).rule == "orders.genesis"
+
+
+def test_before_the_genesis_nobody_may_order_anything(empty: Hospital) -> None:
+    text = empty.text("freeze", "all")
+    assert refused(empty, text, "operator-1", signed(text, "operator-1")).rule == "roster.person"
+
+
+def test_an_order_of_one_person_takes_effect_at_once_and_says_what_followed(here: Hospital) -> None:
+    taken = here.order("wave.launch", "foundations", "operator-1")
+    assert taken is not None
+    assert (taken["kind"], taken["subject"]) == ("wave.launch", "foundations")
+    assert taken["records"][0] == "ordered"
+
+
+def test_another_keys_signature_is_refused(here: Hospital) -> None:
+    text = here.text("freeze", "all")
+    assert refused(here, text, "operator-1", signed(text, "operator-2")).rule == "signature.key"
+
+
+def test_a_signature_over_other_bytes_is_refused(here: Hospital) -> None:
+    text = here.text("freeze", "all")
+    signature = signed(text, "operator-1")
+    error = refused(here, changed(text, subject="site:north"), "operator-1", signature)
+    assert error.rule == "signature.mismatch"
+
+
+def test_a_verdicts_signature_is_no_orders_signature(here: Hospital) -> None:
+    text = here.text("freeze", "all")
+    error = refused(here, text, "operator-1", signed(text, "operator-1", VERDICT_NAMESPACE))
+    assert error.rule == "signature.namespace"
+
+
+def test_an_order_for_another_incident_is_refused(here: Hospital) -> None:
+    text = changed(here.text("freeze", "all"), incident="last-years")
+    assert refused(here, text, "operator-1", signed(text, "operator-1")).rule == "orders.incident"
+
+
+def test_an_expired_order_is_refused(here: Hospital) -> None:
+    text = here.text("freeze", "all", expires_us=NOW.now_us() - 1)
+    assert refused(here, text, "operator-1", signed(text, "operator-1")).rule == "orders.expiry"
+
+
+def test_an_order_is_admitted_once(here: Hospital) -> None:
+    text = here.text("freeze", "all")
+    here.sign(text, "operator-1")
+    assert refused(here, text, "operator-1", signed(text, "operator-1")).rule == "orders.once"
+
+
+def test_what_the_signer_saw_must_be_this_journal(here: Hospital) -> None:
+    text = changed(here.text("freeze", "all"), head=Head(3, "ab" * 32))
+    assert refused(here, text, "operator-1", signed(text, "operator-1")).rule == "orders.head-unknown"
+
+
+def test_a_head_from_the_future_is_refused(here: Hospital) -> None:
+    head = here.engine.head()
+    text = changed(here.text("freeze", "all"), head=Head(head.size + 5, head.root.hex()))
+    assert refused(here, text, "operator-1", signed(text, "operator-1")).rule == "orders.head-unknown"
+
+
+def test_an_old_head_counts_while_nobody_touched_the_subject(here: Hospital) -> None:
+    text = here.text("freeze", "all")
+    here.order("wave.launch", "foundations", "operator-1")
+    assert here.sign(text, "operator-1")["kind"] == "freeze"
+
+
+def test_a_subject_that_changed_after_what_the_signer_saw_is_a_conflict_naming_the_record(here: Hospital) -> None:
+    text = here.text("wave.hold", "foundations")
+    here.order("wave.launch", "foundations", "operator-1")
+    error = refused(here, text, "operator-2", signed(text, "operator-2"))
+    assert isinstance(error, Conflict)
+    assert error.exit_code == 5
+    assert error.facts["records"]
+
+
+def test_a_role_that_may_not_order_it_is_refused_with_the_roles_that_may(here: Hospital) -> None:
+    text = here.text("wave.launch", "foundations")
+    error = refused(here, text, "technician-1", signed(text, "technician-1"))
+    assert error.rule == "orders.role"
+    assert "operator" in error.sentence
+
+
+def test_the_bytes_and_the_signature_are_kept_and_can_be_verified_again(here: Hospital) -> None:
+    text = here.text("fact.outside", "lis")
+    text = changed(text, subject="reference-lab")
+    with pytest.raises(NeedsAnother):
+        here.sign(text, "operator-1")
+    order = Order.from_bytes(text).id
+    blob = here.engine.read(lambda state, now_us: state.orders[order].blob)
+    kept = json.loads(here.engine.blobs.get(blob))
+    assert document_in(here.engine.blobs.get(blob)).encode() == text
+    verify(kept["signature"], ORDER_NAMESPACE, kept["document"].encode(), person("operator-1", "operator").key)
+
+
+def test_the_second_person_gets_the_exact_text_and_completes_the_order(here: Hospital) -> None:
+    text = here.text("host.exclude", "lis-2")
+    with pytest.raises(NeedsAnother, match="waits for another person"):
+        here.sign(text, "operator-1")
+    order = Order.from_bytes(text).id
+    assert order_text(here.engine, order) == {"order": order, "document": text.decode()}
+    assert here.sign(text, "it-director")["kind"] == "host.exclude"
+    with pytest.raises(UsageError):
+        order_text(here.engine, order)
+
+
+def test_two_signatures_of_one_person_are_one_person(here: Hospital) -> None:
+    text = here.text("host.exclude", "lis-2")
+    with pytest.raises(NeedsAnother):
+        here.sign(text, "operator-1")
+    assert refused(here, text, "operator-1", signed(text, "operator-1")).rule == "orders.two-persons"
+
+
+def test_a_second_signature_under_other_bytes_is_no_second_signature(here: Hospital) -> None:
+    text = here.text("host.exclude", "lis-2")
+    with pytest.raises(NeedsAnother):
+        here.sign(text, "operator-1")
+    other = changed(text, expires_us=NOW.now_us() + 2 * HOUR_US)
+    assert refused(here, other, "it-director", signed(other, "it-director")).rule == "orders.id"
+
+
+def test_an_order_recorded_by_others_without_bytes_still_takes_a_second_signature(here: Hospital) -> None:
+    text = here.text("host.exclude", "lis-2")
+    order = Order.from_bytes(text)
+    here.engine.submit(
+        Ordered(order.id, order.kind, order.subject, {}, "operator-1", order.expires_us, order.head.size, "")
+    )
+    assert here.sign(text, "it-director")["id"] == order.id
+
+
+@pytest.mark.parametrize("text", [b"", b"{}", b"[1]", b'{"a":1.5}', b"\xff", b"{" * 5000])
+def test_bytes_that_are_no_order_are_refused_in_a_sentence(here: Hospital, text: bytes) -> None:
+    error = refused(here, text, "operator-1", signed(text, "operator-1"))
+    assert error.exit_code == 3
+    assert error.sentence
+
+
+def test_a_verdict_is_filed_with_the_evidence_it_judged(inspected: Hospital) -> None:
+    taken = inspected.judge("CLEAN", "analyst-1", "ad-1")
+    assert (taken["kind"], taken["subject"]) == ("verdict.clean", "ad-1")
+    kept = inspected.engine.blobs.get(taken["id"])
+    assert "ad-1/inspect/1" in document_in(kept)
+
+
+def verdict_refused(here: Hospital, text: bytes, who: str, by: str = "") -> RelanceError:
+    before = here.engine.head()
+    with pytest.raises(RelanceError) as caught:
+        admit_verdict(here.engine, text, who, signed(text, by or who, VERDICT_NAMESPACE))
+    assert here.engine.head() == before
+    return caught.value
+
+
+def test_a_verdict_is_its_own_persons(inspected: Hospital) -> None:
+    text = inspected.statement("CLEAN", "analyst-1", "ad-1")
+    assert verdict_refused(inspected, text, "analyst-2").rule == "verdict.person"
+    assert verdict_refused(inspected, text, "analyst-1", by="analyst-2").rule == "signature.key"
+
+
+def test_a_verdict_over_other_evidence_than_was_collected_is_refused(inspected: Hospital) -> None:
+    other = (Subject("ad-1", "ad-1/inspect/1", "ab" * 32),)
+    text = inspected.statement("CLEAN", "analyst-1", "ad-1", subjects=other)
+    assert verdict_refused(inspected, text, "analyst-1").rule == "verdict.evidence"
+
+
+def test_a_verdict_on_an_inspection_that_is_not_the_latest_is_refused(inspected: Hospital) -> None:
+    other = (Subject("ad-1", "ad-1/inspect/7", "ab" * 32),)
+    text = inspected.statement("CLEAN", "analyst-1", "ad-1", subjects=other)
+    assert verdict_refused(inspected, text, "analyst-1").rule == "verdict.inspection"
+
+
+def test_a_verdict_on_a_host_nobody_knows_is_refused(inspected: Hospital) -> None:
+    other = (Subject("ad-9", "ad-9/inspect/1", "ab" * 32),)
+    text = inspected.statement("CLEAN", "analyst-1", "ad-1", subjects=other)
+    assert verdict_refused(inspected, text, "analyst-1").rule == "verdict.host"
+
+
+def test_a_verdict_for_another_incident_or_journal_is_refused(inspected: Hospital) -> None:
+    text = inspected.statement("CLEAN", "analyst-1", "ad-1", incident="last-years")
+    assert verdict_refused(inspected, text, "analyst-1").rule == "orders.incident"
+    text = inspected.statement("CLEAN", "analyst-1", "ad-1", head=Head(2, "cd" * 32))
+    assert verdict_refused(inspected, text, "analyst-1").rule == "orders.head-unknown"
+
+
+def test_an_operator_files_no_verdict(inspected: Hospital) -> None:
+    text = inspected.statement("CLEAN", "operator-1", "ad-1")
+    assert verdict_refused(inspected, text, "operator-1").rule == "verdict.role"
+
+
+def test_a_lot_is_judged_by_one_statement(inspected: Hospital) -> None:
+    taken = inspected.judge("CLEAN", "analyst-1", "ad-1", "ad-2")
+    assert taken["subject"] == "ad-1, ad-2"
+    assert inspected.engine.read(lambda state, now_us: sum(map(len, state.verdicts))) == 2
+
+
+def test_a_refusal_is_a_refusal_whoever_asks(here: Hospital) -> None:
+    text = here.text("wave.launch", "laboratory/slice")
+    error = refused(here, text, "operator-1", signed(text, "operator-1"))
+    assert isinstance(error, Refused)
+    assert error.rule == "waves.after"
+    assert here.engine.incident == INCIDENT
