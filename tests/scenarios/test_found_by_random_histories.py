@@ -47,10 +47,6 @@ def test_a_roster_that_is_no_roster_is_refused_before_anything_changes(tell: Tel
     story = tell()
     young = {**PERSON, "id": "operator-1", "valid_from_us": "x"}
     rosters: list[Json] = [["operator-1"], [{"id": "operator-1"}], [young]]
-        ["operator-1"],
-        [{"id": "operator-1"}],
-        [{**PERSON, "id": "operator-1", "valid_from_us": "x"}],
-    ]
     for roster in rosters:
         story.refuses("roster.form", partial(story.order, "genesis", "roster", "operator-1", persons=roster))
     story.signed()
