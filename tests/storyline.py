@@ -238,7 +238,7 @@ class Story:
 
     def signed(self) -> Story:
         """The journal is opened and two persons sign the roster."""
-        self.send(Opened(1, "1", "incident", self.content.digest))
+        self.send(Opened(1, "1", "incident", self.content.digest)).whatever()
         persons: list[Json] = [{"id": one, "roles": [role], "key": one} for one, role in ROLES.items()]
         self._quiet("genesis", "roster", "operator-1", "it-director", persons=persons, indicator_set=SET)
         return self

@@ -221,10 +221,14 @@ def test_a_verdict_counts_only_for_the_latest_inspection(tell: Tell) -> None:
 
 
 def test_a_lot_is_judged_whole_or_not_at_all(tell: Tell) -> None:
-    content = hospital(
-        *(workstation(f"ws-{number}", "north", "laboratory") for number in (1, 2)), server("lis-1", "north", "lis")
+    posts = tuple(workstation(f"ws-{number}", "north", "laboratory") for number in (1, 2))
+    story = (
+        tell(hospital(*posts, server("lis-1", "north", "lis"), posts_per_site=2))
+        .begun()
+        .inspected("ws-1", "ws-2")
+        .sweep()
+        .nothing()
     )
-    story = tell(content).begun().inspected("ws-1", "ws-2").sweep().nothing()
     lot = {"ws-1": "ws-1/inspect/1", "ws-2": "ws-2/inspect/9"}
     expires_us = story.now_us + 3600 * SECOND
     story.refuses("verdict.inspection", lambda: story.send(Judged("CLEAN", lot, "analyst-1", SET, expires_us, "")))
