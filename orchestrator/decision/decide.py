@@ -368,9 +368,9 @@ def _next_strategy(state: State, host: int, why: str) -> Command:
 def _out(state: State, host: int, now_us: int) -> Command | None:
     """A released host enters service, owes, or worries someone."""
     name, timing = state.estate.hosts[host], state.estate.timing
-    if state.stage[host] is Stage.RELEASED and state.passes[host] >= timing.in_service_passes:
+    asks, released = state.asks.get(host, {}), state.stage[host] is Stage.RELEASED
+    if released and not state.infected_us[host] and state.passes[host] >= timing.in_service_passes:
         return EnterService(name)
-    asks = state.asks.get(host, {})
     if state.infected_us[host] and not {"network", "isolation"} & asks.keys() and not _being_isolated(state, host):
         return Ask(name, "network", "INFECTED while out: recall it")
     if host in state.recheck and host not in state.obligations:
@@ -424,7 +424,7 @@ def _task(state: State, key: str, now_us: int) -> Command | None:
         return OpenTask(key, "it expired") if expires_s and state.expiry_now(now_us) >= due_us else None
     if task is not None and task.status == "claimed":
         observed = state.readings.get(state.estate.confirmed_by.get(key, ""))
-        if observed is None or observed.at_us < task.claimed_us or observed.outcome == "UNKNOWN":
+        if observed is None or observed.at_us <= task.claimed_us or observed.outcome == "UNKNOWN":
             return None
         return ConfirmTask(key) if observed.outcome == "PASS" else OpenTask(key, "its check reads FAIL")
     if task is not None or known.service < 0:

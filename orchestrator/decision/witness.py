@@ -52,7 +52,8 @@ class Witness:
         elif isinstance(entry, c.PassGate):
             self._gate(entry, at_us)
         elif isinstance(entry, c.EnterService):
-            self._require(books.host[entry.host].out, 1, entry.host, "it enters service without a release that stands")
+            stands = books.host[entry.host].out and not books.host[entry.host].infected
+            self._require(stands, 1, entry.host, "it enters service without a release that stands")
         books.write(entry, at_us)
         if isinstance(entry, e.Ordered):
             sign(books, entry, at_us)
@@ -281,7 +282,8 @@ class Witness:
             self._subject(command, subject, wave.soak[0] if wave.soak else 0, at_us)
         for site, posts in gate.posts.items():
             good = sum(books.host[one].in_service for one in self._stand_ins(posts))
-            self._require(good >= gate.need[site], 3, name, f"its gate passes with {good} posts at {site}")
+            need = min(gate.need[site], self._two_thirds(name, posts))
+            self._require(good >= need, 3, name, f"its gate passes with {good} posts at {site}")
         for service in books.plan_waves[name].services:
             for task in books.services[service].tasks:
                 done = task.step != "gate" or confirmed(books, f"{service}/{task.id}", task.expires_s, at_us)
@@ -292,6 +294,13 @@ class Witness:
         lost = [books.hosts[post] for post in posts if books.host[post].gone]
         kinds = {(one.klass, one.site, one.function) for one in lost}
         return {*posts, *(one.id for one in books.hosts.values() if (one.klass, one.site, one.function) in kinds)}
+
+    def _two_thirds(self, wave: str, posts: tuple[str, ...]) -> int:
+        """Of the posts that still count: those gone for good leave the count, unless none is left at all."""
+        staying = [post for post in posts if self._waves(post)[0] == wave and len(self._waves(post)) == 1]
+        moved = len(staying) < len(posts)
+        alive = sum(not self.books.host[post].gone for post in staying)
+        return -(-2 * alive // 3) or (0 if moved else 1)
 
     def _subject(self, command: c.PassGate, subject: str, soak_seq: int, at_us: int) -> None:
         books, passes = self.books, self.books.plan_waves[command.wave].gate.passes

@@ -247,7 +247,8 @@ def _judged(books: Books, event: e.Judged, at_us: int) -> None:
     for name, inspection in event.inspections.items():
         host = books.host[name]
         if event.verdict == "INFECTED":
-            host.infected, host.answered_for = True, False
+            host.answered_for = host.answered_for and host.infected
+            host.infected = True
         if event.verdict != "CLEAN":
             host.tainted, host.clean = event.verdict, {}
         elif inspection == host.inspection:

@@ -87,3 +87,11 @@ def test_an_excluded_host_comes_back_by_two_persons_never_by_a_retry(tell: Tell)
     story.order("host.exclude", "lis-1", "operator-1", "it-director", even_if_last=True).whatever()
     story.refuses("hosts.retry", lambda: story.order("host.retry", "lis-1", "operator-1"))
     assert story.stage("lis-1") is Stage.EXCLUDED
+
+
+def test_a_released_host_found_infected_does_not_enter_service(tell: Tell) -> None:
+    """Seed 303: its check went on passing, so it counted for its service while a recall was asked for."""
+    story = tell().begun().released("lis-1")
+    story.verdicts("lis-1", "analyst-3", verdict="INFECTED").expect("ask lis-1 network")
+    story.read("host:lis-1", times=5).nothing()
+    assert story.stage("lis-1") is Stage.RELEASED
