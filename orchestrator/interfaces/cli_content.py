@@ -11,7 +11,7 @@ from pathlib import Path
 
 from orchestrator.errors import UsageError
 from orchestrator.interfaces.content import planned
-from orchestrator.interfaces.output import Subparsers, show
+from orchestrator.interfaces.output import Commands, show
 from orchestrator.interfaces.places import estate_of
 from orchestrator.plans.lay_down import lay_down
 from orchestrator.plans.plan_text import as_json, as_text, why_host
@@ -19,7 +19,7 @@ from orchestrator.plans.plan_text import as_json, as_text, why_host
 OK, FINDINGS = 0, 1
 
 
-def add(commands: Subparsers[argparse.ArgumentParser]) -> None:
+def add(commands: Commands) -> None:
     """Declares init, review and plan."""
     parser = commands.add_parser("init", description="Lay down an estate to start from in an empty folder.")
     parser.add_argument("directory", metavar="DIR", type=Path)

@@ -9,7 +9,7 @@ import argparse
 from pathlib import Path
 
 from orchestrator.interfaces.auditing import audit
-from orchestrator.interfaces.output import Subparsers, show
+from orchestrator.interfaces.output import Commands, show
 from orchestrator.interfaces.places import state_of
 from orchestrator.journal.backup import JOURNAL, backup
 from orchestrator.journal.export import export, verify_export
@@ -18,7 +18,7 @@ from orchestrator.journal.sqlite import Journal
 OK, FINDINGS = 0, 1
 
 
-def add(commands: Subparsers[argparse.ArgumentParser]) -> None:
+def add(commands: Commands) -> None:
     """Declares audit, verify and backup."""
     parser = commands.add_parser("audit", description="Hashes, root, replay, invariants, one end per action.")
     parser.add_argument("--export", type=Path, metavar="FILE", help="also write every record as a line of text")

@@ -12,7 +12,7 @@ import types
 from collections.abc import Callable
 
 from orchestrator.errors import UsageError
-from orchestrator.interfaces.output import Subparsers, progress, show
+from orchestrator.interfaces.output import Commands, progress, show
 from orchestrator.interfaces.places import estate_of, state_of
 
 OK, FINDINGS = 0, 1
@@ -20,7 +20,7 @@ PORT = 8321
 LOOK_S = 0.5
 
 
-def add(commands: Subparsers[argparse.ArgumentParser]) -> None:
+def add(commands: Commands) -> None:
     """Declares run, drill and checks."""
     parser = commands.add_parser("run", description="The live process: loop, API on a socket and loopback, metrics.")
     parser.add_argument("--port", type=int, default=PORT, help="loopback port of API and metrics; 0: any free one")

@@ -10,11 +10,11 @@ import argparse
 from orchestrator.clock import SystemClock
 from orchestrator.interfaces import texts
 from orchestrator.interfaces.client import Client
-from orchestrator.interfaces.output import Subparsers, show
+from orchestrator.interfaces.output import Commands, show
 from orchestrator.interfaces.places import state_of
 
 
-def add(commands: Subparsers[argparse.ArgumentParser]) -> None:
+def add(commands: Commands) -> None:
     """Declares them."""
     commands.add_parser("status", description="Waves, functions, pools, what waits and why.").set_defaults(call=_status)
     parser = commands.add_parser("why", description="Why a host is not further, and who can lift it.")

@@ -12,14 +12,14 @@ from typing import Any
 from orchestrator.clock import SystemClock
 from orchestrator.errors import Refused, UsageError
 from orchestrator.interfaces.client import Client
-from orchestrator.interfaces.output import Subparsers, show
+from orchestrator.interfaces.output import Commands, show
 from orchestrator.interfaces.places import state_of
 from orchestrator.interfaces.signing import add_signer, signer
 from orchestrator.trust.signature import sign
 from orchestrator.trust.statement import VERDICT_NAMESPACE, VERDICTS, Head, Statement, Subject
 
 
-def add(commands: Subparsers[argparse.ArgumentParser]) -> None:
+def add(commands: Commands) -> None:
     """Declares verdict sign and verdict file."""
     parts = commands.add_parser("verdict", description="What an analyst says of hosts.").add_subparsers(required=True)
     parser = parts.add_parser("sign", description="Sign a verdict on the latest inspections and file it.")

@@ -25,7 +25,7 @@ def planned(estate: Path) -> tuple[Content, Plan]:
     Raises ContentError with the first of the errors that block the whole estate.
     """
     content, findings, where = load(estate)
-    if content is not None:
+    if content is not None and not blocks_everything(findings):  # else what cannot be read would be told as missing
         report = Report(content, where)
         review_references(report)
         review_services(report)

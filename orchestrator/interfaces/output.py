@@ -11,10 +11,11 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from typing import TypeAlias
 
 from orchestrator.errors import RelanceError
 
-Subparsers = argparse._SubParsersAction  # the type of what `add_subparsers` returns has no public name
+Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # what `add_subparsers` returns
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
