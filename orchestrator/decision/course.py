@@ -44,8 +44,7 @@ def give_up(state: State, command: GiveUp, at_us: int) -> None:
     """The host failed for good, until a person retries it; another takes over what it was chosen for."""
     host = state.estate.host_number[command.host]
     state.move(host, Turn.GIVEN_UP)
-    if state.wave_of[host] >= 0:
-        state.waves[state.wave_of[host]].failures += 1
+    state.waves[state.wave_of[host]].failures += 1
     _hand_over(state, host)
     state.touch(command.host, "give_up")
 
@@ -88,10 +87,9 @@ def _inherit(state: State, heir: int, host: int) -> None:
 
 def _join(state: State, heir: int, wave: int, number: int) -> None:
     """The heir leaves its own wave, gate included, and stands in the place it takes over."""
-    for posts in state.posts[state.wave_of[heir]]:
-        if heir in posts:
-            posts.remove(heir)
-    state.dirty_gates[state.wave_of[heir]] = None
+    before = state.wave_of[heir]
+    state.posts[before] = [[post for post in posts if post != heir] for posts in state.posts[before]]
+    state.dirty_gates[before] = None
     state.posts[wave][number].append(heir)
     state.joined[wave].append(heir)
     state.wave_of[heir] = wave

@@ -116,7 +116,7 @@ def worth_recording(state: State, event: Event, at_us: int) -> bool:
             return True
         kind, _, name = event.subject.partition(":")
         if kind == "host":
-            return _host_reading_counts(state, state.estate.host_number[name], at_us)
+            return event.outcome == "PASS" and _pass_counts(state, state.estate.host_number[name], at_us)
         waves = state.estate.gates_of_subject.get(event.subject, ())
         return any(state.waves[wave].launchers and not state.waves[wave].passed_us for wave in waves)
     if isinstance(event, Swept):
@@ -124,8 +124,8 @@ def worth_recording(state: State, event: Event, at_us: int) -> bool:
     return True
 
 
-def _host_reading_counts(state: State, host: int, at_us: int) -> bool:
-    """Until a host is in service every reading counts; afterwards one PASS per half of the time it counts for."""
+def _pass_counts(state: State, host: int, at_us: int) -> bool:
+    """Until a host is in service every PASS counts; afterwards one PASS per half of the time it counts for."""
     if state.stage[host] is Stage.IN_SERVICE:
         return at_us - state.ever_passed_us[host] > state.estate.group(host).klass.counts_for_s * SECOND // 2
     return state.stage[host] is Stage.RELEASED

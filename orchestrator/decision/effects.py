@@ -89,9 +89,8 @@ def _ancestors(state: State, wave: int) -> frozenset[int]:
     todo = list(state.after[wave])
     while todo:
         one = todo.pop()
-        if one not in found:
-            found.add(one)
-            todo.extend(state.after[one])
+        found.add(one)
+        todo.extend(state.after[one] - found)
     return frozenset(found)
 
 
@@ -232,9 +231,7 @@ def confirm_task(state: State, key: str, at_us: int) -> None:
     elif owner in state.estate.site_number and name == "isolate":
         life.site_is_isolated(state, state.estate.site_number[owner], at_us)
     else:
-        wave = state.estate.wave_of_service[state.estate.service_number[owner]]
-        if wave >= 0:
-            state.dirty_gates[wave] = None
+        state.dirty_gates[state.estate.wave_of_service[state.estate.service_number[owner]]] = None
         state.task_agenda.update(dict.fromkeys(state.estate.tasks_after.get(key, ())))
 
 

@@ -155,9 +155,8 @@ class Estate:
         todo = list(self.waves[wave].after)
         while todo:
             one = todo.pop()
-            if one not in found:
-                found.add(one)
-                todo.extend(self.waves[one].after)
+            found.add(one)
+            todo.extend(set(self.waves[one].after) - found)
         return frozenset(found)
 
     def _compile_confirmations(self) -> None:
