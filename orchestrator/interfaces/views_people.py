@@ -5,7 +5,7 @@ Never shows one analyst what another said about a host that is still being judge
 
 from __future__ import annotations
 
-from orchestrator.decision import explain, orders, quorum
+from orchestrator.decision import explain, orders, quorum, seats
 from orchestrator.decision.state import OrderState, State, TaskState
 from orchestrator.errors import UsageError
 from orchestrator.interfaces.documents import Kind, Order, Queue, Seat, Task, Why
@@ -60,7 +60,7 @@ def _turn(state: State, host: int) -> int:
 
 def _seat(state: State, host: int, now_us: int) -> Seat:
     estate, wave = state.estate, state.wave_of[host]
-    claims = quorum.claims_open(state, host, now_us)
+    claims = seats.claims_open(state, host, now_us)
     return {
         "host": estate.hosts[host],
         "site": estate.sites[estate.site_of[host]],
@@ -70,7 +70,7 @@ def _seat(state: State, host: int, now_us: int) -> Seat:
         "evidence": state.evidence[host],
         "marker": state.marker[host],
         "owed": host in state.obligations,
-        "seats_open": quorum.seats_open(state, host, now_us),
+        "seats_open": seats.seats_open(state, host, now_us),
         "claims": [{"person": person, "until_us": until} for person, until in claims.items()],
     }
 
