@@ -156,9 +156,20 @@ class Drill:
         why = self.people.get(f"/why/{host}")
         if why["stage"] in ("released", "in_service"):
             if lane in ("check", "network"):
-                self._try("host.recall", host, (OPERATORS[0],))
+                self._recall(host)
         elif not why["under_way"]:
             self._retry(host)
+
+    def _recall(self, host: str) -> None:
+        """Takes a host back; what that stops is shown first and then named in the order."""
+        persons = (OPERATORS[0], ANALYSTS[0], OPERATORS[1])
+        try:
+            self.people.order("host.recall", host, persons, {})
+        except Refusal as refusal:
+            if "stops" not in refusal.facts:
+                self._say(f"host.recall {host}: {refusal.sentence}")
+                return
+            self._try("host.recall", host, persons, {"stops": refusal.facts["stops"]})
 
     def _retry(self, host: str) -> None:
         """First the same again, then always another machine."""

@@ -19,7 +19,6 @@ from orchestrator.trust import keys, signature
 from orchestrator.trust.statement import ORDER_NAMESPACE, VERDICT_NAMESPACE, Head, Order, Statement, Subject
 
 HOUR_US = 3_600_000_000
-STORED = 4  # exit code of an order that was stored and waits for another person
 
 
 class NotAnswering(RelanceError):
@@ -59,14 +58,15 @@ class People:
         self._head = self.get("/head")
 
     def order(self, kind: str, subject: str, persons: tuple[str, ...], args: dict[str, Json]) -> None:
-        """One order, signed by each of `persons` in turn. Raises Refusal for the first that is refused."""
+        """One order, signed by `persons` in turn until it takes effect. Raises Refusal for the first refusal."""
         head = Head(self._head["size"], self._head["root"])
         expires_us = self._clock.now_us() + HOUR_US
         order = Order(self._head["incident"], os.urandom(16).hex(), kind, subject, args, expires_us, head)
         text = order.to_bytes()
         for person in persons:
             signed = signature.sign(self._keys[person], ORDER_NAMESPACE, text)
-            self._post("/orders", {"order": text.decode(), "person": person, "signature": signed})
+            if self._post("/orders", {"order": text.decode(), "person": person, "signature": signed}):
+                return
 
     def verdict(self, verdict: Literal["CLEAN", "SUSPECT", "INFECTED"], person: str, seat: Mapping[str, Any]) -> None:
         """One analyst's verdict on one host of the queue."""
@@ -87,16 +87,20 @@ class People:
         signed = signature.sign(self._keys[person], VERDICT_NAMESPACE, text)
         self._post("/verdicts", {"verdict": text.decode(), "person": person, "signature": signed})
 
-    def _post(self, path: str, body: dict[str, str]) -> None:
+    def _post(self, path: str, body: dict[str, str]) -> bool:
+        """Whether it took effect; false while it waits for another person. Raises Refusal or NotAnswering."""
         try:
             response = self._connection().post(path, json=body)
             answer = response.json()
         except (httpx.HTTPError, ValueError) as error:
             self._client = None
             raise NotAnswering(f"Nobody answers at the socket of {self._state_dir}: {error}.") from error
-        error_ = answer.get("error") if response.status_code != 200 else None
-        if error_ is not None and error_["code"] != "needs_another":
-            raise Refusal(error_["sentence"], rule=error_["rule"])
+        if response.status_code == 200:
+            return True
+        told = answer["error"]
+        if told["code"] == "needs_another":
+            return False
+        raise Refusal(told["sentence"], rule=told["rule"], **told["facts"])
 
     def _connection(self) -> httpx.Client:
         if self._client is None:
