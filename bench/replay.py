@@ -1,8 +1,8 @@
 """Measures what a restart of the engine costs: the replay of 200,000 records into a fresh state.
 
 The records are those of one long incident: a faultless restart of the whole estate, then host after host recalled
-(where that stops no care), inspected, judged and let out again until there are enough. The rival only parses the same bytes as JSON. Prints one
-JSON line and asserts nothing; `--profile` shows where time goes.
+(where that stops no care), inspected, judged and let out again until there are enough. The rival only parses the same
+bytes as JSON. Prints one JSON line and asserts nothing; `--profile` shows where time goes.
 """
 
 from __future__ import annotations
