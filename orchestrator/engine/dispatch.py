@@ -5,9 +5,11 @@ Never issues anything itself, and never starts an invocation before the record t
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from orchestrator import canonical
 from orchestrator.decision.commands import Cancel, Issue
 from orchestrator.decision.events import Cancelled, Dispatched, Event, Finished, Lost
 from orchestrator.decision.state import State
@@ -50,12 +52,13 @@ class Dispatcher:
         self._ansible = ansible
         self._inspector = inspector
         self._gathering: dict[str, _Gathering] = {}
-        self._due: list[tuple[str, list[Request]]] = []
+        self._due: deque[tuple[str, list[Request]]] = deque()
         self._written: list[tuple[Path, list[Request]]] = []
         self._running: dict[str, set[str]] = {}
         self._cancelled: list[Event] = []
         self._limits: dict[str, int] = {}
         self._told: set[str] = set()
+        self._skipped: set[str] = set()
 
     def issue(self, command: Issue, state: State, now_us: int) -> None:
         """Takes an issued action."""
@@ -69,16 +72,24 @@ class Dispatcher:
 
     def cancel(self, command: Cancel) -> None:
         """An action still gathering is taken back at once; a dispatched one is skipped if it has not begun."""
-        for playbook, gathering in list(self._gathering.items()):
-            for request in gathering.requests:
-                if request.action == command.action:
-                    gathering.requests.remove(request)
-                    self._cancelled.append(Cancelled(command.action))
-                    if not gathering.requests:
-                        del self._gathering[playbook]
-                    return
-        self._ansible.cancel(command.action)
-        self._inspector.cancel(command.action)
+        if self._taken_back(command.action):
+            self._limits.pop(command.action, None)
+            self._cancelled.append(Cancelled(command.action))
+        elif any(request.action == command.action for _, requests in self._due for request in requests):
+            self._skipped.add(command.action)  # its run folder is not there yet
+        else:
+            self.cancel_dispatched(command.action)
+
+    def _taken_back(self, action: str) -> bool:
+        for playbook, gathering in self._gathering.items():
+            left = [request for request in gathering.requests if request.action != action]
+            if len(left) == len(gathering.requests):
+                continue
+            gathering.requests = left
+            if not left:
+                del self._gathering[playbook]
+            return True
+        return False
 
     def poll(self, now_us: int) -> list[Event]:
         """Results, taken-back actions, and the batches that are due, as events."""
@@ -119,7 +130,7 @@ class Dispatcher:
 
     def dispatched(self, seq: int) -> None:
         """Inside the transaction of a `Dispatched` record: its run folder is made durable first."""
-        playbook, requests = self._due.pop(0)
+        playbook, requests = self._due.popleft()
         run_dir = self._places.runs / str(seq)
         limit_s = max(self._limits.get(request.action, 3600) for request in requests)
         asked = Invocation(
@@ -133,6 +144,9 @@ class Dispatcher:
         """Starts what was dispatched."""
         for run_dir, requests in self._written:
             self._ansible.submit(run_dir, requests)
+            for action in self._skipped.intersection(request.action for request in requests):
+                self._ansible.cancel(action)
+                self._skipped.discard(action)
         self._written.clear()
 
     def adopt(self, run_dir: Path, told: frozenset[str]) -> None:
@@ -144,8 +158,9 @@ class Dispatcher:
         self._ansible.adopt(run_dir)
 
     def cancel_dispatched(self, action: str) -> None:
-        """Repeats a cancellation that may not have reached the run before the process ended."""
+        """Has a dispatched action skipped if it has not begun; asking again changes nothing."""
         self._ansible.cancel(action)
+        self._inspector.cancel(action)
 
     def live(self) -> int:
         """How many invocations have not ended."""
@@ -162,6 +177,10 @@ def event_of(outcome: Outcome) -> Event:
         return Lost(outcome.action)
     if outcome.outcome == "cancelled":
         return Cancelled(outcome.action)
+    try:
+        canonical.encode(outcome.facts)
+    except canonical.NotCanonical as error:
+        return Finished(outcome.action, "failed", f"What it told cannot be recorded: {error.sentence}")
     return Finished(outcome.action, outcome.outcome, outcome.sentence[:500], outcome.facts)
 
 

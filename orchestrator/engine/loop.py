@@ -9,8 +9,9 @@ from __future__ import annotations
 import logging
 import queue
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -22,8 +23,10 @@ from orchestrator.decision.events import Event, Jumped, Woke
 from orchestrator.decision.invariants import InvariantBroken
 from orchestrator.decision.state import State
 from orchestrator.errors import RelanceError, Unusable
+from orchestrator.journal import record
 from orchestrator.journal.blobs import Blobs
-from orchestrator.journal.record import Head
+from orchestrator.journal.disk import refused_by_disk
+from orchestrator.journal.record import Head, Record
 from orchestrator.journal.sqlite import Journal
 
 T = TypeVar("T")
@@ -72,6 +75,7 @@ class Engine:
         self._stopping = threading.Event()
         self._ready = threading.Event()
         self._offset_us = 0
+        self._time_us = self._elapsed_us = 0
         self._journal: Journal
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
 
@@ -101,16 +105,19 @@ class Engine:
         return not self._thread.is_alive()
 
     def submit(self, event: Event) -> list[Entry]:
-        """Admits an event; the records that followed, on disk. Raises what the core raised."""
+        """Admits an event; the records that followed, on disk. Raises what the core raised, or NotCanonical."""
+        record.encode(Record(0, 0, *codec.encode(event)))  # once the core took it, it must fit into a record
         reply: Future[list[Entry]] = Future()
         self._call(lambda: self._events.append((event, reply)))
         return self._answer(reply)
 
     def read(self, fn: Callable[[State, int], T]) -> T:
-        """Runs `fn(state, now_us)` between turns and gives back what it gave; it must be quick and keep nothing."""
-        reply: Future[T] = Future()
-        self._call(lambda: _fulfil(reply, lambda: fn(self._state, self._now_us())))
-        return self._answer(reply)
+        """Runs `fn(state, now_us)` between turns and gives back what it gave; it must be quick and keep nothing.
+
+        It runs in the caller's thread while the engine waits: what goes wrong in it is the caller's alone.
+        """
+        with self._between_turns():
+            return fn(self._state, self._now_us())
 
     def head(self) -> Head:
         """The journal's committed head."""
@@ -123,6 +130,22 @@ class Engine:
         reply: Future[bool] = Future()
         self._call(lambda: _fulfil(reply, lambda: self._journal.holds(Head(size, root))))
         return self._answer(reply)
+
+    @contextmanager
+    def _between_turns(self) -> Iterator[None]:
+        lent: Future[None] = Future()
+        given_back = threading.Event()
+
+        def lend() -> None:
+            lent.set_result(None)
+            given_back.wait()
+
+        try:
+            self._call(lend)
+            self._answer(lent)
+            yield
+        finally:
+            given_back.set()
 
     def _call(self, fn: Callable[[], None]) -> None:
         if not self._thread.is_alive():
@@ -138,25 +161,37 @@ class Engine:
                     raise (self.failure or Unusable("The engine has stopped.")) from None
 
     def _run(self) -> None:
+        # What is neither foreseen nor the disk's leaves its traceback on standard error, and this sentence.
+        failure: RelanceError | None = Unusable(
+            "The engine ended by a fault of its own, printed above. Nothing committed was lost: start it again."
+        )
         try:
-            self._journal, first = self._prepare()
-            self._events = [(event, None) for event in first]
-            self._offset_us = self._clock.now_us() - self._clock.elapsed_us()
-            self._ready.set()
+            self._begin()
             while not self._stopping.is_set():
                 self._turn()
+            failure = None
         except RelanceError as error:
-            self.failure = error
+            failure = error
+        except OSError as error:
+            failure = refused_by_disk(error, Path(error.filename or self.state_dir))
         finally:
+            self.failure = failure
             self._ready.set()
             if hasattr(self, "_journal"):
                 self._journal.close()
+
+    def _begin(self) -> None:
+        self._journal, first = self._prepare()
+        self._events = [(event, None) for event in first]
+        self._time_us, self._elapsed_us = self._state.at_us, self._clock.elapsed_us()
+        self._offset_us = self._clock.now_us() - self._elapsed_us
+        self._ready.set()
 
     def _turn(self) -> None:
         """One round: calls and events in, one transaction, commands out."""
         self._take_calls()
         now_us = self._now_us()
-        events = [*self._jump(now_us), *((event, None) for event in self._hands.poll(self._state, now_us))]
+        events = [*self._jump(), *((event, None) for event in self._hands.poll(self._state, now_us))]
         events += self._events
         self._events = []
         timers = self._state.timers
@@ -166,13 +201,13 @@ class Engine:
             self._commit(events[start : start + BATCH_MAX], now_us)
 
     def _take_calls(self) -> None:
-        """Runs what other threads asked; waits a tick when nothing is there."""
+        """Runs what other threads have asked by now; waits a tick when nothing is there."""
         try:
             self._calls.get(timeout=TICK_S)()
-            while True:
-                self._calls.get_nowait()()
         except queue.Empty:
             return
+        for _ in range(self._calls.qsize()):  # not what comes meanwhile: many who ask must not stop the work
+            self._calls.get_nowait()()
 
     def _commit(self, events: Sequence[tuple[Event, Future[list[Entry]] | None]], now_us: int) -> None:
         replies: list[tuple[Future[list[Entry]], list[Entry]]] = []
@@ -216,9 +251,16 @@ class Engine:
                 self._hands.cancel(entry)
 
     def _now_us(self) -> int:
-        return max(self._clock.now_us(), self._state.at_us)
+        """The wall clock; where that was set back, what it showed before and the time elapsed since.
 
-    def _jump(self, now_us: int) -> list[tuple[Event, Future[list[Entry]] | None]]:
+        Time never goes back and never stands still, so that waits, soaks and sweeps go on.
+        """
+        elapsed_us = self._clock.elapsed_us()
+        self._time_us = max(self._clock.now_us(), self._time_us + elapsed_us - self._elapsed_us, self._state.at_us)
+        self._elapsed_us = elapsed_us
+        return self._time_us
+
+    def _jump(self) -> list[tuple[Event, Future[list[Entry]] | None]]:
         """A wall clock that moved against elapsed time by more than five minutes is an event of its own."""
         offset_us = self._clock.now_us() - self._clock.elapsed_us()
         delta_us = offset_us - self._offset_us

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from orchestrator.engine.watch import Watch
 from orchestrator.errors import Refused, Unusable
 from orchestrator.inventory.sources import FOLDERS
 from orchestrator.journal.blobs import Blobs
+from orchestrator.journal.disk import sync_folder
 from orchestrator.journal.sqlite import Journal
 from orchestrator.plans.model import Content
 from orchestrator.plans.waves import derive
@@ -73,23 +75,21 @@ def open_engine(content: Content, estate_dir: Path, state_dir: Path, *, clock: C
 
     def prepare() -> tuple[Journal, list[Event]]:
         journal = _open_journal(state_dir / "journal.sqlite")
-        try:
+        with ExitStack() as undo:
+            undo.callback(journal.close)
             if journal.head.size == 0:
                 keep_content(estate_dir, state_dir, content.digest)
                 events: list[Event] = [Opened(FORMAT, __version__, _new_incident(), content.digest)]
             else:
                 refuse_other_content(journal, content.digest)
                 events = recover(journal, state, dispatcher, places.runs)
-        except BaseException:
-            journal.close()
-            raise
+            undo.pop_all()
         return journal, [*events, Started(__version__)]
 
-    try:
+    with ExitStack() as undo:
+        undo.callback(hands.close)
         engine.start(prepare)
-    except BaseException:
-        hands.close()
-        raise
+        undo.pop_all()
     return Live(engine, hands)
 
 
@@ -128,11 +128,29 @@ def refuse_other_content(journal: Journal, digest: str) -> None:
 
 
 def keep_content(estate_dir: Path, state_dir: Path, digest: str) -> None:
-    """Keeps a copy of the content beside the journal, by its digest."""
+    """Keeps a copy of the content beside the journal, by its digest; on disk before the record that names it."""
     target = state_dir / "content" / digest
     if target.exists():
         return
     part = target.with_suffix(".part")
+    if part.exists():  # an earlier start died here
+        shutil.rmtree(part)
     for folder in FOLDERS:
-        shutil.copytree(estate_dir / folder, part / folder, dirs_exist_ok=True)
+        for source in (estate_dir / folder, *sorted((estate_dir / folder).rglob("*"))):
+            _copy(source, part / source.relative_to(estate_dir))
+    for path in (part, *part.rglob("*")):
+        if path.is_dir():
+            sync_folder(path)
     part.rename(target)
+    sync_folder(target.parent)
+
+
+def _copy(source: Path, target: Path) -> None:
+    """One file or folder with what it says and none of its modes."""
+    if source.is_dir():
+        target.mkdir(parents=True)
+    elif source.is_file():
+        with target.open("xb") as file:
+            file.write(source.read_bytes())
+            file.flush()
+            os.fsync(file.fileno())

@@ -5,6 +5,7 @@ Never guesses: what a run folder, a mark or a gate cannot tell becomes `lost`, a
 
 from __future__ import annotations
 
+import logging
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -15,9 +16,12 @@ from orchestrator.decision.commands import Issue
 from orchestrator.decision.events import Cancelled, Event, Lost
 from orchestrator.decision.state import State
 from orchestrator.engine.dispatch import Dispatcher
+from orchestrator.errors import Unusable
 from orchestrator.journal.record import Record
 from orchestrator.journal.replay import replay
 from orchestrator.journal.sqlite import Journal
+
+LOG = logging.getLogger("relance.engine")
 
 
 def applied_to(state: State) -> Callable[[Record], None]:
@@ -38,29 +42,37 @@ def recover(journal: Journal, state: State, dispatcher: Dispatcher, runs: Path) 
     told = frozenset(name for name, how in state.ended.items() if how != "lost")
     known = {action.dispatched for action in state.open.values() if action.dispatched}
     _delete_unrecorded(runs, journal.head.size)
-    events: list[Event] = []
-    missing = set()
-    for seq in sorted(known):
-        run_dir = runs / str(seq)
-        if (run_dir / "request.json").exists():
-            dispatcher.adopt(run_dir, told=told)
-        else:
-            missing.add(seq)
-    for name, action in list(state.open.items()):
-        if action.step == "inspect":
-            # It only reads, and its thread died with the process: it never took effect.
-            events.append(Cancelled(name))
-        elif not action.dispatched:
-            target = name.partition("/")[0]
-            dispatcher.issue(Issue(name, target, action.step, action.strategy, action.supersedes), state, state.at_us)
-        elif action.dispatched in missing:
-            events.append(Lost(name))
-        elif action.cancel_asked:
-            dispatcher.cancel_dispatched(name)
-    return events
+    missing = {seq for seq in sorted(known) if not _adopted(dispatcher, runs / str(seq), told)}
+    return [event for name in list(state.open) for event in _settled(state, dispatcher, name, missing)]
+
+
+def _adopted(dispatcher: Dispatcher, run_dir: Path, told: frozenset[str]) -> bool:
+    """Whether the run goes on from its folder; one without a readable request cannot tell anything."""
+    try:
+        dispatcher.adopt(run_dir, told=told)
+    except Unusable as error:
+        LOG.warning("%s Its actions count as lost.", error.sentence)
+        return False
+    return True
+
+
+def _settled(state: State, dispatcher: Dispatcher, name: str, missing: set[int]) -> list[Event]:
+    """The event that ends an open action now, if one does; else it is under way again."""
+    action = state.open[name]
+    if action.step == "inspect" or (action.cancel_asked and not action.dispatched):
+        # An inspection only reads, and its thread died with the process; the other was never handed out.
+        return [Cancelled(name)]
+    if action.dispatched in missing:
+        return [Lost(name)]
+    if not action.dispatched:
+        target = name.partition("/")[0]
+        dispatcher.issue(Issue(name, target, action.step, action.strategy, action.supersedes), state, state.at_us)
+    elif action.cancel_asked:
+        dispatcher.cancel_dispatched(name)
+    return []
 
 
 def _delete_unrecorded(runs: Path, size: int) -> None:
     for folder in runs.iterdir():
-        if folder.name.isdigit() and int(folder.name) > size:
+        if folder.name.isdecimal() and int(folder.name) > size:
             shutil.rmtree(folder)

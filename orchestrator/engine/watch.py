@@ -5,6 +5,7 @@ Never judges: one outcome per subject goes to the core, made of its members' ans
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from orchestrator.decision.state import State
 from orchestrator.probes.base import Answer, Question
 from orchestrator.workers.probing import Prober, Swept, sweep
 
+LOG = logging.getLogger("relance.engine")
 SECOND = 1_000_000
 GENTLE = 20  # a host in service is asked this many times less often than while it is being judged
 SWEEP_TIMEOUT_S = 1.0
@@ -24,12 +26,12 @@ SWEEP_TIMEOUT_S = 1.0
 
 @dataclass(slots=True)
 class _Round:
-    """One subject being asked: `need` answers must be PASS; `open` are those still awaited."""
+    """One subject being asked: `need` hosts must PASS all their checks; `open` are the answers still awaited."""
 
     subject: str
     need: int
-    open: set[str]
-    answers: list[Answer] = field(default_factory=list)
+    open: dict[str, int]
+    answers: dict[int, list[Answer]] = field(default_factory=dict)
 
 
 class Watch:
@@ -40,7 +42,7 @@ class Watch:
         self._rounds: dict[str, _Round] = {}
         self._round_of: dict[str, str] = {}
         self._next_us: dict[str, int] = {}
-        self._sweeps: dict[int, Future[Swept]] = {}
+        self._sweeps: dict[int, tuple[int, Future[Swept]]] = {}
         self._sweep_next_us = [0] * len(state.estate.sites)
         self._pool = ThreadPoolExecutor(2, thread_name_prefix="sweep")
         self._looked_us = 0
@@ -70,12 +72,11 @@ class Watch:
 
     def _answered(self, name: str, answer: Answer) -> Reading | None:
         round_ = self._rounds[self._round_of.pop(name)]
-        round_.open.discard(name)
-        round_.answers.append(answer)
+        round_.answers.setdefault(round_.open.pop(name), []).append(answer)
         if round_.open:
             return None
         del self._rounds[round_.subject]
-        return Reading(round_.subject, *judge(round_.answers, round_.need))
+        return Reading(round_.subject, *judge([worst(told) for told in round_.answers.values()], round_.need))
 
     def _due(self, subject: str, now_us: int, interval_us: int) -> bool:
         if subject in self._rounds or self._next_us.get(subject, 0) > now_us:
@@ -86,23 +87,21 @@ class Watch:
     def _ask_services(self, state: State, now_us: int) -> None:
         estate = state.estate
         for service, name in enumerate(estate.services):
-            subject = f"service:{name}"
-            checks = [check for check in self._checks.get(subject, ()) if check.level in ("L2", "L3")]
-            members = [host for host in estate.players[service] if state.stage[host] in OUT]
-            if not checks or estate.outside[service] or len(members) < state.quorum[service]:
-                continue
-            if self._due(subject, now_us, estate.interval_us[subject]):
-                self._ask(state, subject, members, checks)
-                self._rounds[subject].need = state.quorum[service] * len(checks)
+            checks = [check for check in self._checks.get(f"service:{name}", ()) if check.level in ("L2", "L3")]
+            if not estate.outside[service]:
+                self._ask_players(state, f"service:{name}", service, checks, now_us)
         for interface in estate.content.inventory.interfaces:
             subject = f"interface:{interface.id}"
-            checks = self._checks.get(subject, [])
             target = estate.service_number.get(interface.target, -1)
-            if not checks or target < 0 or subject not in estate.gates_of_subject:
-                continue
-            members = [host for host in estate.players[target] if state.stage[host] in OUT]
-            if members and self._due(subject, now_us, estate.interval_us[subject]):
-                self._ask(state, subject, members[:1], checks)
+            if target >= 0 and subject in estate.gates_of_subject:
+                self._ask_players(state, subject, target, self._checks.get(subject, []), now_us)
+
+    def _ask_players(self, state: State, subject: str, service: int, checks: list[Check], now_us: int) -> None:
+        """As many hosts as the service's quorum must PASS; fewer that are out are not asked."""
+        members = [host for host in state.estate.players[service] if state.stage[host] in OUT]
+        need = state.quorum[service]
+        if checks and len(members) >= need and self._due(subject, now_us, state.estate.interval_us[subject]):
+            self._ask(state, subject, members, checks, need)
 
     def _ask_hosts(self, state: State, now_us: int) -> None:
         estate = state.estate
@@ -114,19 +113,18 @@ class Watch:
             interval_us = estate.interval_us.get(klass, 60 * SECOND)
             judged = stage is Stage.RELEASED or state.failing_us[host]
             if self._due(subject, now_us, interval_us if judged else interval_us * GENTLE):
-                self._ask(state, subject, [host], self._checks.get(klass, []))
+                self._ask(state, subject, [host], self._checks.get(klass, []), 1)
 
-    def _ask(self, state: State, subject: str, hosts: list[int], checks: list[Check]) -> None:
-        names = {}
-        for host in hosts:
-            for check in checks:
-                names[f"{subject}|{state.estate.hosts[host]}|{check.id}"] = (host, check)
-        self._rounds[subject] = _Round(subject, len(names), set(names))
+    def _ask(self, state: State, subject: str, hosts: list[int], checks: list[Check], need: int) -> None:
+        names = {
+            f"{subject}|{state.estate.hosts[host]}|{check.id}": (host, check) for host in hosts for check in checks
+        }
+        if not names:
+            return
+        self._rounds[subject] = _Round(subject, need, {name: host for name, (host, _) in names.items()})
         for name, (host, check) in names.items():
             self._round_of[name] = subject
             self._prober.submit(name, check.probe, question_of(state, host, check))
-        if not names:
-            del self._rounds[subject]
 
     def _start_sweeps(self, state: State, now_us: int) -> None:
         estate = state.estate
@@ -143,33 +141,46 @@ class Watch:
             places = estate.content.inventory.hosts
             targets = {(places[host].address, estate.group(host).klass.login.port) for host in inside}
             address, _, port = place.control.partition(":")
-            self._sweeps[site] = self._pool.submit(
-                sweep, place.prober, targets, (address, int(port)), timeout_s=SWEEP_TIMEOUT_S
-            )
+            dialled = self._pool.submit(sweep, place.prober, targets, (address, int(port)), timeout_s=SWEEP_TIMEOUT_S)
+            self._sweeps[site] = (now_us, dialled)
 
     def _swept(self, state: State) -> list[Event]:
         events: list[Event] = []
         places = state.estate.content.inventory.hosts
-        for site, future in list(self._sweeps.items()):
-            if not future.done():
+        for site, (begun_us, dialled) in list(self._sweeps.items()):
+            if not dialled.done():
                 continue
             del self._sweeps[site]
-            seen = future.result()
-            # What could not be dialled from here counts as an answer: not known to be cut off.
-            heard = {address for address, _ in (*seen.answered, *seen.unasked)}
+            control, heard = _heard(dialled)
             answered = [places[host].id for host in state.estate.hosts_of_site[site] if places[host].address in heard]
-            events.append(SweptEvent(state.estate.sites[site], seen.begun_us, seen.control, answered))
+            events.append(SweptEvent(state.estate.sites[site], begun_us, control, answered))
         return events
 
 
+def _heard(dialled: Future[Swept]) -> tuple[bool, set[str]]:
+    """Whether a sweep proves silence, and which addresses were not silent."""
+    try:
+        seen = dialled.result()
+    except OSError as error:
+        LOG.warning("A sweep could not be made: %s.", error.strerror)
+        return False, set()
+    # What could not be dialled from here counts as an answer: not known to be cut off.
+    return seen.control, {address for address, _ in (*seen.answered, *seen.unasked)}
+
+
+def worst(answers: list[Answer]) -> Answer:
+    """What a host's checks say together: the first FAIL, else the first UNKNOWN, else PASS."""
+    return min(answers, key=lambda answer: ("FAIL", "UNKNOWN", "PASS").index(answer.outcome))
+
+
 def judge(answers: list[Answer], need: int) -> tuple[str, str]:
-    """PASS with `need` PASS answers; FAIL if that can no longer be reached; else UNKNOWN; with a sentence."""
+    """PASS with `need` hosts that PASS; FAIL if that can no longer be reached; else UNKNOWN; with a sentence."""
     passes = sum(answer.outcome == "PASS" for answer in answers)
     unknown = sum(answer.outcome == "UNKNOWN" for answer in answers)
     if passes >= need:
         return "PASS", ""
-    worst = next((answer.sentence for answer in answers if answer.outcome != "PASS"), "nobody answered")
-    return ("UNKNOWN" if passes + unknown >= need else "FAIL"), worst[:300]
+    why = next((answer.sentence for answer in answers if answer.outcome != "PASS"), "nobody answered")
+    return ("UNKNOWN" if passes + unknown >= need else "FAIL"), why[:300]
 
 
 def question_of(state: State, host: int, check: Check) -> Question:
