@@ -162,6 +162,10 @@ class Story:
         self.now_us += SECOND
         return self.send(Swept(site_id, self.now_us, control, list(answered)))
 
+    def send_sweep(self, site_id: str, begun_us: int, *answered: str) -> Story:
+        """The result of a sweep that began earlier arrives."""
+        return self.send(Swept(site_id, begun_us, True, list(answered)))
+
     def read(self, subject: str, outcome: str = "PASS", times: int = 1) -> Story:
         """The subject is read, `times` times, a second apart."""
         for _ in range(times):

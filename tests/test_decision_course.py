@@ -1,0 +1,114 @@
+"""What the core's own commands about a host change: its successor, its strategy, its end."""
+
+from __future__ import annotations
+
+from orchestrator.decision.stages import Stage
+from orchestrator.plans.model import Content, Strategy
+from tests.estates import server, service, workstation
+from tests.storyline import T0_US, Story, Tell, hospital, plain_class
+
+LAB = "laboratory/slice"
+
+
+def servers(count: int, *strategies: Strategy, quorum: int = 1) -> Content:
+    """One laboratory service on so many servers of one class."""
+    hosts = tuple(server(f"lis-{number}", "north", "lis") for number in range(1, count + 1))
+    classes = (plain_class("server", strategies=strategies or ("restore",)),)
+    return hospital(*hosts, services=(service("lis", "laboratory", quorum=quorum),), classes=classes)
+
+
+def chosen(story: Story) -> set[str]:
+    """The hosts that were chosen for a quorum or a slice."""
+    return {story.state.estate.hosts[host] for host in story.state.chosen}
+
+
+def spoil(story: Story, name: str) -> Story:
+    """No restore of this host is old enough."""
+    for _ in range(2):
+        story.bring(name, Stage.RESTORING).finish(
+            story.state.lanes[0][story.host(name)], restore_point_us=T0_US
+        ).whatever()
+    return story
+
+
+def test_a_quorum_member_that_fails_hands_its_urgency_to_the_next_candidate(tell: Tell) -> None:
+    story = tell(servers(3)).begun()
+    assert chosen(story) == {"lis-1"}
+    urgency = story.state.urgency[story.host("lis-1")]
+    assert story.state.urgency[story.host("lis-2")] > urgency
+    spoil(story, "lis-1")
+    assert (story.stage("lis-1"), chosen(story)) == (Stage.FAILED, {"lis-2"})
+    assert story.state.urgency[story.host("lis-2")] == urgency
+
+
+def test_a_host_nobody_chose_hands_nothing_over(tell: Tell) -> None:
+    story = spoil(tell(servers(3)).begun(), "lis-3")
+    assert (story.stage("lis-3"), chosen(story)) == (Stage.FAILED, {"lis-1"})
+
+
+def test_the_last_candidate_has_no_successor(tell: Tell) -> None:
+    story = spoil(spoil(tell(servers(2)).begun(), "lis-1"), "lis-2")
+    assert chosen(story) == set()
+
+
+def test_each_service_of_a_host_that_fails_gets_a_successor_of_its_own(tell: Tell) -> None:
+    content = hospital(
+        server("both-1", "north", "lis", "pacs"), server("lis-2", "north", "lis"), server("pacs-2", "north", "pacs"),
+        services=(service("lis", "laboratory"), service("pacs", "laboratory")),
+    )  # fmt: skip
+    story = tell(content).begun()
+    assert chosen(story) == {"both-1"}
+    story.excluded("both-1")
+    assert chosen(story) == {"lis-2", "pacs-2"}
+
+
+def test_a_slice_post_is_replaced_at_its_own_site(tell: Tell) -> None:
+    posts = tuple(
+        workstation(f"{site}-{number}", site, "laboratory") for site in ("north", "south") for number in (1, 2, 3)
+    )
+    story = tell(hospital(server("lis-1", "north", "lis"), *posts)).begun().excluded("south-1")
+    assert story.state.posts[story.wave(LAB)] == [[story.host("north-1")], [story.host("south-2")]]
+    rest = story.state.posts[story.wave("laboratory/rest-1")]
+    assert story.host("south-2") not in {post for posts in rest for post in posts}
+
+
+def test_a_class_that_ends_with_leave_off_excludes_by_itself(tell: Tell) -> None:
+    story = spoil(tell(servers(2, "restore", "leave_off")).begun(), "lis-2")
+    assert story.stage("lis-2") is Stage.EXCLUDED
+    story.order("host.take-back", "lis-2", "operator-1", "crisis-1").expect("issue lis-2/restore/3 restore")
+
+
+def test_leaving_off_the_last_host_of_a_quorum_asks_first(tell: Tell) -> None:
+    story = spoil(tell(servers(1, "restore", "leave_off")).begun(), "lis-1")
+    assert story.asks("lis-1") == {"host": "without it lis cannot reach its quorum: leave it off?"}
+    story.at(60).nothing()
+    story.order("host.retry", "lis-1", "operator-1", strategy="reimage").expect("issue lis-1/restore/3 reimage")
+
+
+def test_once_the_need_is_dropped_the_last_host_is_left_off(tell: Tell) -> None:
+    story = spoil(tell(servers(1, "restore", "leave_off")).begun(), "lis-1")
+    story.order("service.drop-need", "lis", "operator-1", "crisis-1").expect("exclude lis-1", f"start soak {LAB}")
+
+
+def test_a_class_that_replaces_first_reimages_next(tell: Tell) -> None:
+    story = tell(servers(1, "replace", "reimage")).opened().finish("north/isolate/1").whatever()
+    for person in ("technician-1", "operator-1"):
+        story.order("task.done", "lis-1/replace", person).whatever()
+    for number, wait_s in ((1, 1), (2, 2)):
+        story.finish(f"lis-1/restore/{number}", "failed").nothing().at(wait_s).whatever()
+    story.finish("lis-1/restore/3", "failed").expect("change strategy lis-1 reimage", "issue lis-1/restore/4 reimage")
+
+
+def test_an_exclusion_waits_for_an_isolation_and_never_cancels_it(tell: Tell) -> None:
+    story = tell(servers(2)).begun().finish("lis-1/restore/1").whatever()
+    story.order("host.isolate", "lis-2", "operator-1").expect("issue lis-2/isolate/1")
+    story.order("host.exclude", "lis-2", "operator-1", "crisis-1").expect("cancel lis-2/restore/1")
+    story.finish("lis-2/restore/1").nothing()
+    assert story.stage("lis-2") is Stage.RESTORED, "the restore had begun and ends, nothing else starts"
+    story.finish("lis-2/isolate/1").expect("exclude lis-2")
+
+
+def test_an_action_asked_to_stop_is_asked_once(tell: Tell) -> None:
+    story = tell(servers(2)).begun().order("host.exclude", "lis-2", "operator-1", "crisis-1")
+    story.expect("cancel lis-2/restore/1").sweep().nothing().at(5).nothing()
+    story.stop("lis-2/restore/1").expect("exclude lis-2")

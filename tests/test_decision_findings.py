@@ -1,0 +1,187 @@
+"""What verdicts, readings and sweeps change."""
+
+from __future__ import annotations
+
+from orchestrator.decision.stages import Stage
+from orchestrator.decision.state import CONNECTED, QUARANTINED, UNKNOWN
+from orchestrator.plans.model import Content
+from tests.estates import PRACTICE_TIMING, server
+from tests.storyline import Story, Tell, hospital, plain_class
+
+DEBT = "owe lis-1 it was inspected offline, before the online tools were in service"
+
+
+def offline(**timing: int) -> Content:
+    """The lone laboratory server, inspected offline, so that it owes an online inspection."""
+    changed = PRACTICE_TIMING.model_copy(update=timing)
+    return hospital(classes=(plain_class("server", cleanliness="offline"),), timing=changed)
+
+
+def owing(tell: Tell) -> Story:
+    """The host is out and was inspected online; its verdicts are missing."""
+    story = tell(offline()).begun().bring("lis-1", Stage.RECONNECTING).finish("lis-1/reconnect/1")
+    return story.expect(DEBT, "issue lis-1/inspect/2").finish("lis-1/inspect/2").nothing()
+
+
+def connection(story: Story, host: str = "lis-1") -> int:
+    """How the host stands to the production network."""
+    return story.state.connection[story.host(host)]
+
+
+# verdicts
+
+
+def test_suspect_asks_for_a_new_inspection_and_the_third_in_a_row_ends_it(tell: Tell) -> None:
+    story = tell().begun().inspected("lis-1").sweep().whatever()
+    for number in (2, 3):
+        story.verdicts("lis-1", "analyst-1", verdict="SUSPECT").expect(f"issue lis-1/inspect/{number}")
+        story.finish(f"lis-1/inspect/{number}").nothing().verdicts("lis-1", "analyst-2").nothing()
+    story.verdicts("lis-1", "analyst-1", verdict="SUSPECT").expect("give up lis-1")
+    assert story.reason() == "three inspections in a row were SUSPECT"
+    story.order("host.retry", "lis-1", "operator-1").expect("issue lis-1/restore/2 restore")
+    story.finish("lis-1/restore/2").expect("issue lis-1/inspect/4")
+
+
+def test_a_release_in_between_ends_the_row_of_suspects(tell: Tell) -> None:
+    story = tell().begun().inspected("lis-1").sweep().whatever()
+    for number in (2, 3):
+        story.verdicts("lis-1", "analyst-1", verdict="SUSPECT").whatever().finish(f"lis-1/inspect/{number}").nothing()
+    story.released("lis-1").order("host.recall", "lis-1", "operator-1", "crisis-1", stops=["lis"]).whatever()
+    story.finish("lis-1/isolate/1").expect("issue lis-1/inspect/4").finish(
+        "lis-1/inspect/4"
+    ).nothing().sweep().nothing()
+    story.verdicts("lis-1", "analyst-1", verdict="SUSPECT").expect("issue lis-1/inspect/5")
+
+
+def test_infected_by_one_person_brings_the_next_strategy_and_then_the_end(tell: Tell) -> None:
+    story = tell().begun().inspected("lis-1").sweep().whatever().verdicts("lis-1", "analyst-1").nothing()
+    story.verdicts("lis-1", "analyst-2", verdict="INFECTED")
+    story.expect("change strategy lis-1 reimage", "issue lis-1/restore/2 reimage")
+    story.finish("lis-1/restore/2").expect("issue lis-1/inspect/2").finish("lis-1/inspect/2").nothing()
+    story.verdicts("lis-1", "analyst-2", verdict="INFECTED").expect("give up lis-1")
+    story.order("host.retry", "lis-1", "operator-1").expect("issue lis-1/restore/3 reimage")
+
+
+def test_a_debt_is_settled_by_the_required_persons_where_the_host_stands(tell: Tell) -> None:
+    story = owing(tell).verdicts("lis-1", "analyst-1").nothing()
+    assert story.state.obligations
+    story.verdicts("lis-1", "analyst-2").nothing()
+    assert not story.state.obligations
+    assert (story.stage("lis-1"), connection(story)) == (Stage.RELEASED, CONNECTED)
+
+
+def test_suspect_on_a_host_that_owes_asks_for_a_recall_and_inspects_again(tell: Tell) -> None:
+    story = owing(tell).verdicts("lis-1", "analyst-1", verdict="SUSPECT").expect("issue lis-1/inspect/3")
+    assert story.asks("lis-1") == {"network": "SUSPECT while out: recall it"}
+    story.finish("lis-1/inspect/3").nothing().verdicts("lis-1", "analyst-1", "analyst-2").nothing()
+    assert not story.state.obligations
+
+
+def test_infected_on_a_host_that_owes_asks_for_a_recall(tell: Tell) -> None:
+    story = owing(tell).verdicts("lis-1", "analyst-1", verdict="INFECTED")
+    story.expect("ask lis-1 network", "issue lis-1/inspect/3").finish("lis-1/inspect/3").nothing()
+    story.verdicts("lis-1", "analyst-1", "analyst-2").nothing()
+    assert story.state.obligations, "only a recall and a new restore settle it"
+
+
+def test_a_recall_of_a_host_under_online_inspection_that_proved_infected_waits_for_its_lane(tell: Tell) -> None:
+    story = owing(tell).verdicts("lis-1", "analyst-1", verdict="INFECTED").whatever()
+    story.order("host.recall", "lis-1", "operator-1", "crisis-1", stops=["lis"]).expect("issue lis-1/isolate/1")
+    story.finish("lis-1/isolate/1").nothing()
+    assert story.stage("lis-1") is Stage.BLOCKED
+    story.finish("lis-1/inspect/3").expect("change strategy lis-1 reimage", "issue lis-1/restore/2 reimage")
+
+
+def test_a_debt_past_its_time_asks_an_operator(tell: Tell) -> None:
+    story = owing(tell).at(600).expect("ask lis-1 owed")
+    assert "overdue" in story.reason()
+    story.at(600).nothing()
+    story.verdicts("lis-1", "analyst-1", "analyst-2").nothing()
+    assert story.asks("lis-1") == {}
+
+
+# readings
+
+
+def test_a_host_enters_service_after_as_many_pass_in_a_row_as_its_plan_asks(tell: Tell) -> None:
+    story = tell().begun().released("lis-1").read("host:lis-1").nothing().read("host:lis-1", "UNKNOWN").nothing()
+    story.read("host:lis-1").nothing().read("host:lis-1", "FAIL").nothing().read("host:lis-1").nothing()
+    story.read("host:lis-1").expect("enter service lis-1")
+
+
+def test_readings_of_a_host_in_quarantine_do_not_count_for_its_release(tell: Tell) -> None:
+    story = tell().begun().read("host:lis-1", times=5).nothing().released("lis-1").read("host:lis-1").nothing()
+    story.read("host:lis-1").expect("enter service lis-1")
+
+
+def test_a_host_whose_check_fails_for_too_long_worries_a_person_until_it_passes(tell: Tell) -> None:
+    story = tell().begun().in_service("lis-1").read("host:lis-1", "FAIL").nothing()
+    story.read("host:lis-1", "UNKNOWN").nothing().read("host:lis-1", "FAIL").nothing().at(27).nothing()
+    story.at(1).expect("ask lis-1 check").at(60).nothing().read("host:lis-1").nothing()
+    assert story.asks("lis-1") == {}
+    story.read("host:lis-1", "FAIL").nothing().at(30).expect("ask lis-1 check")
+
+
+def test_the_same_answer_again_is_no_record_where_nobody_counts_it(tell: Tell) -> None:
+    story = tell().begun().in_service("lis-1").read("host:lis-1").nothing()
+    assert not story.recorded
+    story.read("host:lis-1", "FAIL").nothing().read("host:lis-1", "FAIL").nothing()
+    assert not story.recorded
+    story.passed("laboratory/slice").read("service:lis").nothing()
+    assert not story.recorded, "its gate has passed"
+
+
+# sweeps
+
+
+def test_quarantine_is_proven_by_silence_only_if_the_control_answered(tell: Tell) -> None:
+    story = tell().opened().sweep().nothing()
+    assert connection(story) == UNKNOWN, "nobody isolated it yet"
+    story.finish("north/isolate/1").whatever().sweep(control=False).nothing()
+    assert connection(story) == UNKNOWN
+    story.sweep().nothing()
+    assert connection(story) == QUARANTINED
+    story.sweep().nothing()
+    assert not story.recorded, "nothing new"
+
+
+def test_a_sweep_that_began_before_the_isolation_ended_proves_nothing(tell: Tell) -> None:
+    story = tell().opened()
+    story.finish("north/isolate/1").whatever()
+    begun_us = story.now_us
+    story.send_sweep("north", begun_us).nothing()
+    assert connection(story) == UNKNOWN
+    story.send_sweep("north", begun_us, "lis-1").nothing()
+    assert connection(story) == CONNECTED
+    assert story.state.isolated_us[story.host("lis-1")], "no isolation is called back by an answer of before"
+    story.send_sweep("north", begun_us, "lis-1").nothing()
+    assert not story.recorded
+
+
+def test_the_quarantine_falls_back_to_unknown_after_three_missed_sweeps(tell: Tell) -> None:
+    story = tell().begun().inspected("lis-1").sweep().whatever()
+    story.sweep(control=False).nothing().sweep(control=False).nothing()
+    assert connection(story) == QUARANTINED
+    story.sweep(control=False).nothing()
+    assert connection(story) == UNKNOWN
+    story.refuses("verdict.seat", lambda: story.verdicts("lis-1", "analyst-1"))
+    story.sweep(control=False).nothing()
+    assert not story.recorded
+    story.sweep().nothing().verdicts("lis-1", "analyst-1", "analyst-2").expect("issue lis-1/reconnect/1")
+
+
+def test_a_host_that_is_out_may_answer_and_one_that_is_not_is_isolated(tell: Tell) -> None:
+    content = hospital(server("lis-1", "north", "lis"), server("lis-2", "north", "lis"))
+    story = tell(content).begun().released("lis-1").bring("lis-2", Stage.RECONNECTING)
+    story.sweep(answered=("lis-1", "lis-2", "printer")).nothing()
+    assert not story.recorded
+    story.finish("lis-2/reconnect/1", "failed").nothing().sweep(answered=("lis-1", "lis-2"))
+    story.expect("issue lis-2/isolate/1")
+    assert connection(story, "lis-2") == CONNECTED
+
+
+def test_a_failed_host_that_answers_is_isolated_too(tell: Tell) -> None:
+    story = tell().begun().excluded("lis-1").sweep(answered=("lis-1",)).expect("issue lis-1/isolate/1")
+    story.sweep(answered=("lis-1",)).nothing()
+    story.finish("lis-1/isolate/1").nothing().sweep().nothing()
+    assert connection(story) == QUARANTINED

@@ -1,0 +1,51 @@
+"""Seats: one for each required person, claimed for a time, reopened only when it is worth it."""
+
+from __future__ import annotations
+
+from orchestrator.decision.seats import claims_open, seats_open
+from tests.storyline import Story, Tell
+
+LAB = "laboratory/slice"
+
+
+def waiting(tell: Tell) -> Story:
+    """The lone server waits for its verdicts; its wave is held."""
+    story = tell().begun().inspected("lis-1").order("wave.hold", LAB, "operator-1").whatever()
+    return story.sweep().whatever()
+
+
+def seats(story: Story) -> int:
+    """The open seats of the lone server now."""
+    return seats_open(story.state, 0, story.now_us)
+
+
+def test_there_is_a_seat_for_each_required_person_once_the_quarantine_is_proven(tell: Tell) -> None:
+    story = tell().opened().launched().finish("north/isolate/1").whatever().inspected("lis-1")
+    assert seats(story) == 0
+    assert seats(story.sweep().whatever()) == 2
+
+
+def test_claims_and_verdicts_fill_seats_once(tell: Tell) -> None:
+    story = waiting(tell).order("claim", "lis-1", "analyst-1").nothing()
+    assert seats(story) == 1
+    story.verdicts("lis-1", "analyst-1").nothing()
+    assert seats(story) == 1
+    story.order("claim", "lis-1", "analyst-2").nothing()
+    assert seats(story) == 0
+    assert seats(story.later(60)) == 1, "a claim ends by itself"
+
+
+def test_an_unconfirmed_jump_of_the_clock_ends_no_claim(tell: Tell) -> None:
+    story = waiting(tell).order("claim", "lis-1", "analyst-1").nothing().jump(7200).nothing()
+    assert claims_open(story.state, 0, story.now_us).keys() == {"analyst-1"}
+    story.order("clock.confirm", "clock", "operator-1").nothing()
+    assert claims_open(story.state, 0, story.now_us) == {}
+
+
+def test_the_seat_of_an_expired_verdict_reopens_only_when_all_else_is_met(tell: Tell) -> None:
+    story = waiting(tell).verdicts("lis-1", "analyst-1", "analyst-2", valid_s=60).nothing().later(60)
+    assert seats(story) == 0, "its wave is held: reading again now would be in vain"
+    story.order("wave.resume", LAB, "operator-1").nothing()
+    assert seats(story) == 2
+    story.verdicts("lis-1", "analyst-3").nothing().verdicts("lis-1", "analyst-1").expect("issue lis-1/reconnect/1")
+    assert seats(story) == 0
