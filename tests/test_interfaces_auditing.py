@@ -1,0 +1,144 @@
+"""An audit proves a journal, and finds what a journal with valid hashes can still be wrong about."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import TypeAdapter
+
+from orchestrator.decision import codec
+from orchestrator.decision.commands import Issue
+from orchestrator.decision.events import Event, Finished, Opened, Started
+from orchestrator.engine.process import keep_content, lay_out
+from orchestrator.errors import Unusable
+from orchestrator.interfaces.auditing import Audit, audit
+from orchestrator.journal.sqlite import Journal
+from orchestrator.plans.files import usable
+from tests.live_hospital import hospital
+from tests.small_estate import SMALL
+
+
+@pytest.fixture
+def state_dir(tmp_path: Path) -> Path:
+    """A state folder of the small estate with its content kept, and no journal yet."""
+    folder = tmp_path / "state"
+    lay_out(folder)
+    keep_content(SMALL, folder, usable(SMALL).digest)
+    return folder
+
+
+def written(state_dir: Path, *entries: Event | Issue) -> Path:
+    """A journal of these records after the first two."""
+    opened = Opened(1, "test", "night", usable(SMALL).digest)
+    with Journal.create(state_dir / "journal.sqlite") as journal:
+        journal.begin()
+        for at_us, entry in enumerate((opened, Started("test"), *entries), start=1):
+            journal.append(at_us, *codec.encode(entry))
+        journal.commit()
+    return state_dir
+
+
+def found(state_dir: Path) -> Audit:
+    result = audit(state_dir)
+    assert TypeAdapter(Audit).validate_python(result, strict=True) == result
+    return result
+
+
+def test_a_journal_of_a_quiet_night_is_proven(state_dir: Path) -> None:
+    result = found(written(state_dir))
+    assert (result["incident"], result["records"], result["violations"]) == ("night", 2, [])
+    assert (result["issued"], result["open"]) == (0, 0)
+    assert result["invariants"] == "all held"
+
+
+def test_an_action_that_ends_once_is_in_the_sum(state_dir: Path) -> None:
+    site = Issue("north/isolate/1", "north", "isolate")
+    result = found(written(state_dir, site, Finished("north/isolate/1", "ok")))
+    assert (result["issued"], result["finished"], result["open"]) == (1, 1, 0)
+
+
+def test_an_action_under_way_is_open_and_no_violation(state_dir: Path) -> None:
+    result = found(written(state_dir, Issue("north/isolate/1", "north", "isolate")))
+    assert (result["issued"], result["open"], result["finished"]) == (1, 1, 0)
+
+
+def test_a_host_wiped_without_evidence_is_a_violation_although_every_hash_is_right(state_dir: Path) -> None:
+    result = found(written(state_dir, Issue("lis-1/restore/1", "lis-1", "restore", "restore")))
+    assert result["invariants"] != "all held"
+    assert any("invariant 10" in one and "lis-1" in one for one in result["violations"])
+
+
+def test_an_action_that_ends_twice_cannot_be_replayed(state_dir: Path) -> None:
+    ended = Finished("north/isolate/1", "ok")
+    folder = written(state_dir, Issue("north/isolate/1", "north", "isolate"), ended, ended)
+    with pytest.raises(Unusable, match=r"Record 5 .* ends, yet it is finished"):
+        audit(folder)
+
+
+def test_an_action_issued_twice_or_for_nobody_cannot_be_replayed(tmp_path: Path, state_dir: Path) -> None:
+    issued = Issue("north/isolate/1", "north", "isolate")
+    with pytest.raises(Unusable, match="issued a second time"):
+        audit(written(state_dir, issued, issued))
+    (state_dir / "journal.sqlite").unlink()
+    for beside in state_dir.glob("journal.*"):
+        beside.unlink()
+    with pytest.raises(Unusable, match="never there"):
+        audit(written(state_dir, Issue("moon/isolate/1", "moon", "isolate")))
+
+
+def test_an_empty_journal_is_no_incident(state_dir: Path) -> None:
+    Journal.create(state_dir / "journal.sqlite").close()
+    with pytest.raises(Unusable, match="no incident"):
+        audit(state_dir)
+
+
+def test_a_journal_that_does_not_begin_with_an_opening_is_none(state_dir: Path) -> None:
+    with Journal.create(state_dir / "journal.sqlite") as journal:
+        journal.begin()
+        journal.append(1, *codec.encode(Started("test")))
+        journal.commit()
+    with pytest.raises(Unusable, match="not the opening"):
+        audit(state_dir)
+
+
+def test_without_the_content_of_the_incident_nothing_can_be_replayed(state_dir: Path) -> None:
+    written(state_dir)
+    shutil.rmtree(state_dir / "content")
+    with pytest.raises(Unusable, match="Take it from a backup"):
+        audit(state_dir)
+
+
+def test_content_changed_beside_the_journal_is_noticed(state_dir: Path) -> None:
+    written(state_dir)
+    (rows,) = (state_dir / "content").glob("*/inventory/devices.csv")
+    rows.write_text(rows.read_text() + "\n")
+    with pytest.raises(Unusable, match="was changed"):
+        audit(state_dir)
+
+
+def test_a_flipped_bit_is_found_and_named(state_dir: Path) -> None:
+    path = written(state_dir) / "journal.sqlite"
+    text: Any = bytearray(path.read_bytes())
+    at = bytes(text).index(b'"incident":"night"') + 13
+    text[at] ^= 1
+    path.write_bytes(text)
+    with pytest.raises(Unusable, match="Record 1"):
+        audit(state_dir)
+
+
+def test_a_live_hospital_is_audited_while_it_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from orchestrator.interfaces import auditing
+
+    with hospital(tmp_path / "state") as here:
+        here.open_incident()
+        here.bring_back("foundations")
+        estate = here.engine.read(lambda state, now_us: state.estate)
+        monkeypatch.setattr(auditing, "_estate", lambda state_dir, digest: estate)
+        result = found(tmp_path / "state")
+        assert result["violations"] == []
+        assert result["issued"] == result["finished"] > 20
+        assert result["state"] == here.engine.read(lambda state, now_us: state.digest())
+        assert result["root"] == here.engine.head().root.hex()

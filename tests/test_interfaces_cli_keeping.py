@@ -1,0 +1,88 @@
+"""Audit, verify and backup as commands: what they print, what they exit with, beside a live process and without."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from orchestrator.decision import codec
+from orchestrator.decision.commands import Issue
+from orchestrator.decision.events import Opened
+from orchestrator.engine.process import keep_content, lay_out
+from orchestrator.journal.sqlite import Journal
+from orchestrator.plans.files import usable
+from tests.command_line import Keyboard
+from tests.small_estate import SMALL
+
+
+@pytest.fixture
+def state_dir(tmp_path: Path) -> Path:
+    folder = tmp_path / "state"
+    lay_out(folder)
+    digest = usable(SMALL).digest
+    keep_content(SMALL, folder, digest)
+    with Journal.create(folder / "journal.sqlite") as journal:
+        journal.begin()
+        journal.append(1, *codec.encode(Opened(1, "test", "night", digest)))
+        journal.commit()
+    return folder
+
+
+@pytest.fixture
+def types(capsys: pytest.CaptureFixture[str], state_dir: Path) -> Keyboard:
+    return Keyboard(capsys, "--state", str(state_dir))
+
+
+def test_a_proven_journal_is_exit_0_in_words_and_as_a_document(types: Keyboard) -> None:
+    said = types("audit")
+    assert said.code == 0
+    assert "Every hash, the root and the replay verify." in said.out
+    assert "0 issued = 0 finished + 0 lost + 0 cancelled + 0 open" in said.out
+    assert types.json("audit").document["violations"] == []
+
+
+def test_a_broken_promise_is_exit_1_and_in_words(types: Keyboard, state_dir: Path) -> None:
+    with Journal.open(state_dir / "journal.sqlite") as journal:
+        journal.begin()
+        journal.append(2, *codec.encode(Issue("lis-1/restore/1", "lis-1", "restore", "restore")))
+        journal.commit()
+    said = types("audit")
+    assert said.code == 1
+    assert "VIOLATION: record 2, invariant 10, lis-1" in said.out
+
+
+def test_an_exported_journal_verifies_anywhere_and_a_changed_one_does_not(types: Keyboard, tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+    audited = types.json("audit", "--export", str(path)).document
+    assert types.json("verify", str(path)).document == {"size": audited["records"], "root": audited["root"]}
+    assert "complete and unchanged" in types("verify", str(path)).out
+    path.write_bytes(path.read_bytes().replace(b"night", b"light"))
+    said = types.json("verify", str(path))
+    assert said.code == 7
+    assert said.document["error"]["facts"]["line"] == 2
+    assert types("verify", str(tmp_path / "nowhere")).code == 7
+
+
+def test_a_backup_is_a_state_folder_that_can_be_audited(types: Keyboard, tmp_path: Path) -> None:
+    said = types.json("backup", str(tmp_path / "copy"))
+    assert said.code == 0
+    assert said.document["size"] == 1
+    assert types("--state", str(tmp_path / "copy"), "audit").code == 0
+    assert types("backup", str(tmp_path / "copy")).code == 7, "a backup goes into a new folder"
+
+
+def test_the_packaged_reference_keeps_no_state(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("RELANCE_ESTATE", raising=False)
+    said = Keyboard(capsys)("audit")
+    assert said.code == 2
+    assert "--state" in said.err
+
+
+def test_an_estate_keeps_its_state_beside_its_content(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    said = Keyboard(capsys)("--estate", str(tmp_path), "audit")
+    assert said.code == 7
+    assert str(tmp_path / ".relance") in said.err

@@ -1,0 +1,165 @@
+"""What tired people read: short, the pressing things in words, nothing computed twice."""
+
+from __future__ import annotations
+
+from orchestrator.interfaces import texts
+from orchestrator.interfaces.documents import Status, Task, Why
+from orchestrator.interfaces.output import clock, columns, counted
+
+
+def quiet() -> Status:
+    """A restart where nothing happens."""
+    return {
+        "incident": "night",
+        "content": "0" * 64,
+        "at_us": 0,
+        "records": 2,
+        "last_event_us": 1_000_000,
+        "frozen": {},
+        "clock_jump_us": 0,
+        "hosts": {"blocked": 3, "in_service": 0},
+        "waves": [],
+        "functions": [],
+        "pools": [],
+        "rates": {"in_service_last_hour": 0, "in_service_last_day": 0},
+        "under_way": {},
+        "asks": [],
+        "failed": [],
+        "obligations": [],
+        "orders_waiting": 0,
+        "waits": [],
+    }
+
+
+def task(name: str, site: str, **fields: str) -> Task:
+    """A task at a place."""
+    found: Task = {
+        "task": name,
+        "name": "Carry it",
+        "name_fr": "Le porter",
+        "by": "technician",
+        "site": site,
+        "room": fields.get("room", ""),
+        "bench": fields.get("bench", ""),
+        "status": "open",
+        "claimed_by": fields.get("claimed_by", ""),
+        "opened_us": 1,
+        "confirm": fields.get("confirm", "two-persons"),
+    }
+    return found
+
+
+def test_a_quiet_restart_is_a_few_lines_without_alarms() -> None:
+    text = texts.status_text(quiet())
+    assert "3 blocked" in text
+    assert "A person must decide" not in text
+    assert "FROZEN" not in text
+    assert "Pools in use" not in text
+
+
+def test_what_a_person_must_decide_is_said_in_words() -> None:
+    found = quiet()
+    found["frozen"] = {"site:north": "all-work"}
+    found["clock_jump_us"] = 7_200_000_000
+    found["asks"] = [{"host": "lis-1", "lane": "host", "why": "inspect failed 3 times"}]
+    found["failed"] = ["pc-4"]
+    found["obligations"] = [
+        {"host": "ad-1", "cause": "offline", "deadline_us": 1_000_000, "overdue": True, "holds": False},
+        {"host": "ad-2", "cause": "offline", "deadline_us": 1_000_000, "overdue": False, "holds": False},
+    ]
+    found["orders_waiting"] = 2
+    found["pools"] = [{"pool": "benches", "site": "north", "in_use": 1, "size": 2}]
+    text = texts.status_text(found)
+    for words in (
+        "FROZEN: site:north (all-work)",
+        "jumped by 7200 s",
+        "lis-1 (host): inspect failed 3 times",
+        "pc-4: failed",
+        "ad-1 owes an inspection (OVERDUE): offline",
+        "ad-2 owes an inspection (until 1970-01-01 00:00:01): offline",
+        "2 orders wait for a signature",
+        "benches@north 1/2",
+    ):
+        assert words in text
+
+
+def test_passed_waves_are_a_number_and_held_ones_say_by_what() -> None:
+    found = quiet()
+    base = {"function": None, "hosts": 9, "launched_us": 1, "soak_ends_us": 0, "passed_us": 0, "waits": []}
+    found["waves"] = [
+        {**base, "name": "one", "state": "passed", "in_service": 9, "failed": 0, "holds": []},  # type: ignore[typeddict-item]
+        {**base, "name": "two", "state": "held", "in_service": 3, "failed": 2, "holds": ["relapse:ad"]},  # type: ignore[typeddict-item]
+        *(
+            {**base, "name": f"later-{n}", "state": "not_launched", "in_service": 0, "failed": 0, "holds": []}
+            for n in range(7)
+        ),  # type: ignore[typeddict-item]
+    ]
+    text = texts.status_text(found)
+    assert "Waves: 1 of 9 passed." in text
+    assert "two: held, 3 of 9 in service, 2 failed, held: relapse:ad" in text
+    assert "not launched: later-0, later-1, later-2, later-3, later-4 and 2 more" in text
+
+
+def test_a_host_nothing_hinders_says_so() -> None:
+    found: Why = {
+        "host": "ad-1",
+        "stage": "in_service",
+        "connection": "connected",
+        "strategy": "reimage",
+        "wave": "",
+        "verdicts_missing": 0,
+        "inspection": "",
+        "evidence": "",
+        "marker": False,
+        "under_way": [],
+        "reasons": [],
+    }
+    assert texts.why_text(found).splitlines() == [
+        "ad-1: in service, connected, strategy reimage, wave none.",
+        "Nothing stands in its way.",
+    ]
+
+
+def test_a_sheet_groups_tasks_by_place_and_says_how_each_is_confirmed() -> None:
+    text = texts.tasks_text(
+        [
+            task("pc-1/replace", "north", bench="b1", room="N1.02"),
+            task("pc-2/replace", "north", bench="b1", room="N1.02", claimed_by="technician-1"),
+            task("ris/queues", "", confirm="check:ris-queue-empty"),
+        ],
+        0,
+    )
+    assert text.count("north, bench b1, N1.02") == 1
+    assert "any site" in text
+    assert "confirmed by check:ris-queue-empty" in text
+    assert "(claimed by technician-1)" in text
+
+
+def test_the_marker_stands_out_in_the_queue() -> None:
+    seat = {
+        "host": "pc-1",
+        "site": "north",
+        "services": [],
+        "wave": "w",
+        "inspection": "pc-1/inspect/1",
+        "evidence": "ab" * 32,
+        "marker": True,
+        "owed": True,
+        "seats_open": 1,
+        "claims": [{"person": "analyst-1", "until_us": 1}],
+    }
+    queue = {"incident": "night", "indicator_set": "0", "verdict_valid_s": 1, "hosts": [seat]}
+    text = texts.queue_text(queue)  # type: ignore[arg-type]
+    assert "MARKER owed abababababababab" in text
+    assert "analyst-1" in text
+
+
+def test_columns_stand_under_each_other_and_nothing_trails() -> None:
+    assert columns([("a", "bb"), ("ccc", "d")], "  ") == ["  a    bb", "  ccc  d"]
+    assert columns([]) == []
+
+
+def test_times_and_counts_are_said_as_people_do() -> None:
+    assert clock(0) == "-"
+    assert clock(1_780_000_000_000_000) == "2026-05-28 20:26:40"
+    assert counted({"in_service": 2, "failed": 0, "not-read": 1}) == "2 in service, 1 not read"
