@@ -10,6 +10,7 @@ import argparse
 import json
 import os
 import secrets
+import shutil
 import signal
 import socket
 import subprocess
@@ -31,15 +32,16 @@ from orchestrator.practice.display import display, in_words
 from orchestrator.practice.drill_report import Report, report
 from orchestrator.practice.fleet_file import PRESETS, write_whole
 from orchestrator.practice.fleet_file import load as load_fleet
-from orchestrator.practice.people import over
+from orchestrator.practice.people import alone, over
 from orchestrator.practice.rehearsal import PEOPLE, REPLACED, Ports, fleet_file, rehearse, with_faults, write_estate
 from orchestrator.practice.scale import scaled
-from orchestrator.practice.signing import socket_of
+from orchestrator.practice.signing import Line, NotAnswering
 from orchestrator.trust import keys
 
 LOOK_S = 1.0
 SOME = ("refuse", "drop", "fails-once", "slow", "still-infected")
 LAZY = "lazy-technician"
+PLAN, LOCK = "drill.json", "drill.lock"
 
 
 @dataclass(slots=True, frozen=True)
@@ -61,53 +63,73 @@ class Options:
         return cls(hosts, seed, chosen)
 
 
-def prepare(source: Path, root: Path, options: Options, say: Callable[[str], None]) -> None:
-    """Makes the drill's folder: keys, a running fleet struck by ransomware, the estate it stands for."""
-    if root.exists() and any(root.iterdir()):
+def begin(source: Path, root: Path, options: Options) -> None:
+    """Makes the drill's folder and notes what was asked; from here on the drill can be resumed."""
+    if root.exists() and any(path.suffix != ".partial" for path in root.iterdir()):
         raise UsageError(f"{root} is not empty; give another --state, or go on with --resume {root}.", path=str(root))
-    for folder in (root, root / "fleet", root / "keys"):
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    root.mkdir(mode=0o755, parents=True, exist_ok=True)
     root.chmod(0o755)  # the fleet's user must reach the hosts' folders below it
+    plan = {**asdict(options), "source": str(source.absolute()), "started_us": 0, "cpu_us": {}}
+    _write(root / PLAN, plan)
+
+
+def prepare(root: Path, plan: dict[str, Any], say: Callable[[str], None]) -> None:
+    """Keys, a running fleet struck by ransomware, the estate it stands for. Begun anew where an earlier try ended."""
+    _clear(root)
+    for folder in (root / "fleet", root / "keys"):
+        folder.mkdir(mode=0o700)
     (root / "fleet").chmod(0o755)
     lay_out(root / "state")
-    clock = SystemClock()
     client = keys.generate(root / "state" / "secrets" / "ssh_key").line
     public = {person: keys.generate(root / "keys" / person).line for person in PEOPLE}
-    ports = Ports(*_free_ports())
-    content = scaled(usable(source), options.hosts)
-    struck_us = clock.now_us()
-    fleet = fleet_file(rehearse(content, public, "drill", ports), options.seed, client, ports, struck_us)
-    with_faults(fleet, options.faults, options.seed).save(root / "fleet")
+    ports, struck_us = Ports(*_free_ports()), SystemClock().now_us()
+    content = scaled(usable(Path(plan["source"])), plan["hosts"])
+    fleet = fleet_file(rehearse(content, public, "drill", ports), plan["seed"], client, ports, struck_us)
+    with_faults(fleet, plan["faults"], plan["seed"]).save(root / "fleet")
     write_whole(root / "engine.pid", str(os.getpid()).encode())
     user = fleet_launch.launch(root / "fleet", limit_s=180).user
     rehearsed = rehearse(content, public, user, ports)
-    write_estate(rehearsed, source / "plans" / "playbooks", root / "estate")
+    write_estate(rehearsed, Path(plan["source"]) / "plans" / "playbooks", root / "estate")
     struck = ransomware.strike(root / "fleet", load_fleet(root / "fleet"))
     say(f"{struck} practice hosts are encrypted. Replaced for the drill: {'; '.join(REPLACED)}.")
     _write(root / "people.json", {
-        "seed": options.seed, "t0_us": struck_us - 600_000_000, "reading_s": 0.02, "lazy": LAZY in options.faults,
+        "seed": plan["seed"], "t0_us": struck_us - 600_000_000, "reading_s": 0.02, "lazy": LAZY in plan["faults"],
         "genesis": genesis_args(rehearsed),
         "waived": [],
         "outside": [service.id for service in rehearsed.inventory.services if service.kind == "outside"],
         "gates": {site.id: {"address": site.gate.partition(":")[0], "port": ports.ssh, "user": user}
                   for site in rehearsed.inventory.sites},
     })  # fmt: skip
-    _write(root / "drill.json", {**asdict(options), "started_us": struck_us, "source": str(source), "cpu_us": {}})
+    plan["started_us"] = struck_us
+    _write(root / PLAN, plan)
+
+
+def _clear(root: Path) -> None:
+    """Takes away what a preparation that was killed left behind."""
+    fleet_launch.stop(root / "fleet")
+    for path in root.iterdir():
+        if path.name in (PLAN, LOCK):
+            continue
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
 
 
 class Drill:
     """A prepared drill being run, or run on."""
 
     def __init__(self, root: Path, say: Callable[[str], None]) -> None:
-        if not (root / "drill.json").exists():
-            raise UsageError(f"There is no drill to go on with in {root}.", path=str(root))
         self.root = root
         self.say = say
         self._children: dict[str, subprocess.Popen[bytes]] = {}
-        self._plan = json.loads((root / "drill.json").read_bytes())
+        self._plan = json.loads((root / PLAN).read_bytes())
+        self._line = Line(root / "state")
 
     def run(self, show: Callable[[dict[str, Any]], None]) -> Report:
         """Until everything that can be in service is; then the report. Raises Unusable when a part of it dies."""
+        if not self._plan["started_us"]:
+            prepare(self.root, self._plan, self.say)
         self._start()
         try:
             self._watch(show)
@@ -126,7 +148,7 @@ class Drill:
         write_whole(self.root / "state" / "secrets" / "management_hosts", pins, 0o600)
         ransomware.strike(self.root / "fleet", load_fleet(self.root / "fleet"))
         for name in ("engine", "people"):
-            _end_pid(_alive(self.root, name))
+            _end_part(self.root, name)
         relance = [sys.executable, "-m", "orchestrator.interfaces.cli"]
         where = ["--estate", str(self.root / "estate"), "--state", str(self.root / "state")]
         self._launch("engine", [*relance, *where, "run", "--port", "0"])
@@ -164,13 +186,9 @@ class Drill:
 
     def _status(self) -> dict[str, Any] | None:
         """The engine's status; None while it starts."""
-        import httpx
-
-        transport = httpx.HTTPTransport(uds=str(socket_of(self.root / "state")))
         try:
-            with httpx.Client(transport=transport, base_url="http://localhost", timeout=30) as client:
-                found: dict[str, Any] = client.get("/status").raise_for_status().json()
-        except (httpx.HTTPError, ValueError):
+            found: dict[str, Any] = self._line.get("/status")
+        except NotAnswering:
             return None
         return found
 
@@ -195,7 +213,7 @@ class Drill:
             if spent:
                 counted[f"{name} {pid}"] = max(spent, counted.get(f"{name} {pid}", 0))
         counted[f"drill {os.getpid()}"] = _cpu_us(os.getpid(), children=False)
-        _write(self.root / "drill.json", self._plan)
+        _write(self.root / PLAN, self._plan)
 
     def _cpu_us(self) -> int:
         return sum(self._plan["cpu_us"].values())
@@ -226,21 +244,22 @@ def _pid(folder: Path, name: str) -> int:
 def _alive(root: Path, name: str) -> int:
     """The pid of a part of this very drill that still lives from before, or 0."""
     pid = _pid(root, name)
+    words: list[str] = []
     with suppress(OSError):
-        if pid and str(root).encode() in Path(f"/proc/{pid}/cmdline").read_bytes():
-            return pid if pid != os.getpid() else 0
-    return 0
+        words = Path(f"/proc/{pid}/cmdline").read_text().split("\0")
+    ours = any(Path(word).is_relative_to(root) for word in words)
+    return pid if ours and pid != os.getpid() else 0
 
 
-def _end_pid(pid: int) -> None:
+def _end_part(root: Path, name: str) -> None:
     """Ends a part left over from a killed drill, and waits for it."""
-    if not pid:
-        return
+    pid = _alive(root, name)
     with suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGTERM)
-        for _ in range(300):
-            os.kill(pid, 0)
+        for _ in range(300 if pid else 0):
+            os.kill(pid, signal.SIGTERM)
             time.sleep(0.1)
+            if _alive(root, name) != pid:
+                return
 
 
 def _cpu_us(pid: int, *, children: bool = True) -> int:
@@ -262,10 +281,12 @@ def main(options: argparse.Namespace, source: Path) -> int:
 
     if options.resume:
         root = Path(options.resume).absolute()
+        if not (root / PLAN).exists():
+            raise UsageError(f"There is no drill to go on with in {root}.", path=str(root))
     else:
         root = Path(getattr(options, "state", None) or f"drill-{options.seed}").absolute()
-        prepare(source, root, Options.of(options.hosts, options.seed, options.faults), say)
-    with display(as_json) as show:
+        begin(source, root, Options.of(options.hosts, options.seed, options.faults))
+    with alone(root / LOCK, "This drill is being run by another process."), display(as_json) as show:
         found = Drill(root, say).run(show)
     for finding in found.findings:
         say(finding)

@@ -13,6 +13,8 @@ import random
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -206,16 +208,29 @@ def over(status: dict[str, Any]) -> bool:
     return back >= sum(wave["hosts"] for wave in waves) and all(wave["state"] == "passed" for wave in waves)
 
 
+@contextmanager
+def alone(lock: Path, sentence: str) -> Iterator[None]:
+    """Holds a lock file; raises Unusable with `sentence` where another process does."""
+    handle = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise Unusable(sentence) from error
+        yield
+    finally:
+        os.close(handle)
+
+
 def main() -> int:
     """Plays until the drill is over, or nobody answers for two minutes."""
     root = Path(sys.argv[1])
-    handle = os.open(root / "people.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        raise Unusable("Other people play in this drill already.") from error
-    write_whole(root / "people.pid", str(os.getpid()).encode())
-    drill = Drill(root)
+    with alone(root / "people.lock", "Other people play in this drill already."):
+        write_whole(root / "people.pid", str(os.getpid()).encode())
+        return _play(Drill(root))
+
+
+def _play(drill: Drill) -> int:
     answered_s = time.monotonic()
     while time.monotonic() - answered_s < 120:
         try:

@@ -35,23 +35,43 @@ class Refusal(RelanceError):
     exit_code = 3
 
 
-class People:
-    """The keys of all simulated people, and the one connection they share."""
+class Line:
+    """The one connection to the process of a state folder; made anew whenever it broke."""
 
-    def __init__(self, state_dir: Path, key_dir: Path, persons: Mapping[str, object], clock: Clock) -> None:
+    def __init__(self, state_dir: Path) -> None:
         self._state_dir = state_dir
-        self._clock = clock
-        self._keys = {person: keys.load_private(key_dir / person) for person in persons}
         self._client: httpx.Client | None = None
-        self._head: dict[str, Any] = {}
 
     def get(self, path: str) -> Any:
         """A document. Raises NotAnswering."""
+        return self._ask("GET", path)[1]
+
+    def post(self, path: str, body: dict[str, str]) -> tuple[int, Any]:
+        """Status and document of what was posted. Raises NotAnswering."""
+        return self._ask("POST", path, body)
+
+    def _ask(self, method: str, path: str, body: dict[str, str] | None = None) -> tuple[int, Any]:
         try:
-            return self._connection().get(path).raise_for_status().json()
-        except (httpx.HTTPError, ValueError) as error:
+            if self._client is None:
+                transport = httpx.HTTPTransport(uds=str(socket_of(self._state_dir)))
+                self._client = httpx.Client(transport=transport, base_url="http://localhost", timeout=60)
+            response = self._client.request(method, path, json=body)
+            if body is None:
+                response.raise_for_status()
+            return response.status_code, response.json()
+        except (httpx.HTTPError, ValueError, OSError) as error:
             self._client = None
             raise NotAnswering(f"Nobody answers at the socket of {self._state_dir}: {error}.") from error
+
+
+class People(Line):
+    """The keys of all simulated people, and the one connection they share."""
+
+    def __init__(self, state_dir: Path, key_dir: Path, persons: Mapping[str, object], clock: Clock) -> None:
+        super().__init__(state_dir)
+        self._clock = clock
+        self._keys = {person: keys.load_private(key_dir / person) for person in persons}
+        self._head: dict[str, Any] = {}
 
     def look(self) -> None:
         """Reads the head that the next signatures will name."""
@@ -89,24 +109,13 @@ class People:
 
     def _post(self, path: str, body: dict[str, str]) -> bool:
         """Whether it took effect; false while it waits for another person. Raises Refusal or NotAnswering."""
-        try:
-            response = self._connection().post(path, json=body)
-            answer = response.json()
-        except (httpx.HTTPError, ValueError) as error:
-            self._client = None
-            raise NotAnswering(f"Nobody answers at the socket of {self._state_dir}: {error}.") from error
-        if response.status_code == 200:
+        status, answer = self.post(path, body)
+        if status == 200:
             return True
         told = answer["error"]
         if told["code"] == "needs_another":
             return False
         raise Refusal(told["sentence"], rule=told["rule"], **told["facts"])
-
-    def _connection(self) -> httpx.Client:
-        if self._client is None:
-            transport = httpx.HTTPTransport(uds=str(socket_of(self._state_dir)))
-            self._client = httpx.Client(transport=transport, base_url="http://localhost", timeout=60)
-        return self._client
 
 
 def socket_of(state_dir: Path) -> Path:
