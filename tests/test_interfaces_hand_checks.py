@@ -1,0 +1,75 @@
+"""Checks asked by hand: the same questions as the live process, of real peers on loopback."""
+
+from __future__ import annotations
+
+import http.server
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from orchestrator.interfaces.hand_checks import asked, questions
+from orchestrator.inventory.model import Host
+from tests.estates import check, small_estate, with_checks, with_hosts
+
+
+@contextmanager
+def answering(status: int) -> Iterator[int]:
+    """A web service on loopback that answers everything with `status`; its port."""
+
+    class Peer(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(status)
+            self.end_headers()
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Tests are quiet."""
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Peer) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server.server_port
+        server.shutdown()
+        thread.join()
+
+
+def here(host: Host) -> Host:
+    """The same host, at home."""
+    return host.model_copy(update={"address": "127.0.0.1"})
+
+
+def test_every_host_that_plays_a_service_of_the_function_is_asked() -> None:
+    found = [(one.check.id, one.host) for one in questions(small_estate(), "laboratory")]
+    assert ("lis-works", "lis-1") in found
+    assert ("lis-works", "lis-2") in found
+    assert not [name for name, _ in found if name.startswith(("ad", "pacs"))]
+
+
+def test_an_interface_is_asked_at_the_service_it_leads_to() -> None:
+    assert ("results-arrive", "ehr-1") in [
+        (one.check.id, one.host) for one in questions(small_estate(), "medical-records")
+    ]
+    assert "results-arrive" not in [one.check.id for one in questions(small_estate(), "laboratory")]
+
+
+def test_the_source_address_is_the_one_asked_for() -> None:
+    assert {one.question.source for one in questions(small_estate(), "radiology", "127.0.0.9")} == {"127.0.0.9"}
+
+
+def test_answers_are_those_of_the_peers_in_the_order_of_the_questions() -> None:
+    content = small_estate()
+    content = with_hosts(content, *(here(one) for one in content.inventory.hosts if one.id in ("lis-1", "lis-2")))
+    with answering(200) as good, answering(500) as bad:
+        works = check("lis-works", service="lis").model_copy(update={"port": good})
+        broken = check("lis-broken", service="lis").model_copy(update={"port": bad})
+        found = asked(questions(with_checks(content, works, broken), "laboratory"))
+    assert [(one["check"], one["host"], one["outcome"]) for one in found] == [
+        ("lis-works", "lis-1", "PASS"),
+        ("lis-works", "lis-2", "PASS"),
+        ("lis-broken", "lis-1", "FAIL"),
+        ("lis-broken", "lis-2", "FAIL"),
+    ]
+    assert all(one["sentence"] for one in found)
+
+
+def test_a_function_without_checks_has_no_answers() -> None:
+    assert asked(questions(small_estate(), "chapel")) == []
