@@ -40,7 +40,8 @@ def test_a_jump_of_the_clock_freezes_reconnects_until_somebody_confirms_it(tell:
 def test_nothing_expires_by_an_unconfirmed_jump(tell: Tell) -> None:
     story = tell().begun().inspected("lis-1").sweep().whatever().verdicts("lis-1", "analyst-1", valid_s=600).nothing()
     story.jump(3600).nothing().verdicts("lis-1", "analyst-2").nothing().at(30).nothing()
-    story.jump(-3600).later(-3600).nothing().order("clock.confirm", "clock", "operator-1").nothing()
+    story.order("clock.confirm", "clock", "operator-1").nothing()
+    story.verdicts("lis-1", "analyst-1").expect("issue lis-1/reconnect/1")
 
 
 def test_a_debt_does_not_fall_due_by_an_unconfirmed_jump(tell: Tell) -> None:

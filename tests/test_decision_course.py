@@ -25,9 +25,8 @@ def chosen(story: Story) -> set[str]:
 def spoil(story: Story, name: str) -> Story:
     """No restore of this host is old enough."""
     for _ in range(2):
-        story.bring(name, Stage.RESTORING).finish(
-            story.state.lanes[0][story.host(name)], restore_point_us=T0_US
-        ).whatever()
+        lane = story.bring(name, Stage.RESTORING).state.lanes[0][story.host(name)]
+        story.finish(lane, restore_point_us=T0_US).whatever()
     return story
 
 
@@ -63,9 +62,8 @@ def test_each_service_of_a_host_that_fails_gets_a_successor_of_its_own(tell: Tel
 
 
 def test_a_slice_post_is_replaced_at_its_own_site(tell: Tell) -> None:
-    posts = tuple(
-        workstation(f"{site}-{number}", site, "laboratory") for site in ("north", "south") for number in (1, 2, 3)
-    )
+    sites = ("north", "south")
+    posts = [workstation(f"{site}-{number}", site, "laboratory") for site in sites for number in (1, 2, 3)]
     story = tell(hospital(server("lis-1", "north", "lis"), *posts)).begun().excluded("south-1")
     assert story.state.posts[story.wave(LAB)] == [[story.host("north-1")], [story.host("south-2")]]
     rest = story.state.posts[story.wave("laboratory/rest-1")]

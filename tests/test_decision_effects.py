@@ -129,6 +129,16 @@ def test_a_person_may_choose_the_strategy_of_a_retry(tell: Tell) -> None:
     story.finish("lis-1/restore/4").expect("issue lis-1/inspect/1")
 
 
+def test_a_strategy_that_the_class_does_not_know_is_the_last_one(tell: Tell) -> None:
+    story = tell(hospital(classes=(plain_class("server", strategies=("restore",)),))).begun()
+    for _ in range(2):
+        story.finish(story.state.lanes[0][0], restore_point_us=T0_US).whatever()
+    story.order("host.retry", "lis-1", "operator-1", strategy="reimage").expect("issue lis-1/restore/3 reimage")
+    for number, wait_s in ((3, 1), (4, 2)):
+        story.finish(f"lis-1/restore/{number}", "failed").nothing().at(wait_s).whatever()
+    story.finish("lis-1/restore/5", "failed").expect("give up lis-1")
+
+
 def test_every_replacement_asks_for_a_new_machine(tell: Tell) -> None:
     story = tell(hospital(classes=(plain_class("server", strategies=("replace",)),))).begun()
     for person in ("technician-1", "operator-1"):
@@ -372,6 +382,13 @@ def test_a_claim_is_confirmed_by_its_check_and_a_failed_confirmation_reopens_the
     assert story.reason() == "its check reads FAIL"
     story.order("task.done", "files/purge", "technician-1").nothing()
     story.read("service:files").expect("start soak foundations", "confirm task files/purge")
+
+
+def test_the_same_pass_again_confirms_a_claim_that_came_in_between(tell: Tell) -> None:
+    story = tell(two_waves(tasks=(task("purge", confirm="check:files-works"),))).begun().in_service("files-1")
+    story.read("service:files", times=1).whatever().read("service:files", times=7).nothing()
+    story.order("task.done", "files/purge", "technician-1").nothing()
+    story.read("service:files").expect("confirm task files/purge", "pass gate foundations")
 
 
 def test_a_claim_that_a_reading_of_before_cannot_confirm_waits_for_the_next(tell: Tell) -> None:

@@ -185,3 +185,18 @@ def test_a_failed_host_that_answers_is_isolated_too(tell: Tell) -> None:
     story.sweep(answered=("lis-1",)).nothing()
     story.finish("lis-1/isolate/1").nothing().sweep().nothing()
     assert connection(story) == QUARANTINED
+
+
+def test_a_control_that_answers_again_proves_only_what_was_isolated(tell: Tell) -> None:
+    story = tell().opened().sweep(control=False).nothing().sweep().nothing()
+    assert story.recorded
+    assert connection(story) == UNKNOWN
+    story.sweep(answered=("lis-1",)).nothing().sweep(control=False).nothing().sweep(answered=("lis-1",)).nothing()
+    assert connection(story) == CONNECTED
+
+
+def test_an_answer_while_a_failed_isolation_waits_changes_nothing_about_the_wait(tell: Tell) -> None:
+    story = tell().begun().order("host.isolate", "lis-1", "operator-1").expect("issue lis-1/isolate/1")
+    story.finish("lis-1/isolate/1", "failed").nothing().sweep(answered=("lis-1",)).expect("issue lis-1/isolate/2")
+    story.finish("lis-1/isolate/2", "failed").nothing().sweep(answered=("lis-1",)).nothing()
+    story.at(1).expect("issue lis-1/isolate/3")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from orchestrator.decision.gates import FAILURES_MIN
 from orchestrator.decision.stages import Stage
 from orchestrator.inventory.model import Needs
-from orchestrator.plans.model import Content
+from orchestrator.plans.model import Content, Split
 from tests.estates import PRACTICE_TIMING, server, service, small_estate, workstation
 from tests.storyline import START_US, Story, Tell, hospital, plain_class
 
@@ -180,8 +180,17 @@ def test_a_relapse_holds_the_waves_that_need_the_service_until_it_passes_again(t
 
 
 def test_a_relapse_never_holds_the_cure(tell: Tell) -> None:
-    story = relapsed(tell).read("service:files", "FAIL").expect(f"hold {LAB} relapse:files")
-    story.order("host.take-back", "files-2", "operator-1", "crisis-1").whatever().released("files-2")
+    content = hospital(
+        server("dns-1", "north", "dns"), server("dns-2", "south", "dns"),
+        server("files-1", "north", "files"), server("files-2", "south", "files"),
+        services=(service("dns"), service("files", needs=Needs(reconnect=("dns",)))),
+        splits=(Split(wave="foundations", name="south", sites=("south",)),),
+    )  # fmt: skip
+    story = tell(content).begun().passed("foundations").inspected("dns-2", "files-2").sweep("south").whatever()
+    story.read("service:dns", "FAIL").expect("hold foundations/south relapse:dns")
+    story.verdicts("files-2", "analyst-1", "analyst-2").nothing()
+    story.verdicts("dns-2", "analyst-1", "analyst-2").expect("issue dns-2/reconnect/1")
+    story.read("service:dns").expect("unhold foundations/south relapse:dns", "issue files-2/reconnect/1")
 
 
 def test_a_relapse_under_way_stops_the_reconnects_that_have_not_begun(tell: Tell) -> None:

@@ -1,0 +1,84 @@
+"""Why a host or a gate waits, in words a tired person can act on."""
+
+from __future__ import annotations
+
+from orchestrator.decision.explain import gate_why, put, standing, why
+from orchestrator.decision.stages import Stage
+from orchestrator.plans.model import Pool
+from tests.estates import server, with_pools
+from tests.storyline import T0_US, Story, Tell, hospital, plain_class
+
+LAB = "laboratory/slice"
+
+
+def codes(story: Story, host: str = "lis-1") -> list[str]:
+    """What stands in the way of a host, in codes."""
+    return [reason.code for reason in why(story.state, story.host(host), story.now_us)]
+
+
+def gate_codes(story: Story) -> list[str]:
+    """What stands in the way of the laboratory's gate, in codes."""
+    return [reason.code for reason in gate_why(story.state, story.wave(LAB), story.now_us)]
+
+
+def test_a_blocker_is_put_into_a_sentence_and_says_who_can_lift_it() -> None:
+    reason = put(("need", "dns"))
+    assert "dns" in reason.sentence
+    assert reason.who == "whoever brings dns back"
+
+
+def test_a_host_explains_itself_at_every_stage_of_its_life(tell: Tell) -> None:
+    story = tell(hospital(classes=(plain_class("server", cleanliness="offline"),))).opened()
+    assert codes(story) == ["isolation"]
+    story.finish("north/isolate/1").whatever()
+    assert codes(story) == ["under-way"]
+    story.bring("lis-1", Stage.INSPECTED)
+    assert codes(story) == ["quarantine", "verdicts", "launch"]
+    story.launched().released("lis-1")
+    assert codes(story) == ["owes", "host-check"]
+    story.in_service("lis-1").verdicts("lis-1", "analyst-1", "analyst-2").nothing()
+    assert codes(story) == []
+
+
+def test_a_question_to_a_person_is_said_once(tell: Tell) -> None:
+    story = tell(hospital(classes=(plain_class("server", preservation="required"),))).begun()
+    for number, wait_s in ((1, 1), (2, 2)):
+        story.finish(f"lis-1/preserve/{number}", "failed").nothing().at(wait_s).whatever()
+    story.finish("lis-1/preserve/3", "failed").expect("ask lis-1 host")
+    assert codes(story) == ["asks", "not-before"]
+
+
+def test_who_is_gone_says_who_can_bring_it_back(tell: Tell) -> None:
+    story = tell(hospital(classes=(plain_class("server", strategies=("restore",)),))).begun()
+    for _ in range(2):
+        story.finish(story.state.lanes[0][0], restore_point_us=T0_US).whatever()
+    assert codes(story) == ["failed"]
+    assert codes(story.excluded("lis-1")) == ["excluded"]
+
+
+def test_a_host_without_any_blocker_waits_for_a_slot(tell: Tell) -> None:
+    content = with_pools(hospital(server("lis-1", "north", "lis"), server("lis-2", "north", "lis")),
+                         Pool(id="backup-streams", name="Streams", size=1))  # fmt: skip
+    story = tell(content).begun()
+    assert [reason.subject for reason in why(story.state, story.host("lis-2"), story.now_us)] == ["backup-streams"]
+
+
+def test_a_gate_explains_what_it_lacks_then_what_it_waits_for(tell: Tell) -> None:
+    story = tell().opened().isolated()
+    assert gate_codes(story) == ["launch"]
+    story.launched().in_service("lis-1")
+    assert gate_codes(story) == ["unread"]
+    story.read("service:lis").expect(f"start soak {LAB}")
+    assert gate_codes(story) == ["passes", "soak"]
+    story.read("service:lis", times=5).nothing().at(1).expect(f"pass gate {LAB}")
+    assert gate_codes(story) == []
+
+
+def test_a_host_stands_somewhere_in_a_few_words(tell: Tell) -> None:
+    story = tell(hospital(*(server(f"lis-{number}", "north", "lis") for number in (1, 2)), leave_off=("lis-2",)))
+    story.begun()
+    assert standing(story.state, 0, story.now_us) == {
+        "host": "lis-1", "stage": "restoring", "connection": "quarantined", "strategy": "restore",
+        "wave": LAB, "verdicts_missing": 2,
+    }  # fmt: skip
+    assert standing(story.state, 1, story.now_us)["wave"] == ""
