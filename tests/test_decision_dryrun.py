@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from orchestrator.decision.dryrun import DryRun
 from orchestrator.decision.stages import Stage
-from orchestrator.plans.model import Content
+from orchestrator.inventory.model import Names, Needs, Task, Wait
+from orchestrator.plans.model import Content, Pool
 from orchestrator.plans.waves import derive
-from tests.estates import (
-    small_estate,
-    with_tier0_tasks,
-)
+from tests.estates import server, service, small_estate, with_pools, with_tier0_tasks
+from tests.storyline import hospital
 
 
 def played(content: Content) -> tuple[DryRun, list[tuple[str, str]]]:
@@ -29,3 +28,61 @@ def test_tasks_of_the_directory_are_done_in_their_order() -> None:
     run, stuck = played(with_tier0_tasks(small_estate()))
     assert stuck == []
     assert run.state.tasks["ad/krbtgt-1"].confirmed_us < run.state.tasks["ad/krbtgt-2"].confirmed_us
+
+
+def test_the_first_set_that_waits_for_each_other_is_named() -> None:
+    services = (
+        service("files", needs=Needs(reconnect=("print",))),
+        service("print", needs=Needs(reconnect=("files",))),
+    )
+    content = hospital(server("files-1", "north", "files"), server("print-1", "north", "print"), services=services)
+    plan = derive(hospital(server("files-1", "north", "files"), server("print-1", "north", "print"),
+                           services=(service("files"), service("print"))))  # fmt: skip
+    run = DryRun(content, plan)
+    assert run.run() == [("files-1", "need print"), ("print-1", "need files")]
+
+
+def test_a_host_without_a_slot_is_stuck_for_want_of_a_pool() -> None:
+    _, stuck = played(with_pools(hospital(), Pool(id="backup-streams", name="Streams", size=0)))
+    assert stuck == [("lis-1", "pool a slot")]
+
+
+def test_a_host_that_waits_for_more_persons_than_there_are_is_stuck_for_its_verdicts() -> None:
+    run, _ = played(hospital())
+    host = run.state.estate.host_number["lis-1"]
+    run.state.stage[host] = Stage.INSPECTING
+    assert run.stuck() == [("lis-1", " verdicts")]
+    run.state.stage[host] = Stage.RELEASED
+    assert run.stuck() == [("lis-1", "its host check")]
+
+
+def test_a_gate_that_no_reading_can_open_is_named_when_all_hosts_are_well() -> None:
+    content = hospital()
+    _, stuck = played(content.model_copy(update={"checks": tuple(one for one in content.checks if not one.service)}))
+    assert stuck == [("laboratory/slice", "unread service:lis")]
+
+
+def test_a_gate_whose_task_nobody_can_confirm_is_named() -> None:
+    task = Task(id="purge", name=Names(en="Purge", fr="Purger"), after=Wait(task="unheard-of"))
+    _, stuck = played(hospital(services=(service("lis", "laboratory", tasks=(task,)),)))
+    assert stuck == [("laboratory/slice", "task lis/purge")]
+
+
+def test_a_task_confirmed_by_its_check_is_done_in_the_dry_run_too() -> None:
+    task = Task(id="purge", name=Names(en="Purge", fr="Purger"), confirm="check:lis-works")
+    run, stuck = played(hospital(services=(service("lis", "laboratory", tasks=(task,)),)))
+    assert stuck == []
+    assert run.state.tasks["lis/purge"].status == "confirmed"
+
+
+def test_hosts_the_plan_leaves_off_are_nobodys_obstacle() -> None:
+    run, stuck = played(small_estate(leave_off=("lis-2",)))
+    assert stuck == []
+    assert run.state.stage[run.state.estate.host_number["lis-2"]] is not Stage.IN_SERVICE
+
+
+def test_a_timer_beyond_all_patience_is_not_waited_for() -> None:
+    task = Task(id="late", name=Names(en="Late", fr="Tard"), after=Wait(task="first", wait_s=10**8))
+    first = Task(id="first", name=Names(en="First", fr="D'abord"))
+    _, stuck = played(hospital(services=(service("lis", "laboratory", tasks=(first, task)),)))
+    assert stuck == [("laboratory/slice", "task lis/late")]
