@@ -84,7 +84,7 @@ def _retry(state: State, event: Ordered, now_us: int) -> None:
         raise Refused(f"{strategy} is no strategy to retry with.", rule="hosts.strategy")
     if state.stage[host] is Stage.EXCLUDED:
         raise Refused(f"{event.subject} is excluded; two persons take it back.", rule="hosts.retry")
-    if state.stage[host] is not Stage.FAILED and not state.asks.get(host):
+    if not strategy and state.stage[host] is not Stage.FAILED and not state.asks.get(host):
         raise Refused(f"{event.subject} has not failed and asks for nothing.", rule="hosts.retry")
     if strategy and (state.stage[host] in OUT or state.lanes[0][host] or state.lanes[1][host]):
         raise Refused(f"{event.subject} is out or has work under way; recall it first.", rule="hosts.retry")

@@ -40,6 +40,7 @@ class Memory:
     judged: dict[str, set[str]] = field(default_factory=dict)
     answered: dict[str, int] = field(default_factory=dict)
     retried_us: dict[str, int] = field(default_factory=dict)
+    to_replace: set[str] = field(default_factory=set)
 
 
 class Drill:
@@ -95,6 +96,8 @@ class Drill:
     def _judge(self, queue: dict[str, Any]) -> None:
         """Each analyst reads some hosts; nobody judges the same inspection twice."""
         for seat in queue["hosts"]:
+            if seat["host"] in self.memory.to_replace:
+                continue
             judged = self.memory.judged.setdefault(seat["inspection"], set())
             free = [person for person in ANALYSTS if person not in judged]
             for person in self.dice.sample(free, min(len(free), seat["seats_open"])):
@@ -153,6 +156,8 @@ class Drill:
             if asked["lane"] == "owed":
                 continue
             self._answer_ask(asked["host"], asked["lane"])
+        for host in sorted(self.memory.to_replace):
+            self._replace(host)
 
     def _answer_ask(self, host: str, lane: str) -> None:
         why = self.people.get(f"/why/{host}")
@@ -165,6 +170,9 @@ class Drill:
     def _recall(self, host: str) -> None:
         """Takes a host back; what that stops is shown first and then named in the order."""
         persons = (OPERATORS[0], ANALYSTS[0], OPERATORS[1])
+        self.memory.answered[host] = self.memory.answered.get(host, 0) + 1
+        if self.memory.answered[host] > 1:
+            self.memory.to_replace.add(host)
         try:
             self.people.order("host.recall", host, persons, {})
         except Refusal as refusal:
@@ -172,6 +180,14 @@ class Drill:
                 self._say(f"host.recall {host}: {refusal.sentence}")
                 return
             self._try("host.recall", host, persons, {"stops": refusal.facts["stops"]})
+
+    def _replace(self, host: str) -> None:
+        """A host that keeps failing after its release gets another machine once it is back in quarantine."""
+        why = self.people.get(f"/why/{host}")
+        if why["stage"] in ("released", "in_service", "reconnecting") or why["under_way"]:
+            return
+        self._try("host.retry", host, (OPERATORS[1],), {"strategy": "replace"})
+        self.memory.to_replace.discard(host)
 
     def _retry(self, host: str) -> None:
         """First the same again, then always another machine."""
