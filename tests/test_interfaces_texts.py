@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from orchestrator.interfaces import texts
 from orchestrator.interfaces.documents import Status, Task, Why
-from orchestrator.interfaces.output import clock, columns, counted
 
 
 def quiet() -> Status:
@@ -152,14 +151,3 @@ def test_the_marker_stands_out_in_the_queue() -> None:
     text = texts.queue_text(queue)  # type: ignore[arg-type]
     assert "MARKER owed abababababababab" in text
     assert "analyst-1" in text
-
-
-def test_columns_stand_under_each_other_and_nothing_trails() -> None:
-    assert columns([("a", "bb"), ("ccc", "d")], "  ") == ["  a    bb", "  ccc  d"]
-    assert columns([]) == []
-
-
-def test_times_and_counts_are_said_as_people_do() -> None:
-    assert clock(0) == "-"
-    assert clock(1_780_000_000_000_000) == "2026-05-28 20:26:40"
-    assert counted({"in_service": 2, "failed": 0, "not-read": 1}) == "2 in service, 1 not read"
