@@ -141,14 +141,14 @@ class Drill:
         return found
 
     def _start(self) -> None:
+        for name in ("people", "engine"):
+            _end_part(self.root, name)
         write_whole(self.root / "engine.pid", str(os.getpid()).encode())
         fleet = fleet_launch.launch(self.root / "fleet", limit_s=180)
         write_whole(self.root / "fleet.pid", str(fleet.pid).encode())
         pins = (self.root / "fleet" / "known_hosts").read_bytes()
         write_whole(self.root / "state" / "secrets" / "management_hosts", pins, 0o600)
         ransomware.strike(self.root / "fleet", load_fleet(self.root / "fleet"))
-        for name in ("engine", "people"):
-            _end_part(self.root, name)
         relance = [sys.executable, "-m", "orchestrator.interfaces.cli"]
         where = ["--estate", str(self.root / "estate"), "--state", str(self.root / "state")]
         self._launch("engine", [*relance, *where, "run", "--port", "0"])
