@@ -2,8 +2,8 @@
 
 The rules, in their order: the document is well formed; it is about this incident; the person's key, as the journal's
 roster has it, signed these very bytes in the right namespace; what the signer saw is a prefix of this journal; the
-bytes and the signature are stored before the record that names them. Whether the person *may*, whether the order is
-expired, was admitted before or conflicts is the core's to say (`decision.orders`), in the transaction that records it.
+bytes and the signature are stored before the record that names them. Never decides whether the person *may*, whether
+the order is expired, was admitted before or conflicts: that is the core's (`decision.orders`), in its transaction.
 """
 
 from __future__ import annotations

@@ -39,9 +39,14 @@ def chain_graph(links: Iterable[tuple[str, str]]) -> nx.DiGraph[str]:
     return nx.DiGraph(list(links))
 
 
+def groups(graph: nx.DiGraph[str]) -> list[list[str]]:
+    """Nodes that lead to each other, each group and the groups sorted by name; single nodes are groups too."""
+    return sorted(sorted(group) for group in nx.strongly_connected_components(graph))
+
+
 def cycles_through(graph: nx.DiGraph[str], step: str) -> Iterator[list[str]]:
     """One path per group of nodes that lead to each other with the help of an edge of `step`, beginning with it."""
-    for group in sorted(sorted(group) for group in nx.strongly_connected_components(graph)):
+    for group in groups(graph):
         inside = graph.subgraph(group)
         edges = sorted((source, target) for source, target, facts in inside.edges(data=True) if facts["step"] == step)
         if edges:
@@ -50,7 +55,7 @@ def cycles_through(graph: nx.DiGraph[str], step: str) -> Iterator[list[str]]:
 
 def cycles(graph: nx.DiGraph[str]) -> Iterator[list[str]]:
     """One path per group of nodes that lead to each other, in the order of their names."""
-    for group in sorted(sorted(group) for group in nx.strongly_connected_components(graph)):
+    for group in groups(graph):
         first = group[0]
         inside = sorted(set(graph.successors(first)) & set(group))
         if len(group) > 1 or inside:

@@ -11,10 +11,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
 
-import networkx as nx
-
 from orchestrator.errors import ContentError
-from orchestrator.inventory.graph import cycle_path
+from orchestrator.inventory.graph import chain_graph, cycle_path, groups
 from orchestrator.inventory.model import Host, Needs, Service
 from orchestrator.plans.model import Content, HostClass
 
@@ -99,13 +97,8 @@ def function_roots(graph: Graph, function_id: str, services: Iterable[str]) -> s
 
 def find_cycles(graph: Graph) -> Iterator[ContentError]:
     """One error per group of services that wait for each other and are not a unit held by reconnect needs alone."""
-    hard: nx.DiGraph[str] = nx.DiGraph()
-    hard.add_nodes_from(graph.services)
-    hard.add_edges_from(
-        (source, to) for source, found in graph.needs.items() for to, need in found.items() if need.hard
-    )
-    knots = sorted(sorted(knot) for knot in nx.strongly_connected_components(hard))
-    for knot in knots:
+    hard = chain_graph((source, to) for source, found in graph.needs.items() for to, need in found.items() if need.hard)
+    for knot in groups(hard):
         edges = [(source, to) for source in knot for to in sorted(graph.needs[source]) if to in set(knot)]
         wrong = [edge for edge in edges if hard.has_edge(*edge) and _is_wrong(graph, *edge)]
         if wrong:

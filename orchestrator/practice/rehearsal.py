@@ -1,5 +1,4 @@
-"""Turns an estate into one that can be practised on: loopback addresses, fresh roster, practice timing, probes that
-ask the fleet; and the fleet file that goes with it.
+"""Turns an estate into one that can be practised on, and says which fleet fills its places.
 
 Never changes needs, quorums, units, waves, verdicts or gates: everything it replaces is listed in `REPLACED`.
 """
