@@ -6,6 +6,7 @@ Never decides anything: `run` puts the engine and the API together and waits.
 from __future__ import annotations
 
 import argparse
+import gc
 import importlib
 import signal
 import types
@@ -59,6 +60,7 @@ def _run(options: argparse.Namespace) -> int:
     if errors:
         progress(f"Starting without {len(findings.blocked)} hosts that these errors block.")
     live = open_engine(findings.content, estate, state_dir)
+    gc.freeze()  # the estate lives as long as the process: no collection need walk it, and a scrape stays short
     try:
         with serve(live.engine, state_dir, options.port) as listening:
             progress(
