@@ -106,7 +106,7 @@ class DrillProcess:
 
     def end(self) -> tuple[int, str, str]:
         """Waits; exit code and what was said."""
-        out, err = self.process.communicate(timeout=280)
+        out, err = self.process.communicate(timeout=600)
         return self.process.returncode, out, err
 
     def stop(self) -> None:
