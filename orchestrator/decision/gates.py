@@ -98,12 +98,10 @@ def interval_us(state: State, subject: str) -> int:
 
 def _post_counts(state: State, post: int, now_us: int) -> bool:
     """A post counts once it showed N PASS since its release and since its last FAIL, until its class's limit."""
-    limit_us = state.estate.group(post).klass.counts_for_s * 1_000_000
-    return (
-        state.stage[post] is Stage.IN_SERVICE
-        and state.ever_passed_us[post] > 0
-        and now_us - state.ever_passed_us[post] <= limit_us
-    )
+    passed_us = state.ever_passed_us[post]
+    if not passed_us or state.stage[post] is not Stage.IN_SERVICE:
+        return False
+    return now_us - passed_us <= state.estate.group(post).klass.counts_for_s * 1_000_000
 
 
 def examine(state: State, wave: int, now_us: int) -> Command | None:
