@@ -289,8 +289,8 @@ def _comes_back(state: State, host: int) -> None:
     state.failing_us[host] = 0
     state.relapse_stale = True
     state.void_proof(host)
+    state.preserved[host] = False  # what ran outside since is evidence of its own
     if state.infected_us[host]:
-        state.preserved[host] = False
         state.move(host, Turn.ISOLATED_INFECTED)
     else:
         state.move(host, Turn.ISOLATED)

@@ -221,9 +221,15 @@ def _isolated(books: Books, event: e.Finished, name: str, at_us: int) -> None:
 
 
 def _effect_unknown(books: Books, action: ActionBook) -> None:
-    """Nobody knows whether a reconnect that failed opened the way: silence must be proven again."""
-    if action.step == "reconnect":
-        books.host[action.target].silent = False
+    """Nobody knows whether a reconnect that failed opened the way: silence must be proven again.
+
+    An isolate that failed is tried again until it succeeds, so the host stays answered for.
+    """
+    host = books.host.get(action.target)
+    if host is not None and action.step == "reconnect":
+        host.silent = False
+    elif host is not None and action.step == "isolate":
+        host.answered_for = True
 
 
 def site_isolated(books: Books, site: str, at_us: int) -> None:
@@ -240,7 +246,9 @@ def _lost(books: Books, event: e.Lost, at_us: int) -> None:
 
 
 def _cancelled(books: Books, event: e.Cancelled, at_us: int) -> None:
-    _close(books, event.action, "cancelled")
+    action = _close(books, event.action, "cancelled")
+    if action is not None and action.step == "isolate":
+        _effect_unknown(books, action)
 
 
 def _judged(books: Books, event: e.Judged, at_us: int) -> None:

@@ -95,3 +95,14 @@ def test_a_released_host_found_infected_does_not_enter_service(tell: Tell) -> No
     story.verdicts("lis-1", "analyst-3", verdict="INFECTED").expect("ask lis-1 network")
     story.read("host:lis-1", times=5).nothing()
     assert story.stage("lis-1") is Stage.RELEASED
+
+
+def test_a_host_that_came_back_is_preserved_anew_before_it_is_wiped(tell: Tell) -> None:
+    """Seed 3: recalled without INFECTED, then retried with reimage, it was wiped under its first, old evidence."""
+    content = hospital(classes=(plain_class("server", preservation="required"),))
+    story = tell(content).begun().in_service("lis-1")
+    story.order("host.recall", "lis-1", "operator-1", "analyst-1", stops=["lis"]).whatever()
+    story.finish("lis-1/isolate/1").expect("issue lis-1/inspect/2")
+    for tried in (2, 3, 4):
+        story.finish(f"lis-1/inspect/{tried}", "failed").whatever().at(10).whatever()
+    story.order("host.retry", "lis-1", "operator-1", strategy="reimage").expect("issue lis-1/preserve/2")
