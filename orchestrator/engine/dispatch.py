@@ -24,6 +24,7 @@ BATCH_MAX = 50
 NETWORK = ("reconnect", "isolate")
 GATHER_US = 2_000_000
 GATHER_BUSY_US = 10_000_000
+ISOLATE_BUSY_US = 1_000_000
 
 
 @dataclass(slots=True)
@@ -113,12 +114,12 @@ class Dispatcher:
                 del self._running[playbook]
 
     def _flush(self, playbook: str, now_us: int) -> list[Event]:
-        """Isolations go at once; others gather to 50, or 2 s, or 10 s while their playbook runs."""
+        """Actions gather to 50, or 2 s, or 10 s while their playbook runs; isolations go at once, or after 1 s while
+        one runs, so that a storm of them becomes a few runs instead of one each."""
         gathering = self._gathering[playbook]
-        isolating = gathering.requests[0].step == "isolate"
-        patience_us = GATHER_BUSY_US if playbook in self._running else GATHER_US
-        waited = now_us - gathering.since_us >= patience_us
-        if not isolating and len(gathering.requests) < BATCH_MAX and not waited:
+        quiet, busy = (0, ISOLATE_BUSY_US) if gathering.requests[0].step == "isolate" else (GATHER_US, GATHER_BUSY_US)
+        patience_us = busy if playbook in self._running else quiet
+        if len(gathering.requests) < BATCH_MAX and now_us - gathering.since_us < patience_us:
             return []
         requests, rest = gathering.requests[:BATCH_MAX], gathering.requests[BATCH_MAX:]
         del self._gathering[playbook]
