@@ -140,12 +140,15 @@ def test_while_its_playbook_runs_a_gathering_waits_for_its_end_or_ten_seconds(
     assert commit(dispatcher, *dispatcher.poll(NOW_US + 20 * SECOND), seq=20) == [f"{first}/preserve/2"]
 
 
-def test_an_isolation_waits_for_nobody(dispatcher: Dispatcher, state: State) -> None:
+def test_an_isolation_goes_at_once_and_waits_a_second_at_most_behind_another(
+    dispatcher: Dispatcher, state: State
+) -> None:
     (host,) = hosts(state, 1)
     dispatcher.issue(Issue("north/isolate/1", "north", "isolate"), state, NOW_US)
     assert commit(dispatcher, *dispatcher.poll(NOW_US)) == ["north/isolate/1"]
     dispatcher.issue(issue(host, "isolate"), state, NOW_US)
-    assert commit(dispatcher, *dispatcher.poll(NOW_US), seq=8) == [f"{host}/isolate/1"]
+    assert dispatcher.poll(NOW_US + SECOND - 1) == []
+    assert commit(dispatcher, *dispatcher.poll(NOW_US + SECOND), seq=8) == [f"{host}/isolate/1"]
 
 
 def test_an_action_cancelled_while_it_gathers_is_taken_back_and_never_dispatched(
