@@ -1,0 +1,309 @@
+"""What is asked when, of whom, and what many answers say together. The peers are real sockets on loopback."""
+
+from __future__ import annotations
+
+import resource
+import socket
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestrator.checks.model import Check
+from orchestrator.decision.estate import Estate
+from orchestrator.decision.events import Event, Reading, Swept
+from orchestrator.decision.stages import Stage
+from orchestrator.decision.state import State
+from orchestrator.engine.watch import GENTLE, Watch, judge, question_of, worst
+from orchestrator.inventory.model import Host
+from orchestrator.plans.model import Content
+from orchestrator.plans.waves import derive
+from orchestrator.probes.base import Answer
+from orchestrator.workers.probing import Prober
+from tests.drill_ground import wait_until
+from tests.estates import check, small_estate
+from tests.practice_peers import peer, speaks_first
+
+SECOND = 1_000_000
+NOW_US = 1_700_000_000 * SECOND
+DEAF = 9  # nobody listens on this port
+
+
+@pytest.fixture(scope="module")
+def port() -> Iterator[int]:
+    """A port that answers on every loopback address."""
+    with peer(speaks_first(b"here"), address="0.0.0.0") as port:
+        yield port
+
+
+def placed(content: Content, port: int) -> Content:
+    """The estate on loopback: each host at an address of its own, everything reachable."""
+
+    def move(number: int, host: Host) -> Host:
+        return host.model_copy(update={"address": f"127.9.0.{number + 1}"})
+
+    inventory = content.inventory
+    hosts = tuple(move(number, host) for number, host in enumerate(inventory.hosts))
+    sites = tuple(
+        site.model_copy(update={"prober": "127.0.0.1", "control": f"127.9.1.1:{port}"}) for site in inventory.sites
+    )
+    klasses = tuple(
+        one.model_copy(update={"login": one.login.model_copy(update={"port": port})}) for one in content.classes
+    )
+    return content.model_copy(
+        update={"inventory": inventory.model_copy(update={"hosts": hosts, "sites": sites}), "classes": klasses}
+    )
+
+
+def answering(*checks: Check, port: int) -> State:
+    """A state of the small estate on loopback with these checks only."""
+    content = placed(small_estate(), port).model_copy(update={"checks": checks})
+    return State(Estate(content, derive(content)))
+
+
+def tcp(check_id: str, port: int, **subject: str) -> Check:
+    one = check(check_id, "L3" if "interface" in subject else "L2", **subject)
+    return one.model_copy(update={"probe": "tcp", "port": port, "params": {}, "interval_s": 4, "timeout_s": 2})
+
+
+def players(state: State, service: str) -> Sequence[int]:
+    return state.estate.players[state.estate.service_number[service]]
+
+
+def out(state: State, *hosts: int, stage: Stage = Stage.RELEASED) -> None:
+    for host in hosts:
+        state.stage[host] = stage
+
+
+class Watching:
+    """A watch whose clock a test turns."""
+
+    def __init__(self, state: State) -> None:
+        self.state = state
+        self.watch = Watch(state, Prober())
+        self.now_us = NOW_US
+
+    def poll(self, after_s: float = 0) -> list[Event]:
+        self.now_us += round(after_s * SECOND)
+        return self.watch.poll(self.state, self.now_us)
+
+    def readings(self, count: int = 1, kind: str = "") -> list[Reading]:
+        """The readings of what is asked now, once `count` came in."""
+        found: list[Reading] = []
+
+        def enough() -> bool:
+            found.extend(
+                event for event in self.poll() if isinstance(event, Reading) and event.subject.startswith(kind)
+            )
+            return len(found) >= count
+
+        wait_until(enough, 20)
+        return found
+
+    def sweeps(self, count: int) -> list[Swept]:
+        found: list[Swept] = []
+
+        def enough() -> bool:
+            found.extend(event for event in self.poll() if isinstance(event, Swept))
+            return len(found) >= count
+
+        wait_until(enough, 20)
+        return found
+
+
+@pytest.fixture
+def watching() -> Iterator[list[Watching]]:
+    opened: list[Watching] = []
+    yield opened
+    for one in opened:
+        one.watch.close()
+
+
+# checks
+
+
+def test_a_service_is_asked_once_its_quorum_is_out_and_not_before(port: int, watching: list[Watching]) -> None:
+    state = answering(tcp("lis-works", port, service="lis"), port=port)
+    watching.append(Watching(state))
+    assert not [event for event in watching[0].poll() if isinstance(event, Reading)]
+    out(state, *players(state, "lis"))
+    watching[0].now_us += SECOND
+    (reading,) = watching[0].readings()
+    assert (reading.subject, reading.outcome) == ("service:lis", "PASS")
+
+
+def test_a_service_is_asked_again_after_its_interval_and_not_while_it_is_being_asked(
+    port: int, watching: list[Watching]
+) -> None:
+    state = answering(tcp("lis-works", port, service="lis"), port=port)
+    out(state, *players(state, "lis"))
+    watching.append(Watching(state))
+    watching[0].readings(kind="service")
+    assert not watching[0].poll(3.9)
+    assert not watching[0].poll(0.3), "asked now, answered later"
+    watching[0].readings(kind="service")
+
+
+def test_a_service_whose_only_host_is_deaf_reads_fail_with_a_sentence(port: int, watching: list[Watching]) -> None:
+    state = answering(tcp("lis-works", DEAF, service="lis"), port=port)
+    out(state, *players(state, "lis"))
+    watching.append(Watching(state))
+    (reading,) = watching[0].readings(kind="service")
+    assert reading.outcome == "FAIL"
+    assert f":{DEAF}" in reading.sentence
+
+
+def test_a_host_counts_for_its_service_only_with_all_of_its_checks(port: int, watching: list[Watching]) -> None:
+    state = answering(tcp("dns-answers", port, service="dns"), tcp("dns-resolves", DEAF, service="dns"), port=port)
+    members = players(state, "dns")
+    assert len(members) > 1, "two hosts that pass one of two checks each are no working host"
+    state.quorum[state.estate.service_number["dns"]] = 1
+    out(state, *members)
+    watching.append(Watching(state))
+    (reading,) = watching[0].readings(kind="service")
+    assert reading.outcome == "FAIL"
+
+
+def test_a_connect_alone_is_never_what_a_service_is_judged_by(port: int, watching: list[Watching]) -> None:
+    shallow = tcp("lis-connects", port, service="lis").model_copy(update={"level": "L0"})
+    state = answering(shallow, port=port)
+    out(state, *players(state, "lis"))
+    watching.append(Watching(state))
+    assert not [event for event in watching[0].poll() if isinstance(event, Reading)]
+    assert not watching[0].watch._rounds
+
+
+def test_a_released_host_is_asked_every_interval_and_one_in_service_rarely(port: int, watching: list[Watching]) -> None:
+    state = answering(tcp("server-up", port, klass="server"), port=port)
+    host = next(number for number, one in enumerate(state.estate.content.inventory.hosts) if one.klass == "server")
+    out(state, host)
+    watching.append(Watching(state))
+    (reading,) = watching[0].readings(kind="host")
+    assert reading == Reading(f"host:{state.estate.hosts[host]}", "PASS", "")
+    watching[0].now_us += 4 * SECOND
+    watching[0].readings(kind="host")
+    out(state, host, stage=Stage.IN_SERVICE)
+    watching[0].now_us += 4 * SECOND
+    watching[0].readings(kind="host")
+    assert not watching[0].poll(4 * (GENTLE - 1))
+    watching[0].now_us += 4 * SECOND
+    watching[0].readings(kind="host")
+
+
+def test_a_host_in_service_that_fails_is_watched_closely_again(port: int, watching: list[Watching]) -> None:
+    state = answering(tcp("server-up", port, klass="server"), port=port)
+    host = next(number for number, one in enumerate(state.estate.content.inventory.hosts) if one.klass == "server")
+    out(state, host, stage=Stage.IN_SERVICE)
+    state.failing_us[host] = NOW_US
+    watching.append(Watching(state))
+    watching[0].readings(kind="host")
+    watching[0].now_us += 4 * SECOND
+    watching[0].readings(kind="host")
+
+
+def test_a_class_without_checks_is_not_asked_and_stops_nothing(port: int, watching: list[Watching]) -> None:
+    state = answering(port=port)
+    out(state, *range(len(state.stage)))
+    watching.append(Watching(state))
+    assert not [event for event in watching[0].poll() if isinstance(event, Reading)]
+
+
+def test_an_interface_of_a_gate_is_asked_at_the_end_that_came_out(port: int, watching: list[Watching]) -> None:
+    state = answering(tcp("results-arrive", port, interface="lis-to-ehr"), port=port)
+    assert "interface:lis-to-ehr" in state.estate.gates_of_subject
+    out(state, *players(state, "ehr"))
+    watching.append(Watching(state))
+    (reading,) = watching[0].readings(kind="interface")
+    assert (reading.subject, reading.outcome) == ("interface:lis-to-ehr", "PASS")
+
+
+def test_a_check_by_ssh_accepts_only_the_key_the_restore_brought(port: int) -> None:
+    by_ssh = tcp("up", port, klass="server").model_copy(update={"probe": "ssh"})
+    state = answering(by_ssh, port=port)
+    state.host_key[0] = "ssh-ed25519 AAAA"
+    question = question_of(state, 0, by_ssh)
+    assert question.params["host_key"] == "ssh-ed25519 AAAA"
+    assert question.source == "127.0.0.1"
+    assert "host_key" not in question_of(state, 0, tcp("up", port, klass="server")).params
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "need", "together"),
+    [
+        (["PASS", "FAIL"], 1, "PASS"),
+        (["PASS", "FAIL"], 2, "FAIL"),
+        (["PASS", "UNKNOWN"], 2, "UNKNOWN"),
+        (["UNKNOWN", "FAIL", "FAIL"], 2, "FAIL"),
+        (["UNKNOWN"], 1, "UNKNOWN"),
+        ([], 1, "FAIL"),
+    ],
+)
+def test_a_quorum_is_counted_and_what_is_unknown_never_passes(outcomes: list[Any], need: int, together: str) -> None:
+    assert judge([Answer(outcome, f"it is {outcome}") for outcome in outcomes], need)[0] == together
+
+
+def test_of_several_answers_of_one_host_the_worst_counts() -> None:
+    good, open_, bad = Answer("PASS", "up"), Answer("UNKNOWN", "slow"), Answer("FAIL", "down")
+    assert worst([good, open_, bad]) is bad
+    assert worst([good, open_]) is open_
+    assert worst([good]) is good
+
+
+# sweeps
+
+
+def test_each_site_is_swept_and_what_answers_is_named(port: int, watching: list[Watching]) -> None:
+    state = answering(port=port)
+    watching.append(Watching(state))
+    swept = {event.site: event for event in watching[0].sweeps(len(state.estate.sites))}
+    for number, site in enumerate(state.estate.sites):
+        assert swept[site].control
+        assert sorted(swept[site].answered) == sorted(state.estate.hosts[h] for h in state.estate.hosts_of_site[number])
+        assert swept[site].begun_us == NOW_US, "in the engine's time, as everything it is compared with"
+
+
+def test_a_sweep_whose_control_target_is_silent_says_so(port: int, watching: list[Watching]) -> None:
+    content = placed(small_estate(), DEAF)
+    quiet = tuple(site.model_copy(update={"control": "192.0.2.1:9"}) for site in content.inventory.sites)
+    content = content.model_copy(update={"inventory": content.inventory.model_copy(update={"sites": quiet})})
+    state = State(Estate(content, derive(content)))
+    watching.append(Watching(state))
+    assert not any(event.control for event in watching[0].sweeps(len(state.estate.sites)))
+
+
+def test_hosts_that_are_out_or_on_their_way_are_not_swept(port: int, watching: list[Watching]) -> None:
+    state = answering(port=port)
+    out(state, *range(len(state.stage)))
+    out(state, 0, stage=Stage.RECONNECTING)
+    watching.append(Watching(state))
+    watching[0].poll()
+    assert not watching[0].watch._sweeps
+
+
+def test_a_sweep_that_cannot_be_made_proves_nothing_and_stops_nothing(
+    port: int, watching: list[Watching], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    state = answering(port=port)
+    watching.append(Watching(state))
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)
+    held = [socket.socket() for _ in range(3)]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(sock.fileno() for sock in held) + 1, limit[1]))
+    try:
+        swept = watching[0].sweeps(len(state.estate.sites))
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limit)
+        for sock in held:
+            sock.close()
+    assert [(event.control, event.answered) for event in swept] == [(False, [])] * len(state.estate.sites)
+    assert "Too many open files" in caplog.text
+
+
+def test_closing_leaves_no_thread_behind(port: int, tmp_path: Path) -> None:
+    state = answering(tcp("lis-works", port, service="lis"), port=port)
+    out(state, *players(state, "lis"))
+    one = Watching(state)
+    one.readings(kind="service")
+    one.watch.close()
+    wait_until(lambda: not [t for t in threading.enumerate() if t.name.startswith(("probe", "sweep"))], 10)
