@@ -38,6 +38,7 @@ class Witness:
         self.books = Books(estate.content, estate.plan)
         self.broken: list[Broken] = []
         self.timing = estate.content.restart.timing
+        self._told: set[str] = set()
 
     def see(self, entry: e.Event | c.Command, at_us: int) -> None:
         """Judges one record by what was known before it, then notes it."""
@@ -70,10 +71,10 @@ class Witness:
                 host.answered_for = True
                 self._require(False, 9, name, "it holds INFECTED and is connected, and nobody was asked")
         for action, book in self.books.open.items():
-            if book.step != "reconnect" or book.cancelled:
+            if book.step != "reconnect" or book.cancelled or action in self._told:
                 continue
             for number, sentence in self._stopped(book.target):
-                book.cancelled = True
+                self._told.add(action)
                 self._require(False, number, book.target, f"{action} goes on though {sentence}")
 
     def _require(self, holds: bool, number: int, subject: str, sentence: str) -> None:
@@ -104,7 +105,7 @@ class Witness:
         if command.step == "restore":
             self._wipe(command)
         elif command.step == "reconnect":
-            self._reconnect(name, at_us)
+            self._reconnect(command, at_us)
 
     def _pools(self, command: c.Issue, at_us: int) -> None:
         books, site = self.books, self.books.hosts[command.target].site
@@ -137,20 +138,22 @@ class Witness:
         kept = books.host[name].preserved or waived or command.strategy == "replace"
         self._require(kept, 10, name, "it is wiped without preservation or waiver")
 
-    def _reconnect(self, name: str, at_us: int) -> None:
+    def _reconnect(self, command: c.Issue, at_us: int) -> None:
+        name = command.target
         host = self.books.host[name]
         self._require(not host.out, 1, name, "it is out already")
         self._require(host.silent, 1, name, "it is not proven to be in quarantine")
         limit_us = self.books.klass(name).limit_s.reconnect * 1_000_000
         self._require(self._proven(name, at_us + limit_us), 1, name, "its proof of clean does not stand")
         for number, sentence in self._stopped(name):
+            self._told.add(command.action)
             self._require(False, number, name, sentence)
         for need in self._unit_needs(name):
             short = self._unit_short(need, at_us)
             self._require(not short, 2, name, f"its unit's {need} has too few clean hosts")
         signers = set(host.clean)
-        launched = any(self.books.wave[wave].launchers - signers for wave in self._waves(name))
-        self._require(launched, 3, name, "its launchers all signed for it")
+        launchers = set().union(*(self.books.wave[wave].launchers for wave in self._waves(name)))
+        self._require(not launchers or bool(launchers - signers), 3, name, "its launchers all signed for it")
 
     def _proven(self, name: str, at_us: int) -> bool:
         """Enough distinct persons say CLEAN of the latest inspection, or an exception stands in for the last one."""
@@ -279,7 +282,7 @@ class Witness:
             self._require(self._up(service), 3, name, f"its gate passes while {service} is not in service")
         wanted = [*(f"service:{one}" for one in services), *(f"interface:{one}" for one in gate.interfaces)]
         for subject in wanted:
-            self._subject(command, subject, wave.soak[0] if wave.soak else 0, at_us)
+            self._subject(command, subject, wave.soak[0] if wave.soak else books.seq + 1, at_us)
         for site, posts in gate.posts.items():
             good = sum(books.host[one].in_service for one in self._stand_ins(posts))
             need = min(gate.need[site], self._two_thirds(name, posts))

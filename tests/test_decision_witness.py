@@ -1,0 +1,375 @@
+"""The witness sees each broken promise in a forged history, names it, and says nothing about an honest one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from orchestrator.canonical import Json
+from orchestrator.decision.codec import decode
+from orchestrator.decision.commands import Command, EnterService, Issue, PassGate, StartSoak
+from orchestrator.decision.events import Cancelled, Event, Finished, Judged, Lost, Ordered, Reading, Woke
+from orchestrator.decision.recount import forgotten, recount
+from orchestrator.decision.stages import Stage
+from orchestrator.decision.state import State
+from orchestrator.decision.witness import Witness
+from orchestrator.inventory.model import Needs
+from orchestrator.plans.model import Content, Pool
+from tests.estates import server, service, with_pools, workstation
+from tests.storyline import SECOND, SET, Story, Tell, hospital, plain_class
+
+RECONNECT = Issue("lis-1/reconnect/1", "lis-1", "reconnect")
+SLICE = "laboratory/slice"
+
+
+def heard(story: Story) -> Witness:
+    """A witness who read the whole story so far, and found it honest."""
+    witness = Witness(story.state.estate)
+    for at_us, kind, body in story.records:
+        witness.see(decode(kind, body), at_us)
+    witness.settle(story.now_us)
+    assert witness.broken == []
+    return witness
+
+
+def seen(story: Story, *forged: Event | Command) -> list[tuple[int, str, str]]:
+    """What the witness says when these records follow the story: invariant, subject, sentence."""
+    witness = heard(story)
+    story.whatever()
+    for entry in forged:
+        witness.see(entry, story.now_us)
+    witness.settle(story.now_us)
+    assert all(broken.seq > len(story.records) for broken in witness.broken)
+    return [(broken.invariant, broken.subject, broken.sentence) for broken in witness.broken]
+
+
+def order(kind: str, subject: str, person: str, order_id: str = "f" * 32, **args: Json) -> Ordered:
+    return Ordered(order_id, kind, subject, args, person, 1 << 52, 1 << 40, "blob")
+
+
+def ready(tell: Tell, content: Content | None = None) -> Story:
+    """`lis-1` is inspected and lacks one verdict of two; a forged one makes it whole."""
+    story = tell(content).begun().inspected("lis-1")
+    return story.verdicts("lis-1", "analyst-1").nothing()
+
+
+def clean(story: Story, person: str = "analyst-2", verdict: str = "CLEAN") -> Judged:
+    inspection = story.state.inspection[story.host("lis-1")]
+    return Judged(verdict, {"lis-1": inspection}, person, SET, story.now_us + 86_400 * SECOND, "blob")
+
+
+def test_an_honest_restart_has_nothing_to_say_about(tell: Tell) -> None:
+    story = tell().begun().passed(SLICE)
+    assert heard(story).broken == []
+    assert recount(story.state) == []
+    assert forgotten(story.state) == []
+
+
+def test_1_a_reconnect_on_one_verdict_of_two_is_seen(tell: Tell) -> None:
+    assert seen(ready(tell), RECONNECT) == [(1, "lis-1", "its proof of clean does not stand")]
+
+
+def test_1_two_verdicts_of_one_person_are_one(tell: Tell) -> None:
+    story = ready(tell)
+    assert seen(story, clean(story, "analyst-1"), RECONNECT) == [(1, "lis-1", "its proof of clean does not stand")]
+
+
+def test_1_a_verdict_that_does_not_outlive_the_reconnect_counts_for_nothing(tell: Tell) -> None:
+    story = ready(tell)
+    short = clean(story)
+    short.expires_us = story.now_us + SECOND
+    assert seen(story, short, RECONNECT) == [(1, "lis-1", "its proof of clean does not stand")]
+
+
+def test_1_verdicts_of_a_person_revoked_since_or_under_another_set_count_for_nothing(tell: Tell) -> None:
+    story = ready(tell)
+    revoked = [order("roster.revoke", "analyst-1", one) for one in ("operator-1", "it-director")]
+    assert seen(story, clean(story), *revoked, RECONNECT) == [(1, "lis-1", "its proof of clean does not stand")]
+    forced = [order("indicators.force", "6" * 64, one) for one in ("analyst-3", "forensic-lead")]
+    assert seen(story, clean(story), *forced, RECONNECT) == [(1, "lis-1", "its proof of clean does not stand")]
+
+
+def test_1_an_exception_stands_in_for_the_second_verdict_only(tell: Tell) -> None:
+    story = ready(tell)
+    until_us = story.now_us + 3600 * SECOND
+    excepted = [order("host.exception", "lis-1", one, until_us=until_us) for one in ("operator-1", "crisis-1")]
+    assert seen(story, *excepted, RECONNECT) == []
+    none_yet = tell().begun().inspected("lis-1")
+    assert seen(none_yet, *excepted, RECONNECT) == [(1, "lis-1", "its proof of clean does not stand")]
+
+
+def test_1_a_reconnect_of_a_host_that_answered_the_prober_is_seen(tell: Tell) -> None:
+    story = ready(tell).sweep(answered=("lis-1",)).whatever()
+    assert (1, "lis-1", "it is not proven to be in quarantine") in seen(story, clean(story), RECONNECT)
+
+
+def test_1_a_proof_that_fell_during_the_reconnect_needs_an_isolate_at_once(tell: Tell) -> None:
+    story = tell().begun().bring("lis-1", Stage.RECONNECTING)
+    fell = [clean(story, verdict="SUSPECT"), Finished("lis-1/reconnect/1", "ok")]
+    silence = "its proof fell during the reconnect and no isolate followed"
+    assert seen(story, *fell) == [(1, "lis-1", silence)]
+    assert seen(story, *fell, Issue("lis-1/isolate/1", "lis-1", "isolate")) == []
+    kept = seen(story, *fell, EnterService("lis-1"), Issue("lis-1/isolate/1", "lis-1", "isolate"))
+    assert kept == [(1, "lis-1", "it enters service without a release that stands")]
+
+
+def needing() -> Content:
+    """`lis` needs `ad`; both stand in one wave."""
+    services = (service("ad", "laboratory"), service("lis", "laboratory", needs=Needs(reconnect=("ad",))))
+    return hospital(server("ad-1", "north", "ad"), server("lis-1", "north", "lis"), services=services)
+
+
+def test_2_a_reconnect_before_the_service_it_needs_is_seen(tell: Tell) -> None:
+    story = ready(tell, needing())
+    assert seen(story, clean(story), RECONNECT) == [(2, "lis-1", "ad, which it needs, is not in service")]
+    dropped = [order("service.drop-need", "ad", one) for one in ("operator-1", "it-director")]
+    assert seen(story, *dropped, clean(story), RECONNECT) == []
+
+
+def test_2_a_unit_comes_out_only_with_enough_clean_partners(tell: Tell) -> None:
+    services = (
+        service("ad", "laboratory", unit="directory"),
+        service("lis", "laboratory", unit="directory", needs=Needs(reconnect=("ad",))),
+    )
+    content = hospital(server("ad-1", "north", "ad"), server("lis-1", "north", "lis"), services=services)
+    story = ready(tell, content)
+    assert seen(story, clean(story), RECONNECT) == [(2, "lis-1", "its unit's ad has too few clean hosts")]
+
+
+def test_3_a_reconnect_of_a_wave_nobody_launched_is_seen(tell: Tell) -> None:
+    story = tell().opened().isolated().inspected("lis-1").verdicts("lis-1", "analyst-1").whatever()
+    assert seen(story, clean(story), RECONNECT) == [(3, "lis-1", f"{SLICE} is not launched")]
+
+
+def test_3_a_reconnect_of_a_held_wave_is_seen_and_one_under_way_must_be_stopped(tell: Tell) -> None:
+    story = ready(tell)
+    held = order("wave.hold", SLICE, "operator-1")
+    assert seen(story, held, clean(story), RECONNECT) == [(3, "lis-1", f"{SLICE} is held: order")]
+    going = (3, "lis-1", f"lis-1/reconnect/1 goes on though {SLICE} is held: order")
+    assert seen(story, clean(story), RECONNECT, held) == [going]
+
+
+def test_3_a_reconnect_behind_a_closed_gate_is_seen(tell: Tell) -> None:
+    content = hospital(
+        server("ad-1", "north", "ad"),
+        server("lis-1", "north", "lis"),
+        services=(service("ad"), service("lis", "laboratory")),
+    )
+    story = tell(content).begun().in_service("ad-1").inspected("lis-1").verdicts("lis-1", "analyst-1").whatever()
+    assert seen(story, clean(story), RECONNECT) == [(3, "lis-1", "the gate of foundations has not passed")]
+
+
+def test_3_a_launcher_who_signed_everything_alone_does_not_count(tell: Tell) -> None:
+    story = tell().opened().isolated().inspected("lis-1").verdicts("lis-1", "analyst-1").whatever()
+    launched = order("wave.launch", SLICE, "analyst-1")
+    assert seen(story, launched, clean(story), RECONNECT) == [(3, "lis-1", "its launchers all signed for it")]
+
+
+@pytest.mark.parametrize("scope", ["all", "site:north", "host:lis-1"])
+def test_4_a_reconnect_under_a_freeze_is_seen(tell: Tell, scope: str) -> None:
+    story = ready(tell)
+    frozen = order("freeze", scope, "operator-1")
+    assert seen(story, frozen, clean(story), RECONNECT) == [(4, "lis-1", "reconnects are frozen")]
+    elsewhere = order("freeze", "site:south", "operator-1")
+    assert seen(story, elsewhere, clean(story), RECONNECT) == []
+
+
+def test_4_a_reconnect_with_an_open_breach_or_a_doubted_clock_is_seen(tell: Tell) -> None:
+    story = ready(tell)
+    opened = order("fact.withdraw", "breach_closed", "analyst-1")
+    assert seen(story, opened, clean(story), RECONNECT) == [(4, "lis-1", "the breach is not closed")]
+    story.jump(600)
+    assert seen(story, clean(story), RECONNECT) == [(4, "lis-1", "a clock jump is not confirmed")]
+
+
+def test_5_an_action_starts_once_ends_once_and_has_its_lane_alone(tell: Tell) -> None:
+    story = tell().begun()  # lis-1/restore/1 is under way
+    again = Issue("lis-1/restore/1", "lis-1", "restore", "restore")
+    twice = seen(story, Finished("lis-1/restore/1", "failed"), again)
+    assert twice == [(5, "lis-1/restore/1", "an action id starts twice")]
+    beside = seen(story, Issue("lis-1/inspect/1", "lis-1", "inspect"))
+    assert beside == [(5, "lis-1", "two actions are under way in its host lane")]
+    ended = seen(story, Lost("lis-1/restore/1"), Cancelled("lis-1/restore/1"))
+    assert ended == [(5, "lis-1/restore/1", "it ends a second time")]
+    ghost = seen(story, Finished("lis-1/restore/7", "ok"))
+    assert ghost == [(5, "lis-1/restore/7", "it ends and never began")]
+
+
+def test_5_a_site_is_isolated_by_one_action_at_a_time(tell: Tell) -> None:
+    story = tell().opened()
+    assert seen(story, Issue("north/isolate/2", "north", "isolate")) == [
+        (5, "north", "two isolations of one site are under way")
+    ]
+
+
+def test_6_a_pool_beyond_its_size_and_a_pace_beyond_its_limit_are_seen(tell: Tell) -> None:
+    hosts = [server(f"lis-{number}", "north", "lis") for number in (1, 2, 3)]
+    content = with_pools(hospital(*hosts), Pool(id="backup-streams", name="Backup streams", size=2))
+    story = tell(content).begun()
+    third = Issue("lis-3/restore/1", "lis-3", "restore", "restore")
+    assert seen(story, third) == [(6, "backup-streams", "3 of 2 are in use")]
+
+
+def test_9_infected_and_connected_without_anybody_asked_is_seen(tell: Tell) -> None:
+    story = tell().begun().in_service("lis-1")
+    infected = clean(story, "analyst-3", verdict="INFECTED")
+    alarm = (9, "lis-1", "it holds INFECTED and is connected, and nobody was asked")
+    assert seen(story, infected) == [alarm]
+    assert seen(story, infected, Woke(), Woke()) == [alarm]
+    assert seen(story, infected, Issue("lis-1/isolate/1", "lis-1", "isolate")) == []
+    assert seen(story, infected, order("host.recall", "lis-1", "operator-1")) == [alarm]  # too late: a record later
+    assert seen(story, order("host.recall", "lis-1", "operator-1"), infected) == [alarm]  # decided before it was known
+
+
+def test_10_a_wipe_without_evidence_is_seen(tell: Tell) -> None:
+    content = hospital(classes=(plain_class("server", preservation="required"),))
+    story = tell(content).begun()  # lis-1/preserve/1 is under way
+    wipe = Issue("lis-1/restore/1", "lis-1", "restore", "restore")
+    bare = (10, "lis-1", "it is wiped without preservation or waiver")
+    assert seen(story, Finished("lis-1/preserve/1", "failed"), wipe) == [bare]
+    assert seen(story, Finished("lis-1/preserve/1", "ok"), wipe) == []
+    waived = order("fact.waiver", "class:server", "forensic-lead")
+    assert seen(story, Finished("lis-1/preserve/1", "lost"), waived, wipe) == []
+    strange = Issue("lis-1/restore/1", "lis-1", "restore", "declared")
+    assert seen(story, Finished("lis-1/preserve/1", "ok"), strange) == [(10, "lis-1", "'declared' is no strategy")]
+
+
+def test_11_a_device_is_never_acted_on(tell: Tell) -> None:
+    story = tell().begun()
+    stranger = [(11, "mri-1", "it is no host or site of the estate")]
+    assert seen(story, Issue("mri-1/restore/1", "mri-1", "restore", "restore")) == stranger
+
+
+def gated(tell: Tell) -> Story:
+    """`lis-1` and a post serve; the gate has seen no PASS of `lis` yet."""
+    content = hospital(server("lis-1", "north", "lis"), workstation("lab-ws-1", "north", "laboratory"))
+    return tell(content).begun().in_service("lis-1", "lab-ws-1").whatever()
+
+
+PASS, FAIL, UNKNOWN = (Reading("service:lis", outcome) for outcome in ("PASS", "FAIL", "UNKNOWN"))
+PASSED = PassGate(SLICE, ["service:lis"])
+
+
+def gate(tell: Tell, *before: Event | Command, wait_s: int = 60) -> list[str]:
+    """What the witness says of a gate that passes after these records and a wait."""
+    story = gated(tell)
+    witness = heard(story)
+    for entry in before:
+        witness.see(entry, story.now_us)
+        story.now_us += SECOND
+    witness.see(Woke(), story.now_us)
+    story.now_us += wait_s * SECOND
+    witness.see(PASS, story.now_us)
+    witness.see(PASSED, story.now_us)
+    assert {broken.invariant for broken in witness.broken} <= {3}
+    return [broken.sentence for broken in witness.broken]
+
+
+def test_a_gate_passes_on_three_passes_over_its_soak(tell: Tell) -> None:
+    assert gate(tell, PASS, PASS, PASS, StartSoak(SLICE)) == []
+
+
+@pytest.mark.parametrize(
+    ("before", "sentence"),
+    [
+        ((PASS, StartSoak(SLICE)), "service:lis reads PASS, not PASS in a row"),
+        ((PASS, PASS, StartSoak(SLICE), UNKNOWN), "service:lis reads PASS, not PASS in a row"),
+        ((PASS, StartSoak(SLICE), FAIL, PASS, PASS), "service:lis read FAIL during the soak"),
+        ((PASS, PASS, PASS), "its gate passes before its soak is over"),
+    ],
+)
+def test_a_gate_that_passes_otherwise_is_seen(tell: Tell, before: tuple[Event | Command, ...], sentence: str) -> None:
+    assert gate(tell, *before) == [sentence]
+
+
+def test_a_gate_never_passes_on_unknown_stale_or_missing_readings(tell: Tell) -> None:
+    story = gated(tell)
+    soaked = [PASS, PASS, PASS, StartSoak(SLICE)]
+    witness = heard(story)
+    for entry in soaked:
+        witness.see(entry, story.now_us)
+    story.now_us += 60 * SECOND
+    witness.see(UNKNOWN, story.now_us)
+    witness.see(PASSED, story.now_us)
+    assert [one.sentence for one in witness.broken] == ["service:lis reads UNKNOWN, not PASS in a row"]
+    stale = heard(story)
+    for entry in soaked:
+        stale.see(entry, story.now_us)
+    stale.see(PASSED, story.now_us + 60 * SECOND)
+    stale.see(PassGate(SLICE, []), story.now_us + 60 * SECOND)
+    assert [one.sentence for one in stale.broken] == [
+        "the reading of service:lis is stale",
+        "its gate passes unlaunched or twice",
+        "its gate passes without a reading of service:lis",
+    ]
+
+
+def test_a_gate_that_passes_while_a_host_of_it_is_back_in_quarantine_is_seen(tell: Tell) -> None:
+    gone = [
+        Issue("lis-1/isolate/1", "lis-1", "isolate"),
+        Finished("lis-1/isolate/1", "ok"),
+        Issue("lab-ws-1/isolate/1", "lab-ws-1", "isolate"),
+        Finished("lab-ws-1/isolate/1", "ok"),
+    ]
+    assert gate(tell, PASS, PASS, PASS, StartSoak(SLICE), *gone) == [
+        "its gate passes while lis is not in service",
+        "its gate passes with 0 posts at north",
+    ]
+
+
+def _pool(state: State) -> None:
+    state.in_use[0] += 1
+
+
+def _up(state: State) -> None:
+    state.up[0] = not state.up[0]
+
+
+def _lane(state: State) -> None:
+    state.lanes[1][0] = "lis-1/isolate/9"
+
+
+def _room(state: State) -> None:
+    state.quarantine_used[0] += 1
+
+
+def _horizon(state: State) -> None:
+    state.waves[0].horizon = not state.waves[0].horizon
+
+
+def _stage(state: State) -> None:
+    state.stage[0] = Stage.INSPECTING
+
+
+def _site(state: State) -> None:
+    state.site_lane[0] = "north/isolate/9"
+
+
+@pytest.mark.parametrize(
+    ("tamper", "word"),
+    [
+        (_pool, "Pool evidence counts 1"),
+        (_up, "Service lis is (False, False)"),
+        (_lane, "in lane 1"),
+        (_room, "The quarantine of north holds 1 hosts; the state counts 2."),
+        (_horizon, "is inside the horizon"),
+        (_stage, "lis-1 is inspecting and no inspect is under way."),
+        (_site, "Site north has 'north/isolate/9' under way"),
+    ],
+)
+def test_a_count_that_drifted_is_named(tell: Tell, tamper: Callable[[State], None], word: str) -> None:
+    story = tell().begun()
+    tampered = State(story.state.estate)
+    vars(tampered).update(vars(Story(story.content).begun().state))
+    assert recount(tampered) == []
+    tamper(tampered)
+    assert any(word in sentence for sentence in recount(tampered))
+    story.whatever()
+
+
+def test_a_host_that_could_go_on_and_was_forgotten_is_named() -> None:
+    story = Story(hospital()).opened().order("freeze", "all", "operator-1", all_work=True).whatever().isolated()
+    assert forgotten(story.state) == []
+    story.state.freezes.clear()  # as if a thaw had told nobody
+    assert forgotten(story.state) == ["lis-1 could go on to restore and nobody starts it."]
