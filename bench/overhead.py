@@ -1,0 +1,281 @@
+"""Measures what Relance adds to Ansible: CPU of driving ready hosts through restore and reconnect, over bare Ansible.
+
+The real engine, its real journal and live invariants, its real runners, on a real practice fleet. The hosts are ready:
+cut off, nothing to preserve, no needs between them. Two stretches are measured, each from the order that lets the work
+begin until the last result is in and the last runner has ended: T0 is signed, all hosts are restored; the breach is
+closed, all hosts are reconnected. Between them, not measured, they are inspected and judged. The fleet's own CPU is
+never counted. Sweeps and checks go on all the while, as often as in a drill.
+
+The rival is `ansible-playbook` alone, afterwards: the same playbooks on the same hosts in the same batches, with the
+very configuration, forks and pins of each run. Prints one JSON line and asserts nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import resource
+import secrets
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from orchestrator.canonical import Json
+from orchestrator.clock import SystemClock
+from orchestrator.decision.events import Judged, Ordered
+from orchestrator.decision.orders import EMPTY_SET, genesis_args
+from orchestrator.decision.stages import OUT, Stage
+from orchestrator.decision.state import QUARANTINED, State
+from orchestrator.engine.process import Live, lay_out, open_engine
+from orchestrator.inventory.model import Needs
+from orchestrator.plans.files import usable
+from orchestrator.plans.model import Content
+from orchestrator.practice import fleet_launch
+from orchestrator.practice.fleet_file import write_whole
+from orchestrator.practice.rehearsal import PEOPLE, Ports, fleet_file, rehearse, write_estate
+from orchestrator.practice.scale import scaled
+from orchestrator.trust import keys
+from orchestrator.workers import invocation
+from orchestrator.workers.ansible_files import environment
+
+ROOT = Path(__file__).parents[1]
+READER = "reading-room"
+HOUR_US = 3_600_000_000
+LIMIT_S = 1800.0
+
+
+def ready_content(source: Path, hosts: int) -> Content:
+    """Hosts, sites, classes and pools of the estate, with nothing between them; inspections wait for one signature."""
+    content = scaled(usable(source), hosts)
+    reader = next(one for one in content.inventory.services if one.kind == "outside")
+    places = tuple(host.model_copy(update={"services": (), "function": None}) for host in content.inventory.hosts)
+    sites = tuple(site.model_copy(update={"isolates_by": "playbook"}) for site in content.inventory.sites)
+    own = {
+        "source": "media",
+        "tasks": (),
+        "preservation": "waived",
+        "verdicts_required": 1,
+        "needs": Needs(inspect=(READER,)),
+    }
+    return content.model_copy(
+        update={
+            "inventory": content.inventory.model_copy(
+                update={
+                    "sites": sites, "hosts": places, "functions": (), "activities": (), "interfaces": (), "devices": (),
+                    "services": (reader.model_copy(update={"id": READER, "needs": Needs(), "tasks": ()}),),
+                }
+            ),
+            "checks": tuple(check for check in content.checks if check.klass),
+            "classes": tuple(one.model_copy(update=own) for one in content.classes),
+            "restart": content.restart.model_copy(
+                update={"slices": {}, "order": (), "pinned": (), "leave_off": (), "no_waiver": (), "splits": ()}
+            ),
+        }
+    )  # fmt: skip
+
+
+@contextmanager
+def engine_on_fleet(content: Content, root: Path) -> Iterator[tuple[Live, Content]]:
+    """A live engine on a practice fleet that fills the places of `content`."""
+    for folder in (root, root / "fleet"):
+        folder.mkdir(exist_ok=True)
+        folder.chmod(0o755)  # the fleet's user must reach the hosts' folders below it
+    (root / "keys").mkdir()
+    lay_out(root / "state")
+    client = keys.generate(root / "state" / "secrets" / "ssh_key").line
+    public = {person: keys.generate(root / "keys" / person).line for person in PEOPLE}
+    ports = Ports(*(20_000 + secrets.randbelow(12_000) for _ in range(2)))
+    now_us = SystemClock().now_us()
+    fleet_file(rehearse(content, public, "drill", ports), 1, client, ports, now_us).save(root / "fleet")
+    write_whole(root / "engine.pid", str(os.getpid()).encode())
+    user = fleet_launch.launch(root / "fleet", limit_s=180).user
+    try:
+        write_estate(rehearse(content, public, user, ports), ROOT / "plans" / "playbooks", root / "estate")
+        pins = (root / "fleet" / "known_hosts").read_bytes()
+        write_whole(root / "state" / "secrets" / "management_hosts", pins, 0o600)
+        rehearsed = usable(root / "estate")
+        live = open_engine(rehearsed, root / "estate", root / "state")
+        try:
+            yield live, rehearsed
+        finally:
+            live.close()
+    finally:
+        fleet_launch.stop(root / "fleet")
+
+
+class People:
+    """Those who order and judge, straight at the engine: signatures are not what is measured."""
+
+    def __init__(self, live: Live) -> None:
+        self.live = live
+        self.clock = SystemClock()
+
+    def order(self, kind: str, subject: str, args: dict[str, Json], *persons: str) -> None:
+        """One order by each of these persons."""
+        name = secrets.token_hex(16)
+        for person in persons:
+            until_us = self.clock.now_us() + HOUR_US
+            self.live.engine.submit(Ordered(name, kind, subject, args, person, until_us, 1 << 40, ""))
+
+    def judge(self) -> None:
+        """An analyst finds every host clean."""
+        found = self.live.engine.read(lambda state, _: dict(zip(state.estate.hosts, state.inspection, strict=True)))
+        until_us = self.clock.now_us() + HOUR_US
+        for host, inspection in found.items():
+            self.live.engine.submit(Judged("CLEAN", {host: inspection}, "analyst-1", EMPTY_SET, until_us, ""))
+
+    def wait(self, what: str, holds: Callable[[State], bool]) -> None:
+        """Until it holds and no runner is left. Ends the program with the hosts' stages when it never does."""
+        until_s = time.monotonic() + LIMIT_S
+        while not self.live.engine.read(lambda state, _: holds(state) and not self.live.hands.dispatcher.live()):
+            if time.monotonic() > until_s:
+                stages = self.live.engine.read(lambda state, _: Counter(stage.name for stage in state.stage))
+                raise SystemExit(f"It never came about that {what}: {dict(stages)}.")
+            time.sleep(0.25)
+
+
+@dataclass
+class Spent:
+    """CPU seconds: of this process by kind of thread, and of all its children that have ended."""
+
+    threads: Counter[str] = field(default_factory=Counter)
+    own_s: float = 0.0
+    children_s: float = 0.0
+
+    @classmethod
+    def now(cls) -> Spent:
+        """Since the start of the process. Threads that ended are only in the sum."""
+        threads: Counter[str] = Counter()
+        for thread in threading.enumerate():
+            kind = re.split(r"[_-]\d", thread.name)[0]
+            with open(f"/proc/self/task/{thread.native_id}/schedstat") as file:
+                threads[kind] += int(file.read().split()[0]) / 1e9
+        own, children = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+        return cls(threads, own.ru_utime + own.ru_stime, children.ru_utime + children.ru_stime)
+
+    def since(self, before: Spent) -> Spent:
+        """The difference."""
+        return Spent(
+            Counter({name: spent - before.threads[name] for name, spent in self.threads.items()}),
+            self.own_s - before.own_s,
+            self.children_s - before.children_s,
+        )
+
+    @property
+    def all_s(self) -> float:
+        """Everything."""
+        return self.own_s + self.children_s
+
+
+def drive(live: Live, content: Content) -> tuple[Spent, Spent]:
+    """What the restores and the reconnects of all hosts cost."""
+    people = People(live)
+    people.order("genesis", "roster", genesis_args(content), "operator-1", "it-director")
+    people.wait("all hosts are cut off", lambda state: all(one == QUARANTINED for one in state.connection))
+    begun = Spent.now()
+    people.order("fact.t0", "t0", {"at_us": SystemClock().now_us()}, "analyst-1", "it-director")
+    people.wait("all hosts are restored", lambda state: all(stage is Stage.RESTORED for stage in state.stage))
+    restored = Spent.now().since(begun)
+    people.order("fact.outside", READER, {}, "operator-1", "analyst-1")
+    people.wait("all hosts are inspected", lambda state: all(stage is Stage.INSPECTED for stage in state.stage))
+    people.wait("all hosts are known to be cut off", lambda state: all(one == QUARANTINED for one in state.connection))
+    people.judge()
+    for wave in live.engine.read(lambda state, _: [one.name for one in state.estate.waves]):
+        people.order("wave.launch", wave, {}, "operator-1")
+    begun = Spent.now()
+    people.order("fact.breach_closed", "breach_closed", {}, "analyst-1", "it-director")
+    people.wait("all hosts are out", lambda state: all(stage in OUT for stage in state.stage))
+    return restored, Spent.now().since(begun)
+
+
+def runs_of(state_dir: Path, step: str) -> list[Path]:
+    """The run folders of a step, in order."""
+    folders = sorted(
+        (one for one in (state_dir / "runs").iterdir() if one.name.isdigit()), key=lambda one: int(one.name)
+    )
+    return [one for one in folders if invocation.read(one).requests[0].step == step]
+
+
+def bare(run_dir: Path) -> float:
+    """CPU seconds of `ansible-playbook` alone doing what this run did, as new actions on the same hosts."""
+    asked = invocation.read(run_dir)
+    folder = run_dir / "ansible"
+    hosts = json.loads((folder / "hosts.json").read_text())
+    for group in hosts.values():
+        for variables in group["hosts"].values():
+            variables["relance_action"] += "0000"  # an action begins once on a host
+    (folder / "again.json").write_text(json.dumps(hosts))
+    words = ["ansible-playbook", "-i", str(folder / "again.json"), str(Path(asked.playbooks) / asked.playbook)]
+    with (folder / "again.out").open("wb") as output:
+        child = subprocess.Popen(
+            [str(Path(sys.executable).parent / words[0]), *words[1:]],
+            env=environment(asked.invocation, folder), stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+        )  # fmt: skip
+        _, status, usage = os.wait4(child.pid, 0)
+    child.returncode = os.waitstatus_to_exitcode(status)
+    if child.returncode:
+        raise SystemExit(
+            f"ansible-playbook ended with {child.returncode}:\n{(folder / 'again.out').read_text()[-2000:]}"
+        )
+    return usage.ru_utime + usage.ru_stime
+
+
+def figures(step: str, ours: Spent, state_dir: Path) -> dict[str, object]:
+    """One step beside its rival. `runners_beyond_ansible`: what our runners cost more than Ansible alone."""
+    runs = runs_of(state_dir, step)
+    rival_s = sum(map(bare, runs))
+    named = {"engine": "loop", "probe": "probes", "sweep": "sweeps"}
+    rest = {told: round(ours.threads[kind], 2) for kind, told in named.items()}
+    return {
+        "runs": len(runs),
+        "cpu_s": round(ours.all_s, 2),
+        "rival_cpu_s": round(rival_s, 2),
+        "times_rival": round(ours.all_s / rival_s, 2),
+        "rest": {"runners_beyond_ansible": round(ours.children_s - rival_s, 2), **rest},
+    }
+
+
+def measure(source: Path, hosts: int, folder: Path) -> dict[str, object]:
+    """Both steps, and their sum."""
+    with engine_on_fleet(ready_content(source, hosts), folder) as (live, content):
+        restored, reconnected = drive(live, content)
+        live.engine.stop()
+        steps = {
+            "restore": figures("restore", restored, folder / "state"),
+            "reconnect": figures("reconnect", reconnected, folder / "state"),
+        }
+    cpu_s = restored.all_s + reconnected.all_s
+    rival_s = sum(float(str(one["rival_cpu_s"])) for one in steps.values())
+    return {
+        "bench": "overhead",
+        "hosts": len(content.inventory.hosts),
+        "cpu_s": round(cpu_s, 2),
+        "rival_cpu_s": round(rival_s, 2),
+        "times_rival": round(cpu_s / rival_s, 3),
+        **steps,
+    }
+
+
+def main() -> None:
+    """Parse the options, measure, print."""
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--estate", type=Path, default=ROOT)
+    options.add_argument("--hosts", type=int, default=200)
+    options.add_argument("--keep", type=Path, help="work in this folder and leave it there")
+    given = options.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        print(json.dumps(measure(given.estate, given.hosts, given.keep or Path(folder) / "drive")))
+
+
+if __name__ == "__main__":
+    main()
