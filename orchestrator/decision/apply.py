@@ -11,6 +11,7 @@ from typing import Any
 from orchestrator.decision import commands as c
 from orchestrator.decision import course, effects, findings, gates, life
 from orchestrator.decision import events as e
+from orchestrator.decision.stages import Stage
 from orchestrator.decision.state import State
 
 
@@ -53,7 +54,7 @@ def _pass_gate(state: State, command: c.PassGate, at_us: int) -> None:
     state.horizon_stale = state.relapse_stale = True
     for other, ancestors in enumerate(state.ancestors):
         if wave in ancestors:
-            state.dirty.update(dict.fromkeys(state.members(other)))
+            state.dirty.update((host, None) for host in state.members(other) if state.stage[host] is Stage.INSPECTED)
     state.touch(command.wave, "pass_gate")
 
 

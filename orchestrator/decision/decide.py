@@ -44,6 +44,7 @@ from orchestrator.decision.stages import OUT, IllegalEvent, Stage
 from orchestrator.decision.state import CONNECTED, QUARANTINED, STEP, State
 
 SECOND = 1_000_000
+RECALL = "INFECTED while out: recall it"
 Entry = Event | Command
 
 
@@ -371,8 +372,9 @@ def _out(state: State, host: int, now_us: int) -> Command | None:
     asks, released = state.asks.get(host, {}), state.stage[host] is Stage.RELEASED
     if released and not state.infected_us[host] and state.passes[host] >= timing.in_service_passes:
         return EnterService(name)
-    if state.infected_us[host] and not {"network", "isolation"} & asks.keys() and not _being_isolated(state, host):
-        return Ask(name, "network", "INFECTED while out: recall it")
+    known = "isolation" in asks or asks.get("network") == RECALL
+    if state.infected_us[host] and not known and not _being_isolated(state, host):
+        return Ask(name, "network", RECALL)
     if host in state.recheck and host not in state.obligations:
         return Owe(name, state.recheck[host], now_us + timing.obligation_s * SECOND, holds=False)
     until_us = state.exceptions.get(host)

@@ -71,9 +71,9 @@ def reading(state: State, event: Reading, at_us: int) -> None:
     kind, _, name = event.subject.partition(":")
     if kind == "host":
         _host_reading(state, state.estate.host_number[name], event.outcome, at_us)
-    elif kind == "service":
-        service = state.estate.service_number[name]
-        state.refresh_service(service)
+        return
+    if kind == "service":
+        state.refresh_service(state.estate.service_number[name])
     state.task_agenda.update(dict.fromkeys(state.estate.tasks_confirmed_by.get(event.subject, ())))
     state.dirty_gates.update(dict.fromkeys(state.estate.gates_of_subject.get(event.subject, ())))
 
@@ -88,15 +88,16 @@ def _host_reading(state: State, host: int, outcome: str, at_us: int) -> None:
         state.answered(host, "check")
         if state.stage[host] is Stage.IN_SERVICE and state.passes[host] >= state.estate.timing.in_service_passes:
             state.ever_passed_us[host] = at_us
+            state.gate_changed(host)
     elif outcome == "FAIL":
         state.passes[host] = 0
         state.ever_passed_us[host] = 0
+        state.gate_changed(host)
         if not state.failing_us[host]:
             state.failing_us[host] = at_us
             state.wake_at(at_us + state.estate.timing.host_fail_s * SECOND, "host", host)
     else:
         state.passes[host] = 0
-    state.dirty_gates[state.wave_of[host]] = None
 
 
 def swept(state: State, event: Swept, at_us: int) -> None:

@@ -234,6 +234,8 @@ class State:
             self._quarantine_changed(self.estate.site_of[host], 1 if holds else -1)
         if Stage.INSPECTED in (was, now) or was >= Stage.RECONNECTING or now >= Stage.RECONNECTING:
             self.membership_changed(host)
+        if was >= Stage.IN_SERVICE or now >= Stage.IN_SERVICE:
+            self.gate_changed(host)
 
     def _quarantine_changed(self, site: int, by: int) -> None:
         """Counts the site's quarantine; who waits for room there looks again once there is some."""
@@ -262,16 +264,19 @@ class State:
             self.asks.pop(host, None)
 
     def membership_changed(self, host: int) -> None:
-        """Whoever counts this host looks again: its services' partners in a unit, its wave's gate."""
-        wave = self.wave_of[host]
-        if wave >= 0:
-            self.dirty_gates[wave] = None
+        """Whoever counts this host looks again: its services, and its partners in a unit."""
         for service in self.estate.services_of[host]:
             self.refresh_service(service)
             unit = self.estate.unit[service]
             if unit:
                 for member in self.estate.unit_members[unit]:
                     self.dirty.update(dict.fromkeys(self.estate.players[member]))
+
+    def gate_changed(self, host: int) -> None:
+        """The gate of the host's wave is judged again: one that counts there came, went or failed."""
+        wave = self.wave_of[host]
+        if wave >= 0:
+            self.dirty_gates[wave] = None
 
     def refresh_service(self, service: int) -> None:
         """Recounts whether the service is in service (`up`) and also reads PASS at L2 (`good`)."""

@@ -106,3 +106,12 @@ def test_a_host_that_came_back_is_preserved_anew_before_it_is_wiped(tell: Tell) 
     for tried in (2, 3, 4):
         story.finish(f"lis-1/inspect/{tried}", "failed").whatever().at(10).whatever()
     story.order("host.retry", "lis-1", "operator-1", strategy="reimage").expect("issue lis-1/preserve/2")
+
+
+def test_infected_is_asked_about_though_suspect_was_asked_before(tell: Tell) -> None:
+    """Seed 1044: the question left by SUSPECT hid the one that INFECTED must raise."""
+    story = tell(hospital(classes=(plain_class("server", cleanliness="offline"),))).begun().in_service("lis-1")
+    story.finish("lis-1/inspect/2").verdicts("lis-1", "analyst-3", verdict="SUSPECT").expect("issue lis-1/inspect/3")
+    story.finish("lis-1/inspect/3").verdicts("lis-1", "analyst-3", verdict="INFECTED")
+    story.expect("ask lis-1 network", "issue lis-1/inspect/4")
+    assert story.asks("lis-1") == {"network": "INFECTED while out: recall it"}
