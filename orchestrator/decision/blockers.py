@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from orchestrator.decision import quorum
-from orchestrator.decision.requirements import HOST_STEPS, INSPECT, RECONNECT, RESTORE
+from orchestrator.decision.estate import STEP_NUMBER
+from orchestrator.decision.requirements import INSPECT, RECONNECT, RESTORE
 from orchestrator.decision.stages import Stage
 from orchestrator.decision.state import QUARANTINED, State
 
@@ -173,8 +174,8 @@ def _tasks(state: State, host: int, step: int, now_us: int) -> Iterator[Blocker]
 
 def tasks_before(state: State, host: int, step: str) -> list[str]:
     """The tasks that stand before this step of the host; a new machine is put in place by people, too."""
-    name, group = state.estate.hosts[host], state.estate.group(host)
-    keys = [f"{name}/{task.id}" for task in group.tasks[HOST_STEPS.index(step)]]
+    name, tasks = state.estate.hosts[host], state.estate.group(host).tasks[STEP_NUMBER[step]]
+    keys = [f"{name}/{task.id}" for task in tasks] if tasks else []
     if step == "restore" and state.strategy[host] == "replace":
         keys.append(f"{name}/replace")
     return keys

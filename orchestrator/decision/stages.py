@@ -102,9 +102,10 @@ TABLE: dict[tuple[Stage, Turn], Stage] = {
     **{(stage, T.EXCLUDED): S.EXCLUDED for stage in (S.BLOCKED, S.PRESERVED, S.RESTORED, S.INSPECTED, S.FAILED)},
 }
 
-OUT = frozenset({S.RELEASED, S.IN_SERVICE})
-GONE = frozenset({S.FAILED, S.EXCLUDED})
-MOVING = frozenset({S.PRESERVING, S.RESTORING, S.INSPECTING, S.RECONNECTING})
+# Tuples, for looking a member up in one compares identities; a set would hash an IntEnum in Python.
+OUT = (S.RELEASED, S.IN_SERVICE)
+GONE = (S.FAILED, S.EXCLUDED)
+MOVING = (S.PRESERVING, S.RESTORING, S.INSPECTING, S.RECONNECTING)
 
 # What an action's start, success and any other end mean for the stage, per step of the host's own life.
 STARTS = {
