@@ -94,6 +94,7 @@ def _join(state: State, heir: int, wave: int, number: int) -> None:
     state.joined[wave].append(heir)
     state.wave_of[heir] = wave
     state.dirty_gates[wave] = None
+    state.posts_seen.clear()
 
 
 def ask(state: State, command: Ask, at_us: int) -> None:

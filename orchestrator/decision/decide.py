@@ -40,7 +40,7 @@ from orchestrator.decision.events import (
     Woke,
 )
 from orchestrator.decision.requirements import HOST_STEPS
-from orchestrator.decision.stages import OUT, IllegalEvent, Stage
+from orchestrator.decision.stages import MOVING, OUT, IllegalEvent, Stage
 from orchestrator.decision.state import CONNECTED, QUARANTINED, STEP, State
 
 SECOND = 1_000_000
@@ -157,12 +157,18 @@ def _sweep_matters(state: State, event: Swept) -> bool:
 
 def next_command(state: State, now_us: int) -> Command | None:
     """The next thing to do, safety first: isolations, holds, then hosts, gates, tasks, and who may start."""
-    _wake(state, now_us)
-    for look in (_sites, _holds, _stale_reconnects, _hosts, _gates, _tasks, _start):
-        command = look(state, now_us)
-        if command is not None:
-            return command
-    return None
+    if state.timers and state.timers[0][0] <= now_us:
+        _wake(state, now_us)
+    # An empty agenda is passed over here: this runs after every record.
+    return (
+        (_sites(state, now_us) if state.dirty_sites else None)
+        or (_holds(state) if state.relapse_stale else None)
+        or (_stale_reconnects(state, now_us) if state.reconnects_stale else None)
+        or (_hosts(state, now_us) if state.dirty else None)
+        or (_gates(state, now_us) if state.dirty_gates else None)
+        or (_tasks(state, now_us) if state.task_agenda else None)
+        or (_start(state, now_us) if state.live_signatures else None)
+    )
 
 
 def _wake(state: State, now_us: int) -> None:
@@ -177,7 +183,7 @@ def _wake(state: State, now_us: int) -> None:
         elif what == "pace":
             capacity.wake_pace(state, number)
         else:
-            state.task_agenda.update(dict.fromkeys(state.estate.tasks))
+            state.task_agenda[state.estate.task_keys[number]] = None
 
 
 def _sites(state: State, now_us: int) -> Command | None:
@@ -204,9 +210,7 @@ def _site(state: State, site: int, now_us: int) -> Command | None:
     return Issue(f"{name}/isolate/{state.site_attempts[site] + 1}", name, "isolate")
 
 
-def _holds(state: State, now_us: int) -> Command | None:
-    if not state.relapse_stale:
-        return None
+def _holds(state: State) -> Command | None:
     command = next(gates.holds(state), None)
     if command is None:
         state.relapse_stale = False
@@ -215,8 +219,6 @@ def _holds(state: State, now_us: int) -> Command | None:
 
 def _stale_reconnects(state: State, now_us: int) -> Command | None:
     """Reconnects that have not begun are stopped when their wave, their needs or a freeze no longer let them go."""
-    if not state.reconnects_stale:
-        return None
     for name, action in state.open.items():
         if action.step != "reconnect" or action.cancel_asked:
             continue
@@ -252,7 +254,11 @@ def _hosts(state: State, now_us: int) -> Command | None:
 
 def _host(state: State, host: int, now_us: int) -> Command | None:
     """What must be said or done about one host now; a step that may start is put into its queue."""
-    command = _network(state, host, now_us) or _leaving(state, host) or _verdict_on_life(state, host)
+    command = (_network(state, host, now_us) if host in state.isolate_wanted else None) or (
+        _leaving(state, host) if host in state.leaving else None
+    )
+    if command is None and state.stage[host] not in MOVING:
+        command = _verdict_on_life(state, host)
     if command is not None:
         return command
     if state.stage[host] in OUT:
@@ -274,8 +280,6 @@ def _host(state: State, host: int, now_us: int) -> Command | None:
 
 def _network(state: State, host: int, now_us: int) -> Command | None:
     """Isolation pre-empts everything on the network lane."""
-    if host not in state.isolate_wanted:
-        return None
     under_way = state.lanes[1][host]
     if under_way:
         action = state.open[under_way]
@@ -292,8 +296,6 @@ def _network(state: State, host: int, now_us: int) -> Command | None:
 
 
 def _leaving(state: State, host: int) -> Command | None:
-    if host not in state.leaving:
-        return None
     under_way = [lane[host] for lane in state.lanes if lane[host]]
     for name in under_way:
         if state.open[name].step != "isolate" and not state.open[name].cancel_asked:
@@ -449,7 +451,9 @@ def _open_in_order(state: State, key: str, now_us: int) -> Command | None:
         due_us = first.confirmed_us + after.wait_s * SECOND
         if state.expiry_now(now_us) < due_us:
             due_us += max(0, state.jump_us)
-            state.wake_at(due_us, *(("task", 0) if known.host < 0 else ("host", known.host)))
+            state.wake_at(
+                due_us, *(("task", state.estate.task_number[key]) if known.host < 0 else ("host", known.host))
+            )
             return None
     return OpenTask(key, "what stands before it is there")
 

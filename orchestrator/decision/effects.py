@@ -223,7 +223,7 @@ def confirm_task(state: State, key: str, at_us: int) -> None:
     task.status, task.confirmed_us = "confirmed", at_us
     known = state.estate.tasks.get(key)
     if known is not None and known.spec.expires_s:
-        state.wake_at(at_us + known.spec.expires_s * life.SECOND, "task", 0)
+        state.wake_at(at_us + known.spec.expires_s * life.SECOND, "task", state.estate.task_number[key])
     owner, _, name = key.partition("/")
     host = state.estate.host_number.get(owner, -1)
     if host >= 0:

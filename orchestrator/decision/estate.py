@@ -71,11 +71,12 @@ class Estate:
             self.hosts_of_site[self.site_of[host]].append(host)
             for service in services:
                 self.players[service].append(host)
-        self.dependents: list[list[int]] = [[] for _ in self.services]
+        self.dependents = [[list[int]() for _ in self.services] for _ in HOST_STEPS]
         for host, number in enumerate(self.group_of):
             group = self.groups[number]
-            for service in {*(need for needs in group.needs for need in needs), *group.unit_needs}:
-                self.dependents[service].append(host)
+            for step, needs in enumerate(group.needs):
+                for service in needs if step != RECONNECT else (*needs, *group.unit_needs):
+                    self.dependents[step][service].append(host)
         self.unit_members: dict[str, list[int]] = {}
         for service, unit in enumerate(self.unit):
             if unit:
@@ -166,6 +167,8 @@ class Estate:
             for check in self.content.checks
             if not check.klass
         }
+        self.task_keys = list(self.tasks)
+        self.task_number = _numbers(self.task_keys)
         self.confirmed_by: dict[str, str] = {}
         self.tasks_confirmed_by: dict[str, list[str]] = {}
         self.tasks_after: dict[str, list[str]] = {}

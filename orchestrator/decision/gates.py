@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from orchestrator.decision.blockers import task_stands
 from orchestrator.decision.commands import BreakSoak, Command, Hold, PassGate, StartSoak, Unhold
 from orchestrator.decision.stages import GONE, OUT, Stage
-from orchestrator.decision.state import State
+from orchestrator.decision.state import FOREVER_US, State
 
 Lack = tuple[str, str]
 FAILURES_MIN = 3
@@ -29,11 +29,24 @@ def lacks(state: State, wave: int, now_us: int) -> Iterator[Lack]:
             yield from _reading_lack(state, f"service:{name}", now_us)
     for subject in gate.interfaces:
         yield from _reading_lack(state, subject, now_us)
-    for number in range(len(gate.posts)):
+    yield from _posts_lacking(state, wave, now_us)
+
+
+def _posts_lacking(state: State, wave: int, now_us: int) -> list[Lack]:
+    """Sites with too few posts; counted anew when a post of the wave changed or one may have counted long enough."""
+    known = state.posts_seen.get(wave)
+    if known is not None and now_us <= known[0]:
+        return known[1]
+    until_us, lacking = FOREVER_US, list[Lack]()
+    for number, posts in enumerate(state.posts[wave]):
+        ends_us = [_counts_until_us(state, post) for post in posts]
+        good = [end_us for end_us in ends_us if end_us >= now_us]
+        until_us = min([until_us, *good])
         need = _posts_needed(state, wave, number)
-        good = sum(_post_counts(state, post, now_us) for post in state.posts[wave][number])
-        if good < need:
-            yield "posts", f"{good} of {need} at {_site_of_posts(state, wave, number)}"
+        if len(good) < need:
+            lacking.append(("posts", f"{len(good)} of {need} at {_site_of_posts(state, wave, number)}"))
+    state.posts_seen[wave] = until_us, lacking
+    return lacking
 
 
 def _posts_needed(state: State, wave: int, number: int) -> int:
@@ -96,12 +109,12 @@ def interval_us(state: State, subject: str) -> int:
     return state.estate.interval_us.get(subject, 60_000_000)
 
 
-def _post_counts(state: State, post: int, now_us: int) -> bool:
-    """A post counts once it showed N PASS since its release and since its last FAIL, until its class's limit."""
+def _counts_until_us(state: State, post: int) -> int:
+    """Until when a post counts: N PASS since its release and its last FAIL, then its class's limit; 0 if it does not."""
     passed_us = state.ever_passed_us[post]
     if not passed_us or state.stage[post] is not Stage.IN_SERVICE:
-        return False
-    return now_us - passed_us <= state.estate.group(post).klass.counts_for_s * 1_000_000
+        return 0
+    return passed_us + state.estate.group(post).klass.counts_for_s * 1_000_000
 
 
 def examine(state: State, wave: int, now_us: int) -> Command | None:

@@ -219,6 +219,7 @@ class State:
         self.waiting_on: list[dict[tuple[int, ...], None]] = [{} for _ in self.estate.pools]
         self.timers: list[tuple[int, str, int]] = []
         self.reconnects_stale = False
+        self.posts_seen: dict[int, tuple[int, list[tuple[str, str]]]] = {}
         self.task_agenda: dict[str, None] = dict.fromkeys(self.estate.tasks)
 
     def move(self, host: int, turn: Turn) -> None:
@@ -277,6 +278,7 @@ class State:
         wave = self.wave_of[host]
         if wave >= 0:
             self.dirty_gates[wave] = None
+            self.posts_seen.pop(wave, None)
 
     def refresh_service(self, service: int) -> None:
         """Recounts whether the service is in service (`up`) and also reads PASS at L2 (`good`)."""
@@ -295,11 +297,20 @@ class State:
             return
         self.up[service], self.good[service] = up, good
         self.horizon_stale = self.relapse_stale = self.reconnects_stale = True
-        self.dirty.update(dict.fromkeys(estate.dependents[service]))
+        if up:
+            self._met(service)
         wave = estate.wave_of_service[service]
         if wave >= 0:
             self.dirty_gates[wave] = None
             self.task_agenda.update(dict.fromkeys(estate.waves[wave].tasks))
+
+    def _met(self, service: int) -> None:
+        """Hosts that stand right before a step for which they need this service look again."""
+        stage = self.stage
+        restore, inspect, reconnect = (by_service[service] for by_service in self.estate.dependents[1:])
+        self.dirty.update((host, None) for host in restore if stage[host] <= Stage.PRESERVED)
+        self.dirty.update((host, None) for host in inspect if stage[host] is Stage.RESTORED or host in self.obligations)
+        self.dirty.update((host, None) for host in reconnect if stage[host] is Stage.INSPECTED)
 
     def touch(self, subject: str, kind: str) -> None:
         """Notes that the record being applied changed `subject`; orders look it up for conflicts."""
@@ -339,7 +350,7 @@ class State:
     def digest(self) -> str:
         """SHA-256 (hex) of all that is not derived: equal for equal records, whoever replays them."""
         derived = {"estate", "dirty", "dirty_sites", "dirty_gates", "horizon_stale", "relapse_stale", "ready", "queued",
-                   "live_signatures", "waiting_on", "timers", "reconnects_stale", "task_agenda"}  # fmt: skip
+                   "live_signatures", "waiting_on", "timers", "reconnects_stale", "posts_seen", "task_agenda"}  # fmt: skip
         plain = {name: _plain(value) for name, value in vars(self).items() if name not in derived}
         return hashlib.sha256(canonical.encode(plain)).hexdigest()
 
