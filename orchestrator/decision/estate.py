@@ -8,7 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from orchestrator.decision.requirements import HOST_STEPS, RECONNECT, Group, PoolTable, TaskKey, compile_groups
+from orchestrator.decision.requirements import (
+    HOST_STEPS,
+    RECONNECT,
+    Group,
+    PoolTable,
+    TaskKey,
+    compile_groups,
+)
 from orchestrator.inventory.model import Names, Task
 from orchestrator.plans.model import Content, Plan, Timing
 

@@ -32,21 +32,22 @@ def lacks(state: State, wave: int, now_us: int) -> Iterator[Lack]:
     yield from _posts_lacking(state, wave, now_us)
 
 
-def _posts_lacking(state: State, wave: int, now_us: int) -> list[Lack]:
-    """Sites with too few posts; counted anew when a post of the wave changed or one may have counted long enough."""
-    known = state.posts_seen.get(wave)
-    if known is not None and now_us <= known[0]:
-        return known[1]
-    until_us, lacking = FOREVER_US, list[Lack]()
-    for number, posts in enumerate(state.posts[wave]):
-        ends_us = [_counts_until_us(state, post) for post in posts]
-        good = [end_us for end_us in ends_us if end_us >= now_us]
-        until_us = min([until_us, *good])
-        need = _posts_needed(state, wave, number)
-        if len(good) < need:
-            lacking.append(("posts", f"{len(good)} of {need} at {_site_of_posts(state, wave, number)}"))
-    state.posts_seen[wave] = until_us, lacking
-    return lacking
+def _posts_lacking(state: State, wave: int, now_us: int) -> Iterator[Lack]:
+    """Sites with too few posts; a site is counted anew when a post there changed or one counted long enough."""
+    seen = state.posts_seen.setdefault(wave, {})
+    for number in range(len(state.posts[wave])):
+        site = state.estate.site_of[state.estate.waves[wave].posts[number][0][0]]
+        known = seen.get(site)
+        if known is None or known[0] < now_us:
+            known = seen[site] = _count_posts(state, wave, number, now_us)
+        if known[1] < known[2]:
+            yield "posts", f"{known[1]} of {known[2]} at {state.estate.sites[site]}"
+
+
+def _count_posts(state: State, wave: int, number: int, now_us: int) -> tuple[int, int, int]:
+    """Until when the count holds, how many posts of one site count now, and how many must."""
+    good = [until for until in (_counts_until_us(state, post) for post in state.posts[wave][number]) if until >= now_us]
+    return min(good, default=FOREVER_US), len(good), _posts_needed(state, wave, number)
 
 
 def _posts_needed(state: State, wave: int, number: int) -> int:
@@ -62,10 +63,6 @@ def services_show(state: State, wave: int) -> bool:
     return bool(state.waves[wave].launchers) and all(
         state.good[service] or service in state.dropped for service, _ in services
     )
-
-
-def _site_of_posts(state: State, wave: int, number: int) -> str:
-    return state.estate.sites[state.estate.site_of[state.estate.waves[wave].posts[number][0][0]]]
 
 
 def _reading_lack(state: State, subject: str, now_us: int) -> Iterator[Lack]:
@@ -110,7 +107,7 @@ def interval_us(state: State, subject: str) -> int:
 
 
 def _counts_until_us(state: State, post: int) -> int:
-    """Until when a post counts: N PASS since its release and its last FAIL, then its class's limit; 0 if it does not."""
+    """Until when a post counts: N PASS since release and last FAIL, then its class's limit; 0 if it does not."""
     passed_us = state.ever_passed_us[post]
     if not passed_us or state.stage[post] is not Stage.IN_SERVICE:
         return 0

@@ -119,6 +119,13 @@ class WaveState:
     horizon: bool = False
 
 
+# What replay rebuilds by itself: caches, agendas and queues.
+DERIVED = frozenset(
+    ("estate", "dirty", "dirty_sites", "dirty_gates", "horizon_stale", "relapse_stale", "reconnects_stale", "ready",
+     "queued", "live_signatures", "waiting_on", "timers", "posts_seen", "task_agenda")
+)  # fmt: skip
+
+
 class State:
     """The whole state. Fields named after the glossary; lists are indexed by host, service, site or wave number."""
 
@@ -219,7 +226,7 @@ class State:
         self.waiting_on: list[dict[tuple[int, ...], None]] = [{} for _ in self.estate.pools]
         self.timers: list[tuple[int, str, int]] = []
         self.reconnects_stale = False
-        self.posts_seen: dict[int, tuple[int, list[tuple[str, str]]]] = {}
+        self.posts_seen: dict[int, dict[int, tuple[int, int, int]]] = {}
         self.task_agenda: dict[str, None] = dict.fromkeys(self.estate.tasks)
 
     def move(self, host: int, turn: Turn) -> None:
@@ -278,7 +285,7 @@ class State:
         wave = self.wave_of[host]
         if wave >= 0:
             self.dirty_gates[wave] = None
-            self.posts_seen.pop(wave, None)
+            self.posts_seen.get(wave, {}).pop(self.estate.site_of[host], None)
 
     def refresh_service(self, service: int) -> None:
         """Recounts whether the service is in service (`up`) and also reads PASS at L2 (`good`)."""
@@ -349,9 +356,7 @@ class State:
 
     def digest(self) -> str:
         """SHA-256 (hex) of all that is not derived: equal for equal records, whoever replays them."""
-        derived = {"estate", "dirty", "dirty_sites", "dirty_gates", "horizon_stale", "relapse_stale", "ready", "queued",
-                   "live_signatures", "waiting_on", "timers", "reconnects_stale", "posts_seen", "task_agenda"}  # fmt: skip
-        plain = {name: _plain(value) for name, value in vars(self).items() if name not in derived}
+        plain = {name: _plain(value) for name, value in vars(self).items() if name not in DERIVED}
         return hashlib.sha256(canonical.encode(plain)).hexdigest()
 
 
