@@ -1,0 +1,161 @@
+"""The people of a drill: what they conclude, and what they do with what the engine shows; there is one set of them."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestrator.decision.orders import EMPTY_SET
+from orchestrator.errors import Unusable
+from orchestrator.interfaces.serving import serve
+from orchestrator.practice.people import LAZY_ONE_IN, Drill, alone, over, verdict_on
+from orchestrator.practice.rehearsal import PEOPLE
+from orchestrator.practice.signing import NotAnswering
+from orchestrator.trust import keys
+from tests.live_hospital import NOW, Hospital, hospital
+
+HOUR_US = 3_600_000_000
+
+
+@contextmanager
+def town(root: Path, *, lazy: bool = False) -> Iterator[tuple[Hospital, Drill]]:
+    """A hospital that obliges, and the people of a drill at its socket."""
+    (root / "keys").mkdir(parents=True)
+    public = {person: keys.generate(root / "keys" / person).line for person in PEOPLE}
+    persons = [{"id": person, "roles": list(roles), "key": public[person]} for person, roles in PEOPLE.items()]
+    plan = {
+        "seed": 3, "t0_us": NOW.now_us() - HOUR_US, "reading_s": 0, "lazy": lazy, "waived": [], "gates": {},
+        "genesis": {"persons": persons, "indicator_set": EMPTY_SET}, "outside": ["reference-lab"],
+    }  # fmt: skip
+    (root / "people.json").write_text(json.dumps(plan))
+    with hospital(root / "state") as here, serve(here.engine, root / "state", 0):
+        yield here, Drill(root)
+
+
+def facts(here: Hospital) -> set[str]:
+    return here.engine.read(lambda state, now_us: set(state.facts))
+
+
+def test_people_bring_a_whole_hospital_back(tmp_path: Path) -> None:
+    with town(tmp_path) as (here, drill):
+        for _ in range(40):
+            if drill.round():
+                break
+            here.settle()
+            here.sweep()
+            here.read_everything()
+        status = drill.people.get("/status")
+        assert over(status), status["waits"]
+        assert status["hosts"]["in_service"] > 10
+
+
+def test_the_first_morning_is_signed_once_and_offered_again_after_the_engine_was_away(tmp_path: Path) -> None:
+    with town(tmp_path) as (here, drill):
+        drill.round()
+        assert {"t0", "breach_closed", "outside:reference-lab"} <= facts(here)
+        drill.forget()
+        drill.round()
+        kinds = here.engine.read(lambda state, now_us: [order.kind for order in state.orders.values()])
+        assert kinds.count("genesis") == 1
+
+
+def test_waves_are_launched_by_the_operators_in_turn(tmp_path: Path) -> None:
+    with town(tmp_path) as (here, drill):
+        drill.round()
+        launchers = here.engine.read(lambda state, now_us: [wave.launchers for wave in state.waves])
+        assert {launcher for one in launchers for launcher in one} == {"operator-1", "operator-2"}
+
+
+def test_a_false_claim_is_found_out_by_the_second_technician_and_the_task_done_again(tmp_path: Path) -> None:
+    with town(tmp_path, lazy=True) as (_, drill):
+        keys_ = [f"lis/task-{number}" for number in range(60)]
+        lazy = [key for key in keys_ if drill._lazy(key)]
+        assert 0 < len(lazy) < len(keys_)
+        assert abs(len(lazy) - len(keys_) / LAZY_ONE_IN) < len(keys_) / LAZY_ONE_IN
+        for key in lazy:
+            drill.memory.answered[f"lazy {key}"] = 1
+        assert not [key for key in keys_ if drill._lazy(key)], "nobody is lazy twice about the same"
+
+
+def test_without_that_fault_nobody_is_lazy(tmp_path: Path) -> None:
+    with town(tmp_path) as (_, drill):
+        assert not [number for number in range(60) if drill._lazy(f"lis/task-{number}")]
+
+
+def test_a_host_that_failed_is_tried_again_and_then_replaced_and_never_twice_within_three_seconds(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with town(tmp_path) as (_, drill):
+        drill.round()
+        capsys.readouterr()
+        for _ in range(3):
+            drill._retry("lis-1")
+        drill.memory.retried_us["lis-1"] = 0
+        drill._retry("lis-1")
+        assert drill.memory.answered["lis-1"] == 2
+        refused = capsys.readouterr().out.splitlines()
+        assert all(line.startswith("host.retry lis-1:") for line in refused), "a refusal is read and lived with"
+
+
+def test_people_at_a_silent_socket_say_that_nobody_answers(tmp_path: Path) -> None:
+    with town(tmp_path) as (_, drill):
+        pass
+    with pytest.raises(NotAnswering):
+        drill.round()
+
+
+# what they conclude
+
+
+def seat(**changes: Any) -> dict[str, Any]:
+    return {"host": "lis-1", "inspection": "lis-1/inspect/1", "marker": False, **changes}
+
+
+def test_a_marker_is_infected_whoever_reads_it() -> None:
+    assert {verdict_on(seat(marker=True, host=f"h-{n}"), n) for n in range(50)} == {"INFECTED"}
+
+
+def test_a_first_look_is_now_and_then_not_enough_and_a_second_one_is() -> None:
+    hosts = [f"h-{number}" for number in range(400)]
+    first = [verdict_on(seat(host=host, inspection=f"{host}/inspect/1"), 1) for host in hosts]
+    again = [verdict_on(seat(host=host, inspection=f"{host}/inspect/2"), 1) for host in hosts]
+    assert 0 < first.count("SUSPECT") < 40
+    assert set(again) == {"CLEAN"}
+    assert first == [verdict_on(seat(host=host, inspection=f"{host}/inspect/1"), 1) for host in hosts], "by the seed"
+
+
+@pytest.mark.parametrize(
+    ("state", "in_service", "excluded", "is_over"),
+    [("passed", 3, 0, True), ("soaking", 3, 0, False), ("passed", 2, 0, False), ("passed", 2, 1, True)],
+)
+def test_a_drill_is_over_when_every_host_is_back_or_left_out_and_every_gate_passed(
+    state: str, in_service: int, excluded: int, is_over: bool
+) -> None:
+    status = {"waves": [{"state": state, "in_service": in_service, "hosts": 3}], "hosts": {"excluded": excluded}}
+    assert over(status) is is_over
+
+
+# one set of people
+
+
+def test_a_lock_is_held_by_one_and_given_back(tmp_path: Path) -> None:
+    lock = tmp_path / "lock"
+    with alone(lock, ""), pytest.raises(Unusable, match="Somebody is here"), alone(lock, "Somebody is here."):
+        pass
+    with alone(lock, ""):
+        pass
+
+
+def test_a_second_set_of_people_stays_out_with_a_sentence(tmp_path: Path) -> None:
+    with alone(tmp_path / "people.lock", ""):
+        command = [sys.executable, "-m", "orchestrator.practice.people", str(tmp_path)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, env=dict(os.environ))
+    assert (done.returncode, done.stderr) == (7, "Other people play in this drill already.\n")
