@@ -1,0 +1,112 @@
+"""The report of a drill believes the journal only where the hosts' and gates' own logs agree."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestrator.decision import codec
+from orchestrator.decision.events import Opened, Reading
+from orchestrator.engine.process import lay_out
+from orchestrator.journal.sqlite import Journal
+from orchestrator.plans.files import usable
+from orchestrator.practice.drill_report import Report, report
+from orchestrator.practice.fleet_file import load
+from tests.drill_ground import ground
+
+SECOND = 1_000_000
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A prepared drill whose journal is opened and where nothing was restored yet."""
+    with ground(tmp_path_factory.mktemp("report")) as root:
+        lay_out(root / "state")
+        content = usable(root / "estate").digest
+        _journal(root, Opened(1, "test", "incident", content), Reading("service:lis", "FAIL"))
+        yield root
+
+
+def _journal(root: Path, *entries: Any) -> None:
+    path = root / "state" / "journal.sqlite"
+    with Journal.open(path) if path.exists() else Journal.create(path) as journal:
+        journal.begin()
+        for entry in entries:
+            journal.append(_plan(root)["started_us"] + 5 * SECOND, *codec.encode(entry))
+        journal.commit()
+
+
+def _plan(root: Path) -> dict[str, Any]:
+    plan: dict[str, Any] = json.loads((root / "drill.json").read_bytes())
+    return plan
+
+
+def told(root: Path) -> Report:
+    return report(root, _plan(root), 3_700_000)
+
+
+def gate(root: Path, command: str) -> None:
+    """A command typed by hand at the north site's gate."""
+    fleet = load(root / "fleet")
+    gate = next(site.gate for site in fleet.sites if site.id == "north")
+    user = json.loads((root / "people.json").read_bytes())["gates"]["north"]["user"]
+    words = ["ssh", "-F", "none", "-i", str(root / "state/secrets/ssh_key"), "-p", str(fleet.ssh_port)]
+    words += [
+        "-o",
+        f"UserKnownHostsFile={root / 'fleet/known_hosts'}",
+        "-o",
+        "BatchMode=yes",
+        f"{user}@{gate}",
+        command,
+    ]
+    subprocess.run(words, check=True, capture_output=True, timeout=30)
+
+
+def test_a_host_that_is_not_back_is_named_and_the_drill_is_not_good(root: Path) -> None:
+    found = told(root)
+    assert not found.good
+    assert "lis-1 is blocked." in found.findings
+    assert (found.document["hosts"], found.document["in_service"], found.document["failed"]) == (12, 0, 0)
+
+
+def test_times_count_from_the_first_start_and_what_did_not_happen_has_none(root: Path) -> None:
+    document = told(root).document
+    assert document["wall_s"] == 5
+    assert document["cpu_s"] == 3
+    assert {wave["passed_s"] for wave in document["waves"]} == {None}
+    assert document["functions"]["laboratory"] == {"back_s": None}
+    assert document["waves"][0]["name"] == "foundations"
+    assert len(document["root"]) == 64
+
+
+def test_the_document_is_json_of_whole_numbers(root: Path) -> None:
+    text = json.dumps(told(root).document)
+    assert json.loads(text, parse_float=lambda number: pytest.fail(f"{number} is not whole")) == told(root).document
+
+
+def test_hosts_that_the_journal_keeps_cut_off_and_that_answer_are_found_out_twice(root: Path) -> None:
+    before = told(root)
+    assert "pacs-1 is blocked in the journal, but its gate is open." in before.findings, "nothing was isolated yet"
+    assert "pacs-1 answers from production." in before.findings
+    gate(root, "relance-gate isolate-site north/isolate/1 north")
+    after = told(root).document["violations"]
+    assert not [sentence for sentence in after if sentence.startswith("pacs-1")]
+    assert [sentence for sentence in after if sentence.startswith("dc-2")], "the other site is still open"
+
+
+def test_a_gate_opened_without_a_reconnect_of_the_journal_is_released_early(root: Path) -> None:
+    gate(root, "relance-gate isolate-site north/isolate/1 north")
+    gate(root, "relance-gate reconnect hv-1/reconnect/1 hv-1")
+    found = told(root)
+    assert found.document["released_early"] == 1
+    assert any("hv-1/reconnect/1, which was never issued" in sentence for sentence in found.findings)
+
+
+def test_reading_a_drill_changes_nothing_in_it(root: Path) -> None:
+    first, second = told(root).document, told(root).document
+    assert first == second
