@@ -27,12 +27,12 @@ def test_the_option_wins_over_the_environment_over_here_over_the_reference(
 ) -> None:
     assert estate_of(options()) == reference_estate()
     (tmp_path / "inventory").mkdir()
-    assert estate_of(options()) == Path()
+    assert estate_of(options()) == tmp_path
     for name in ("named", "typed"):
         (tmp_path / name).mkdir()
     monkeypatch.setenv("RELANCE_ESTATE", "named")
-    assert estate_of(options()) == Path("named")
-    assert estate_of(options("typed")) == Path("typed")
+    assert estate_of(options()) == tmp_path / "named"
+    assert estate_of(options("typed")) == tmp_path / "typed"
 
 
 def test_a_named_estate_that_is_no_folder_is_a_sentence(tmp_path: Path) -> None:
@@ -44,11 +44,11 @@ def test_a_named_estate_that_is_no_folder_is_a_sentence(tmp_path: Path) -> None:
 
 def test_state_lies_beside_the_content_unless_it_is_named(tmp_path: Path) -> None:
     (tmp_path / "estate").mkdir()
-    assert state_of(options("estate")) == Path("estate/.relance")
-    assert state_of(options("estate", "other")) == Path("other")
+    assert state_of(options("estate")) == tmp_path / "estate" / ".relance"
+    assert state_of(options("estate", "other")) == tmp_path / "other"
 
 
-def test_the_packaged_reference_keeps_no_state() -> None:
+def test_the_packaged_reference_keeps_no_state(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="--state"):
         state_of(options())
-    assert state_of(options(state="mine")) == Path("mine")
+    assert state_of(options(state="mine")) == tmp_path / "mine"

@@ -61,7 +61,8 @@ def open_engine(content: Content, estate_dir: Path, state_dir: Path, *, clock: C
     lay_out(state_dir)
     state = State(Estate(content, derive(content)))
     places = Places(
-        playbooks=estate_dir / "plans" / "playbooks",
+        # The copy kept with the incident: what runs is what was reviewed, whatever happens to the estate's folder.
+        playbooks=(state_dir / "content" / content.digest / "plans" / "playbooks").absolute(),
         runs=state_dir / "runs",
         key=state_dir / "secrets" / "ssh_key",
         known_hosts=state_dir / "secrets" / "management_hosts",
@@ -77,11 +78,12 @@ def open_engine(content: Content, estate_dir: Path, state_dir: Path, *, clock: C
         journal = _open_journal(state_dir / "journal.sqlite")
         with ExitStack() as undo:
             undo.callback(journal.close)
+            if journal.head.size:
+                refuse_other_content(journal, content.digest)
+            keep_content(estate_dir, state_dir, content.digest)
             if journal.head.size == 0:
-                keep_content(estate_dir, state_dir, content.digest)
                 events: list[Event] = [Opened(FORMAT, __version__, _new_incident(), content.digest)]
             else:
-                refuse_other_content(journal, content.digest)
                 events = recover(journal, state, dispatcher, places.runs)
             undo.pop_all()
         return journal, [*events, Started(__version__)]

@@ -18,14 +18,14 @@ def estate_of(options: argparse.Namespace) -> Path:
     if named:
         if not Path(named).is_dir():
             raise UsageError(f"There is no folder {named}.", rule="usage.estate", estate=named)
-        return Path(named)
-    return Path() if Path("inventory").is_dir() else _reference()
+        return Path(named).absolute()
+    return Path.cwd() if Path("inventory").is_dir() else _reference()
 
 
 def state_of(options: argparse.Namespace) -> Path:
     """The state folder: `--state`, else `.relance` in the estate; the packaged estate keeps none."""
     if options.state:
-        return Path(options.state)
+        return Path(options.state).absolute()
     estate = estate_of(options)
     if estate == _reference():
         raise UsageError("The packaged reference keeps no state: name a folder with --state.", rule="usage.state")
