@@ -104,7 +104,17 @@ def test_a_lost_restore_uses_a_try_and_the_next_one_supersedes_its_mark(tell: Te
     story = tell(lone()).begun().lose("lis-1/restore/1").nothing()
     story.at(1).expect("issue lis-1/restore/2 restore lis-1/restore/1")
     story.lose("lis-1/restore/2").nothing().at(2).expect("issue lis-1/restore/3 restore lis-1/restore/2")
-    story.stop("lis-1/restore/3").expect("issue lis-1/restore/4 restore")
+    story.stop("lis-1/restore/3").expect("issue lis-1/restore/4 restore lis-1/restore/2")
+    story.finish("lis-1/restore/4").expect("issue lis-1/inspect/1")
+    assert story.state.superseded == {}
+
+
+def test_every_try_names_the_lost_action_until_one_succeeds(tell: Tell) -> None:
+    # Found by a drill: a try that never reached the host used the name up, and the mark then refused all others.
+    story = tell(lone()).begun().lose("lis-1/restore/1").nothing()
+    story.at(1).expect("issue lis-1/restore/2 restore lis-1/restore/1")
+    story.finish("lis-1/restore/2", "failed").nothing()
+    story.at(2).expect("issue lis-1/restore/3 restore lis-1/restore/1")
 
 
 def test_a_result_that_arrives_after_its_action_was_lost_changes_nothing(tell: Tell) -> None:

@@ -48,8 +48,6 @@ def issue(state: State, command: Issue, at_us: int) -> None:
         state.isolate_wanted.pop(host, None)
     elif step != "inspect" or state.stage[host] not in OUT:
         state.move(host, STARTS[step])
-    if command.supersedes:
-        state.superseded.pop(host, None)
     state.touch(command.target, "issued")
 
 
@@ -165,6 +163,9 @@ def _succeeded(state: State, action: OpenAction, event: Finished, at_us: int) ->
     state.unreachable[host] = 0
     if action.step != "restore":
         state.tries[host][STEP[action.step]] = 0
+    if action.step in ("preserve", "restore"):
+        # Only a success proves that the lost action's mark was replaced; until then every try names it.
+        state.superseded.pop(host, None)
     if action.step == "preserve":
         state.preserved[host] = True
         state.evidence[host] = str(event.facts.get("digest", ""))
