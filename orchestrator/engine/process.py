@@ -30,6 +30,7 @@ from orchestrator.journal.sqlite import Journal
 from orchestrator.plans.model import Content
 from orchestrator.plans.waves import derive
 from orchestrator.workers.ansible import AnsibleWorker
+from orchestrator.workers.connection import Limits
 from orchestrator.workers.probing import Prober
 from orchestrator.workers.ssh import InspectionWorker, Sweep
 
@@ -70,7 +71,9 @@ def open_engine(content: Content, estate_dir: Path, state_dir: Path, *, clock: C
     inspection = content.restart.inspection
     sweep = Sweep(root=inspection.root, paths=inspection.paths, markers=inspection.markers)
     blobs = Blobs(state_dir / "evidence")
-    dispatcher = Dispatcher(places, AnsibleWorker(), InspectionWorker(places.key, blobs.put, sweep=sweep))
+    limits = Limits(command_s=max((one.limit_s.inspect for one in content.classes), default=60))
+    inspector = InspectionWorker(places.key, blobs.put, sweep=sweep, limits=limits)
+    dispatcher = Dispatcher(places, AnsibleWorker(), inspector)
     hands = LiveHands(dispatcher, Watch(state, Prober()))
     engine = Engine(state_dir, state, hands, clock)
 
