@@ -56,9 +56,7 @@ def test_without_one_of_the_three_folders_there_is_no_estate(tmp_path: Path, fol
     shutil.rmtree(small.path / folder)
     content, findings, _ = load(small.path)
     assert content is None
-    assert [one.message for one in findings] == [
-        f"The folder `{folder}` is missing; `relance init` lays one down."
-    ]
+    assert [one.message for one in findings] == [f"The folder `{folder}` is missing; `relance init` lays one down."]
     with pytest.raises(ContentError, match="is missing"):
         usable(small.path)
 

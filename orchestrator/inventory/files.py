@@ -49,9 +49,7 @@ def read_inventory(sources: Sources) -> Inventory:
     )
 
 
-def read_list(
-    sources: Sources, stem: str, key: str, model: type[Model], *, needed: bool = False
-) -> tuple[Model, ...]:
+def read_list(sources: Sources, stem: str, key: str, model: type[Model], *, needed: bool = False) -> tuple[Model, ...]:
     """The one list of a YAML or JSON file; nothing when the file is absent, with a finding if it is `needed`."""
     relative = sources.choose(stem)
     if relative is None:

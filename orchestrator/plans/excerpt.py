@@ -51,9 +51,7 @@ def _outside(known: tuple[Service, ...], services: dict[str, Service]) -> dict[s
     return {each.id: each for each in known if each.kind == "outside" and each.id in wanted}
 
 
-def _is_kept(
-    check: Check, services: Collection[str], interfaces: list[Interface], classes: Collection[str]
-) -> bool:
+def _is_kept(check: Check, services: Collection[str], interfaces: list[Interface], classes: Collection[str]) -> bool:
     if check.service is not None:
         return check.service in services
     if check.klass is not None:

@@ -55,9 +55,7 @@ def examine(estate: Path) -> Examination:
         except ContentError as error:
             findings.append(finding("error", Place("plans/restart.yaml"), error.sentence))
     usable = plan is not None and not blocks_everything(findings)
-    return Examination(
-        content if usable else None, plan if usable else None, tuple(sorted(findings, key=order)), where
-    )
+    return Examination(content if usable else None, plan if usable else None, tuple(sorted(findings, key=order)), where)
 
 
 def review(content: Content, where: Where, plan: Plan | None, estate: Path) -> list[Finding]:
