@@ -96,7 +96,7 @@ def test_what_looks_like_a_time_or_a_no_stays_the_text_a_person_typed(text: str,
 
 
 def test_quoted_text_is_text_whatever_it_looks_like() -> None:
-    assert parse("x.yaml", "[\"12\", 'true', \"\", !!str 7]").value == ["12", "true", "", "7"]
+    assert parse("x.yaml", '["12", \'true\', "", !!str 7]').value == ["12", "true", "", "7"]
 
 
 def test_an_empty_file_is_nothing_and_its_place_is_its_first_line() -> None:

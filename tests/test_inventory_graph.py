@@ -41,9 +41,7 @@ def test_each_circle_is_told_once_in_the_order_of_names(links: str, found: list[
     assert ["".join(path) for path in cycles(graph)] == found
 
 
-@pytest.mark.parametrize(
-    ("edge", "path"), [("ab", "abca"), ("ca", "cabc"), ("ad", ""), ("zz", ""), ("ba", "")]
-)
+@pytest.mark.parametrize(("edge", "path"), [("ab", "abca"), ("ca", "cabc"), ("ad", ""), ("zz", ""), ("ba", "")])
 def test_the_way_round_begins_and_ends_at_the_edge_asked_for(edge: str, path: str) -> None:
     graph = chain_graph([("a", "b"), ("b", "c"), ("c", "a"), ("a", "d")])
     assert "".join(cycle_path(graph, edge[0], edge[1])) == path

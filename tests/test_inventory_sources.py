@@ -59,9 +59,7 @@ def test_an_error_blocks_the_estate_unless_it_names_hosts() -> None:
     assert blocks_everything(found) == [estate]
 
 
-@pytest.mark.parametrize(
-    ("name", "said"), [("labratory", "; did you mean `laboratory`?"), ("zzz", "."), ("", ".")]
-)
+@pytest.mark.parametrize(("name", "said"), [("labratory", "; did you mean `laboratory`?"), ("zzz", "."), ("", ".")])
 def test_a_wrong_name_is_answered_with_the_nearest_known_one(name: str, said: str) -> None:
     assert nearest(name, ["laboratory", "radiology"]) == said
 
