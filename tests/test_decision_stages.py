@@ -53,7 +53,7 @@ def test_only_a_reconnect_leads_out_and_only_an_isolation_leads_back() -> None:
 
 
 def test_a_host_that_is_out_is_never_excluded_or_given_up_where_it_stands() -> None:
-    for stage in OUT | MOVING:
+    for stage in (*OUT, *MOVING):
         for turn in (Turn.EXCLUDED, Turn.GIVEN_UP, Turn.CONDEMNED):
             assert (stage, turn) not in TABLE
 
