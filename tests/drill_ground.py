@@ -24,7 +24,7 @@ RELANCE = (sys.executable, "-m", "orchestrator.interfaces.cli")
 
 
 def shallow_estate(folder: Path) -> Path:
-    """The small estate without needs before a restore, so that its hosts come back beside each other."""
+    """The small estate without needs before a restore and without rest waves: its hosts come back side by side."""
     estate = SmallEstate(folder)
     classes = "plans/classes.yaml"
     estate.edit(classes, "    needs: {restore: [hypervisor]}\n", "")
@@ -34,7 +34,9 @@ def shallow_estate(folder: Path) -> Path:
     services = "inventory/services.yaml"
     estate.edit(services, "    needs: {restore: [hypervisor]}\n", "")
     estate.edit(services, "restore: [hypervisor], ", "")
-    estate.edit("plans/restart.yaml", "pinned: [laboratory, radiology, medical-records]", "pinned: []")
+    restart = "plans/restart.yaml"
+    estate.edit(restart, "pinned: [laboratory, radiology, medical-records]", "pinned: []")
+    estate.edit(restart, "[lab-n-1]", "[lab-n-1, lab-n-2]")
     return estate.path
 
 

@@ -59,8 +59,14 @@ def placed(content: Content, port: int) -> Content:
 
 def answering(*checks: Check, port: int) -> State:
     """A state of the small estate on loopback with these checks only."""
-    content = placed(small_estate(), port).model_copy(update={"checks": checks})
-    return State(Estate(content, derive(content)))
+    return cut_off(placed(small_estate(), port).model_copy(update={"checks": checks}))
+
+
+def cut_off(content: Content) -> State:
+    """A state in which every host's isolation has finished, and is there to be disproved."""
+    state = State(Estate(content, derive(content)))
+    state.isolated_us = [NOW_US - SECOND] * len(state.stage)
+    return state
 
 
 def tcp(check_id: str, port: int, **subject: str) -> Check:
@@ -267,8 +273,7 @@ def test_each_site_is_swept_and_what_answers_is_named(port: int, watching: list[
 def test_a_sweep_whose_control_target_is_silent_says_so(port: int, watching: list[Watching]) -> None:
     content = placed(small_estate(), DEAF)
     quiet = tuple(site.model_copy(update={"control": "192.0.2.1:9"}) for site in content.inventory.sites)
-    content = content.model_copy(update={"inventory": content.inventory.model_copy(update={"sites": quiet})})
-    state = State(Estate(content, derive(content)))
+    state = cut_off(content.model_copy(update={"inventory": content.inventory.model_copy(update={"sites": quiet})}))
     watching.append(Watching(state))
     assert not any(event.control for event in watching[0].sweeps(len(state.estate.sites)))
 

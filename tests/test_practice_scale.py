@@ -25,20 +25,24 @@ def reference() -> Content:
     return usable(REFERENCE)
 
 
+@pytest.fixture(scope="module")
+def few(reference: Content) -> Content:
+    return scaled(reference, 60)
+
+
 def test_an_estate_that_fits_is_taken_as_it_is() -> None:
     content = small_estate()
     assert scaled(content, len(content.inventory.hosts)) is content
 
 
-@pytest.mark.parametrize("hosts", [60, 120, 300])
+@pytest.mark.parametrize("hosts", [60, 300])
 def test_the_reference_estate_scales_to_about_the_number_asked(reference: Content, hosts: int) -> None:
     content = scaled(reference, hosts)
     assert 0.8 * hosts <= len(content.inventory.hosts) <= hosts
 
 
-@pytest.mark.parametrize("hosts", [60, 120])
-def test_every_service_that_is_kept_has_its_quorum(reference: Content, hosts: int) -> None:
-    content = scaled(reference, hosts)
+def test_every_service_that_is_kept_has_its_quorum(few: Content) -> None:
+    content = few
     off = left_off(content)
     for service in content.inventory.services:
         if service.kind != "outside":
@@ -46,8 +50,10 @@ def test_every_service_that_is_kept_has_its_quorum(reference: Content, hosts: in
             assert len(players) >= service.quorum, service.id
 
 
-def test_the_most_urgent_function_is_kept_first_and_more_hosts_bring_more_functions(reference: Content) -> None:
-    few, many = (scaled(reference, hosts) for hosts in (60, 300))
+def test_the_most_urgent_function_is_kept_first_and_more_hosts_bring_more_functions(
+    reference: Content, few: Content
+) -> None:
+    many = scaled(reference, 300)
     kept = [{function.id for function in content.inventory.functions} for content in (few, many)]
     assert reference.restart.order[0] in kept[0]
     assert len(kept[0]) < len(kept[1])
@@ -72,15 +78,15 @@ def test_nothing_points_at_what_was_left_out(reference: Content) -> None:
     assert {host.klass for host in inventory.hosts} == {one.id for one in content.classes}
 
 
-def test_what_is_left_is_derived_and_reviewed_without_an_error(reference: Content, tmp_path: Path) -> None:
-    content = scaled(reference, 60)
+def test_what_is_left_is_derived_and_reviewed_without_an_error(few: Content, tmp_path: Path) -> None:
+    content = few
     assert derive(content).waves
     write_estate(content, REFERENCE / "plans" / "playbooks", tmp_path)
     assert [str(one) for one in examine(tmp_path).findings if one.severity == "error"] == []
 
 
-def test_the_posts_of_a_slice_stay_together(reference: Content) -> None:
-    content = scaled(reference, 60)
+def test_the_posts_of_a_slice_stay_together(reference: Content, few: Content) -> None:
+    content = few
     for function in content.inventory.functions:
         posts = [host for host in content.inventory.hosts if host.function == function.id]
         if any(host.function == function.id for host in reference.inventory.hosts):

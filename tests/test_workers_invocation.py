@@ -168,3 +168,15 @@ def test_a_run_waits_a_little_for_the_host_of_another(run_dir: Path) -> None:
     holder.stdout.readline()
     assert invocation.HostLocks(run_dir.parent).take("lab-1", "host", wait_s=20)
     wait_until(lambda: holder.poll() is not None)
+
+
+def test_a_line_a_disk_has_damaged_is_passed_over_and_its_action_counts_as_not_told(run_dir: Path) -> None:
+    results = invocation.Results(run_dir)
+    results.append(Outcome("lab-1/restore/1", "ok"))
+    results.append(Outcome("lab-2/restore/1", "ok"))
+    path = run_dir / "results.jsonl"
+    path.write_bytes(path.read_bytes().replace(b'"action"', b'"actiom"', 1))
+    outcomes, offset = invocation.results(run_dir)
+    assert [outcome.action for outcome in outcomes] == ["lab-2/restore/1"]
+    assert offset == path.stat().st_size
+    assert invocation.Results(run_dir).written == {"lab-2/restore/1"}

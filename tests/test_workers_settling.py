@@ -128,3 +128,13 @@ def test_pins_are_read_by_address_and_port(tmp_path: Path) -> None:
         ("10.0.0.2", 2222): "ssh-rsa BBBB",
         ("10.0.0.3", 22): "ssh-rsa BBBB",
     }
+
+
+def test_a_mark_with_a_number_no_record_can_hold_is_no_answer(hosts: ManagedHosts) -> None:
+    mark = (
+        '{"action": "host-1/restore/1", "state": "ended", "outcome": "ok", "running": false, "facts": {"ratio": 0.5}}'
+    )
+    (hosts.base / hosts.addresses[0] / "mark").write_text(mark)
+    outcome = settled(hosts, hosts.request(1, "restore"))
+    assert outcome.outcome == "lost"
+    assert "is not a state" in outcome.sentence

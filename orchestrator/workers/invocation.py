@@ -14,7 +14,7 @@ import fcntl
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -67,7 +67,10 @@ def condition(run_dir: Path) -> Condition:
 
 
 def results(run_dir: Path, offset: int = 0) -> tuple[list[Outcome], int]:
-    """The outcomes written after byte `offset`, and the offset to go on from. A torn last line is not read."""
+    """The outcomes written after byte `offset`, and the offset to go on from. A torn last line is not read.
+
+    A line that a disk has damaged is passed over: its action then has none, and is settled like any other.
+    """
     try:
         with (run_dir / "results.jsonl").open("rb") as file:
             file.seek(offset)
@@ -75,7 +78,13 @@ def results(run_dir: Path, offset: int = 0) -> tuple[list[Outcome], int]:
     except FileNotFoundError:
         return [], offset
     whole = text[: text.rfind(b"\n") + 1]
-    return [Outcome.from_json(json.loads(line)) for line in whole.splitlines()], offset + len(whole)
+    return list(_outcomes(whole)), offset + len(whole)
+
+
+def _outcomes(text: bytes) -> Iterator[Outcome]:
+    for line in text.splitlines():
+        with suppress(ValueError, LookupError, TypeError):
+            yield Outcome.from_json(json.loads(line))
 
 
 def cancel(run_dir: Path, action: str) -> None:

@@ -5,12 +5,12 @@ Never begins, repeats or replaces anything on the managed side; it only reads.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import cast
 
+from orchestrator import canonical
 from orchestrator.canonical import Json
 from orchestrator.clock import SystemClock
 from orchestrator.workers.base import Invocation, NeverBegun, Outcome, Request
@@ -112,8 +112,8 @@ def _lost(request: Request, sentence: str, *, unsettled: bool = False) -> Outcom
 def _object(reply: Reply) -> dict[str, Json]:
     """The JSON object a command printed; an answer without one is as good as none."""
     try:
-        value = json.loads(reply.output)
-    except ValueError:
+        value = canonical.decode(reply.output)
+    except canonical.NotCanonical:
         value = None
     if not isinstance(value, dict):
         raise Unreached(f"the answer is not a state (exit {reply.status}): {reply.errors.strip()[:200]}")
