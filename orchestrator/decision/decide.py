@@ -254,6 +254,8 @@ def _hosts(state: State, now_us: int) -> Command | None:
 
 def _host(state: State, host: int, now_us: int) -> Command | None:
     """What must be said or done about one host now; a step that may start is put into its queue."""
+    if state.stage[host] in MOVING and host not in state.isolate_wanted and host not in state.leaving:
+        return None
     command = (_network(state, host, now_us) if host in state.isolate_wanted else None) or (
         _leaving(state, host) if host in state.leaving else None
     )
