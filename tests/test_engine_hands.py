@@ -30,6 +30,7 @@ def state() -> State:
     content = small_estate()
     state = State(Estate(content, derive(content)))
     state.at_us = NOW_US
+    state.isolated_us = [NOW_US - SECOND] * len(state.stage)
     return state
 
 
