@@ -234,5 +234,5 @@ def test_a_folder_without_a_fleet_is_refused_in_words(tmp_path: Path, capsys: py
 
 
 def test_an_address_that_belongs_to_no_host_is_hung_up_on(ground: Ground) -> None:
-    with dial("127.99.0.1", ground.fleet.ssh_port, "127.0.0.1") as connection, pytest.raises(ConnectionResetError):
+    with pytest.raises(ConnectionResetError), dial("127.99.0.1", ground.fleet.ssh_port, "127.0.0.1") as connection:
         connection.recv(1)

@@ -108,8 +108,9 @@ def test_a_host_infected_after_its_restore_carries_the_marker_and_its_service_sa
 def test_a_host_refuses_then_hangs_then_is_slow_then_drops_and_then_is_well(ground: Ground) -> None:
     address, pin = ground.hosts["h8"].address, public_line(ground.folders.key("host", "h8"))
     assert "Connection reset" in ground.ssh(address, "true", pin).stderr
-    with dial(address, ground.fleet.ssh_port, "127.0.0.1") as silent, pytest.raises(TimeoutError):
-        silent.recv(1)
+    with dial(address, ground.fleet.ssh_port, "127.0.0.1") as client, pytest.raises(TimeoutError):
+        client.sendall(b"SSH-2.0-anybody\r\n")
+        client.recv(1)
     began_s = time.monotonic()
     assert ground.ssh(address, "true", pin).returncode == 0
     assert time.monotonic() - began_s >= 2
@@ -117,3 +118,13 @@ def test_a_host_refuses_then_hangs_then_is_slow_then_drops_and_then_is_well(grou
     assert ground.ssh(address, "true", pin).returncode == 0
     faults = [line for line in ground.log("h8") if line.startswith("fault")]
     assert faults == [f"fault - {kind} host" for kind in ("refuse", "hang", "slow", "drop")]
+
+
+def test_who_only_knocks_is_worth_no_sshd_and_uses_no_fault_up(ground: Ground) -> None:
+    # Found by a drill: each sweep from outside started an sshd per host, and the fleet drowned.
+    address, pin = ground.hosts["h8"].address, public_line(ground.folders.key("host", "h8"))
+    before = ground.log("h8")
+    for _ in range(3):
+        dial(address, ground.fleet.ssh_port, "127.0.0.1").close()
+    assert ground.ssh(address, "true", pin).returncode == 0
+    assert ground.log("h8") == before

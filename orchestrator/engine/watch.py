@@ -132,8 +132,13 @@ class Watch:
             if site in self._sweeps or self._sweep_next_us[site] > now_us:
                 continue
             self._sweep_next_us[site] = now_us + estate.timing.sweep_s * SECOND
+            # Before its isolation a host counts as connected anyway; only an isolation is there to be disproved.
             inside = [
-                host for host in hosts if state.stage[host] not in OUT and state.stage[host] is not Stage.RECONNECTING
+                host
+                for host in hosts
+                if state.isolated_us[host]
+                and state.stage[host] not in OUT
+                and state.stage[host] is not Stage.RECONNECTING
             ]
             if not inside:
                 continue

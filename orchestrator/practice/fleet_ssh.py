@@ -29,6 +29,7 @@ MARK = "RELANCE_FLEET"
 SLOW_S = 2.0
 DROP_S = 0.3
 HANG_S = 300.0
+SILENT_S = 30.0
 
 # P-256 alone: OpenSSL computes it in a tenth of the time of sshd's own curve25519, and this is loopback.
 # MaxSessions: a batch of 50 hosts shares one connection to its site's gate.
@@ -130,7 +131,30 @@ class SshDoor:
             if endpoint is None:
                 reset(connection)
             else:
-                self._take(connection, endpoint, peer)
+                self._listen_to(connection, endpoint, peer)
+
+    def _listen_to(self, connection: socket.socket, endpoint: Endpoint, peer: Peer) -> None:
+        """Waits for the first word: an SSH client speaks first, and a sweep that only knocks is worth no sshd."""
+        connection.setblocking(False)
+        self._held.add(connection)
+        self._loop.add_reader(connection, self._heard, connection, endpoint, peer)
+        self._loop.call_later(SILENT_S, self._give_up, connection)
+
+    def _heard(self, connection: socket.socket, endpoint: Endpoint, peer: Peer) -> None:
+        self._loop.remove_reader(connection)
+        self._held.discard(connection)
+        try:
+            spoke = bool(connection.recv(1, socket.MSG_PEEK))
+        except OSError:
+            spoke = False
+        if spoke:
+            self._take(connection, endpoint, peer)
+        else:
+            connection.close()
+
+    def _give_up(self, connection: socket.socket) -> None:
+        if connection in self._held and self._loop.remove_reader(connection):
+            self._let_go(connection)
 
     def _take(self, connection: socket.socket, endpoint: Endpoint, peer: Peer) -> None:
         fault = self._fault(endpoint)
@@ -212,6 +236,7 @@ class SshDoor:
     def close(self) -> None:
         """Ends every connection and everything that ran in one."""
         for connection in list(self._held):
+            self._loop.remove_reader(connection)
             self._let_go(connection)
         for pid in list(self._logins):
             self._kill(pid)
