@@ -210,6 +210,7 @@ def test_a_fault_before_the_first_turn_is_told_to_whoever_starts_the_engine(tmp_
 
     with pytest.raises(Unusable, match="a fault of its own"):
         engine.start(prepare)
+    assert engine.wait(10)
 
 
 def test_a_refusal_to_begin_is_told_as_it_is(tmp_path: Path) -> None:
