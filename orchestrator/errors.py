@@ -11,7 +11,7 @@ from typing import ClassVar
 class RelanceError(Exception):
     """Base of all errors. `sentence` is for a tired person; `facts` are JSON values for a program.
 
-    `rule` names the rule that refused (a DESIGN word such as `orders.two-persons`), empty where none applies.
+    `rule` names the rule that refused (such as `orders.two-persons`), empty where none applies.
     """
 
     code: ClassVar[str] = "error"

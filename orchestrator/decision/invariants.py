@@ -21,7 +21,7 @@ class InvariantBroken(RelanceError):
 
 
 def check(state: State, command: Command, now_us: int) -> None:
-    """Raises InvariantBroken if applying `command` now would break an invariant (numbers of DESIGN section 11)."""
+    """Raises InvariantBroken if applying `command` now would break an invariant (docs/INVARIANTS.md)."""
     if isinstance(command, Issue):
         _issue(state, command, now_us)
     elif isinstance(command, PassGate):

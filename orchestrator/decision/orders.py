@@ -27,7 +27,7 @@ def _seats(*roles: str) -> Seats:
 ANYONE = "operator|analyst|technician|crisis|forensic_lead|it_director"
 LEADS = "operator|crisis|it_director"
 
-# kind -> one entry per person needed: the roles any of which that person must hold (DESIGN 9).
+# kind -> one entry per person needed: the roles any of which that person must hold.
 KINDS: dict[str, Seats] = {
     "genesis": _seats(ANYONE, ANYONE),
     "wave.launch": _seats("operator"),
@@ -80,7 +80,7 @@ class Missing:
 
 
 def seats_of(state: State, kind: str, subject: str) -> Seats:
-    """The persons an order of this kind on this subject needs; more where the subject says so (DESIGN 10)."""
+    """The persons an order of this kind on this subject needs; more where the subject says so."""
     if kind == "host.exclude":
         host = state.estate.host_number.get(subject, -1)
         if host >= 0 and not state.estate.is_server[host]:

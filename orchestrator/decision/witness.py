@@ -23,7 +23,7 @@ _EVENTS = get_args(e.Event)
 
 @dataclass(slots=True, frozen=True)
 class Broken:
-    """A promise of DESIGN 11 that a record broke; `seq` is that record's number."""
+    """A promise of docs/INVARIANTS.md that a record broke; `seq` is that record's number."""
 
     invariant: int
     seq: int
@@ -83,7 +83,7 @@ class Witness:
 
     def _answered_for(self, name: str, host: HostBook) -> bool:
         site = self.books.hosts[name].site
-        cutting = any(book.step == "isolate" and book.target in (name, site) for book in self.books.open.values())
+        cutting = host.isolating or any(book.target == site for book in self.books.open.values())
         waiting = site in self.books.site_isolating or f"{site}/isolate" in self.books.task
         return host.answered_for or cutting or (waiting and not host.out and not host.isolated_us)
 

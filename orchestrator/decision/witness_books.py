@@ -29,7 +29,7 @@ class Filed:
 
 @dataclass(slots=True)
 class HostBook:
-    """One host as the records tell it."""
+    """One host as the records tell it; `isolating` from the first try of an isolation until one succeeds."""
 
     preserved: bool = False
     inspection: str = ""
@@ -46,6 +46,7 @@ class HostBook:
     exception_us: int = 0
     under_way: dict[str, str] = field(default_factory=dict)
     must_isolate: bool = False
+    isolating: bool = False
 
 
 @dataclass(slots=True)
@@ -154,7 +155,7 @@ def _issue(books: Books, command: c.Issue, at_us: int) -> None:
         return
     host.under_way["network" if command.step in NETWORK_STEPS else "host"] = command.action
     if command.step == "isolate":
-        host.answered_for = True
+        host.isolating = True
         host.must_isolate = False
     elif command.step == "restore":
         host.inspection = ""
@@ -213,7 +214,7 @@ def _reconnected(books: Books, event: e.Finished, name: str, at_us: int) -> None
 def _isolated(books: Books, event: e.Finished, name: str, at_us: int) -> None:
     host = books.host[name]
     host.isolated_us, host.silent, host.connected = at_us, False, False
-    host.must_isolate = False
+    host.must_isolate = host.isolating = False
     if host.out:
         books.void.add(host.under_way.get("host", ""))
         host.out = host.in_service = host.preserved = False
@@ -221,15 +222,9 @@ def _isolated(books: Books, event: e.Finished, name: str, at_us: int) -> None:
 
 
 def _effect_unknown(books: Books, action: ActionBook) -> None:
-    """Nobody knows whether a reconnect that failed opened the way: silence must be proven again.
-
-    An isolate that failed is tried again until it succeeds, so the host stays answered for.
-    """
-    host = books.host.get(action.target)
-    if host is not None and action.step == "reconnect":
-        host.silent = False
-    elif host is not None and action.step == "isolate":
-        host.answered_for = True
+    """Nobody knows whether a reconnect that failed opened the way: silence must be proven again."""
+    if action.step == "reconnect":
+        books.host[action.target].silent = False
 
 
 def site_isolated(books: Books, site: str, at_us: int) -> None:
@@ -246,9 +241,7 @@ def _lost(books: Books, event: e.Lost, at_us: int) -> None:
 
 
 def _cancelled(books: Books, event: e.Cancelled, at_us: int) -> None:
-    action = _close(books, event.action, "cancelled")
-    if action is not None and action.step == "isolate":
-        _effect_unknown(books, action)
+    _close(books, event.action, "cancelled")
 
 
 def _judged(books: Books, event: e.Judged, at_us: int) -> None:

@@ -11,7 +11,7 @@ from typing import cast
 from orchestrator.decision import events as e
 from orchestrator.decision.witness_books import Books, TaskBook, site_isolated
 
-# Orders that two persons give (DESIGN 9); every other kind needs one. A server's exclusion is judged where it is read.
+# Orders that two persons give; every other kind needs one. A server's exclusion is judged where it is read.
 TWO_PERSONS = frozenset(
     {
         *("genesis", "thaw", "service.lower-k", "service.drop-need", "wave.after-removed", "indicators.force"),
