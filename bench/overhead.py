@@ -43,7 +43,6 @@ from orchestrator.plans.model import Content
 from orchestrator.practice import fleet_launch
 from orchestrator.practice.fleet_file import write_whole
 from orchestrator.practice.rehearsal import PEOPLE, Ports, fleet_file, rehearse, write_estate
-from orchestrator.practice.scale import scaled
 from orchestrator.trust import keys
 from orchestrator.workers import invocation
 from orchestrator.workers.ansible_files import environment
@@ -56,10 +55,13 @@ LIMIT_S = 1800.0
 
 def ready_content(source: Path, hosts: int) -> Content:
     """Hosts, sites, classes and pools of the estate, with nothing between them; inspections wait for one signature."""
-    content = scaled(usable(source), hosts)
-    reader = next(one for one in content.inventory.services if one.kind == "outside")
-    places = tuple(host.model_copy(update={"services": (), "function": None}) for host in content.inventory.hosts)
-    sites = tuple(site.model_copy(update={"isolates_by": "playbook"}) for site in content.inventory.sites)
+    content = usable(source)
+    inventory = content.inventory
+    chosen = inventory.hosts[:: max(1, len(inventory.hosts) // hosts)][:hosts]
+    places = tuple(host.model_copy(update={"services": (), "function": None}) for host in chosen)
+    lived_in = {host.site for host in places}
+    sites = (site.model_copy(update={"isolates_by": "playbook"}) for site in inventory.sites if site.id in lived_in)
+    reader = next(one for one in inventory.services if one.kind == "outside")
     own = {
         "source": "media",
         "strategies": ("restore",),  # the one that waits for T0
@@ -70,9 +72,10 @@ def ready_content(source: Path, hosts: int) -> Content:
     }
     return content.model_copy(
         update={
-            "inventory": content.inventory.model_copy(
+            "inventory": inventory.model_copy(
                 update={
-                    "sites": sites, "hosts": places, "functions": (), "activities": (), "interfaces": (), "devices": (),
+                    "sites": tuple(sites), "hosts": places,
+                    "functions": (), "activities": (), "interfaces": (), "devices": (),
                     "services": (reader.model_copy(update={"id": READER, "needs": Needs(), "tasks": ()}),),
                 }
             ),

@@ -70,6 +70,7 @@ def test_plans_of_growing_estates_are_compared_with_n_log_n(estate: Path) -> Non
 
 def test_hosts_that_are_ready_wait_for_nothing_but_restore_and_reconnect() -> None:
     content = ready_content(ROOT, 60)
+    assert len(content.inventory.hosts) == 60
     assert {host.services for host in content.inventory.hosts} == {()}
     assert {one.preservation for one in content.classes} == {"waived"}
     assert {one.strategies for one in content.classes} == {("restore",)}
@@ -79,7 +80,7 @@ def test_hosts_that_are_ready_wait_for_nothing_but_restore_and_reconnect() -> No
 
 @pytest.mark.slow
 def test_driving_a_few_hosts_is_measured_beside_bare_ansible() -> None:
-    found = said("overhead", "--hosts", "25")
+    found = said("overhead", "--hosts", "2")
     assert found["cpu_s"] > 0
     assert found["rival_cpu_s"] > 0
     for step in ("restore", "reconnect"):
