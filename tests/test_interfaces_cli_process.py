@@ -20,6 +20,7 @@ from orchestrator.interfaces.client import Client
 from orchestrator.trust import keys
 from tests.command_line import Keyboard, Said, typed
 from tests.small_estate import SmallEstate
+from tests.state_secrets import place_secrets
 
 START_S_MAX = 60
 
@@ -27,6 +28,7 @@ START_S_MAX = 60
 @contextmanager
 def running(estate: Path, *words: str) -> Iterator[subprocess.Popen[str]]:
     """`relance run` as a process of its own, once it answers."""
+    place_secrets(estate / ".relance")
     command = [
         sys.executable,
         "-m",
@@ -112,10 +114,28 @@ def test_an_estate_with_errors_everywhere_is_not_run(estate: SmallEstate, capsys
     assert not (estate.path / ".relance").exists()
 
 
+def test_a_process_without_its_secrets_does_not_start_and_says_which(estate: SmallEstate, tmp_path: Path) -> None:
+    where = ("--estate", str(estate.path))
+    said = typed(*where, "run", "--port", "0", cwd=tmp_path)
+    assert (said.code, "ssh_key is missing" in said.err) == (7, True)
+    place_secrets(estate.path / ".relance")
+    pins = estate.path / ".relance" / "secrets" / "management_hosts"
+    pins.unlink()
+    said = typed(*where, "run", "--port", "0", cwd=tmp_path)
+    assert (said.code, "management_hosts is missing" in said.err) == (7, True)
+    state = tmp_path / "elsewhere"
+    place_secrets(state)
+    (state / "secrets" / "management_hosts").chmod(0o666)
+    said = typed(*where, "--state", str(state), "run", "--port", "0", cwd=tmp_path)
+    assert (said.code, "chmod 600" in said.err) == (7, True)
+    assert not (estate.path / ".relance" / "journal.sqlite").exists()
+
+
 def test_a_port_that_is_taken_leaves_no_process_behind(estate: SmallEstate, tmp_path: Path) -> None:
     with running(estate.path) as process:
         port = listening_port(process.pid)
         other = SmallEstate(tmp_path / "other")
+        place_secrets(other.path / ".relance")
         said = typed("--estate", str(other.path), "run", "--port", str(port), cwd=tmp_path)
         assert said.code == 2
         assert "--port" in said.err

@@ -109,6 +109,23 @@ def lay_out(state_dir: Path) -> None:
         ) from error
 
 
+def require_secrets(state_dir: Path) -> None:
+    """Refuses (Unusable) a state folder without login key and pinned management keys, or where others could use them.
+
+    Without them every action would stay under way for ever: nobody could be dialled, and nobody would be told.
+    """
+    pins = "the pinned host keys of every management path and gate, in the form of known_hosts"
+    for name, meaning, forbidden in (
+        ("ssh_key", "the private key Relance logs in with", 0o077),
+        ("management_hosts", pins, 0o022),
+    ):
+        path = state_dir / "secrets" / name
+        if not path.is_file():
+            raise Unusable(f"{path} is missing: {meaning}. Put it there, then start again.", path=str(path))
+        if path.stat().st_mode & forbidden:
+            raise Unusable(f"Others may use or change {path}. Run: chmod 600 {path}", path=str(path))
+
+
 def _open_journal(path: Path) -> Journal:
     return Journal.open(path) if path.exists() else Journal.create(path)
 

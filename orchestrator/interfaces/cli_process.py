@@ -43,7 +43,7 @@ def add(commands: Commands) -> None:
 
 def _run(options: argparse.Namespace) -> int:
     # Everything heavy is imported here: engine, workers and web only matter to a process that stays.
-    from orchestrator.engine.process import open_engine
+    from orchestrator.engine.process import lay_out, open_engine, require_secrets
     from orchestrator.interfaces.content import unusable
     from orchestrator.interfaces.reviewing import reviewed
     from orchestrator.interfaces.serving import serve
@@ -59,6 +59,8 @@ def _run(options: argparse.Namespace) -> int:
         progress(str(one))
     if errors:
         progress(f"Starting without {len(findings.blocked)} hosts that these errors block.")
+    lay_out(state_dir)
+    require_secrets(state_dir)
     live = open_engine(findings.content, estate, state_dir)
     gc.freeze()  # the estate lives as long as the process: no collection need walk it, and a scrape stays short
     try:

@@ -126,6 +126,7 @@ def _review_modes(estate: Path, secrets: Path) -> Iterator[Finding]:
     for path in (secrets, *sorted(secrets.rglob("*"))):
         wanted = 0o700 if path.is_dir() else 0o600
         mode = stat.S_IMODE(path.lstat().st_mode)
-        if not path.is_symlink() and mode & ~wanted:
+        # The public half of a key pair is no secret.
+        if path.suffix != ".pub" and not path.is_symlink() and mode & ~wanted:
             place = Place(path.relative_to(estate).as_posix())
             yield finding("error", place, f"Others can reach this secret: its mode is {mode:04o}, not {wanted:04o}.")

@@ -27,6 +27,7 @@ from orchestrator.practice.signing import Line, NotAnswering, People
 from orchestrator.workers import invocation
 from tests.damage import change, flip, mounted
 from tests.drill_ground import RELANCE, ground, shallow_estate, wait_until
+from tests.state_secrets import place_secrets
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -36,6 +37,7 @@ class Run:
 
     def __init__(self, estate: Path, state: Path) -> None:
         self.state = state
+        place_secrets(state)
         words = [*RELANCE, "--estate", str(estate), "--state", str(state), "run", "--port", "0"]
         self.process = subprocess.Popen(
             words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -172,7 +174,9 @@ def test_a_state_that_turns_read_only_ends_the_run_with_a_sentence_and_it_goes_o
         if over.returncode:
             pytest.skip("this user cannot mount")
         try:
-            subprocess.run(["mount", "-o", "remount,bind,ro", state], check=True)
+            # Busy while somebody writes through the new mount at this very moment.
+            remount = ["mount", "-o", "remount,bind,ro", str(state)]
+            wait_until(lambda: subprocess.run(remount, capture_output=True, check=False).returncode == 0)
             code, _, said = runs[0].end()
             assert code == 7
             assert "ead-only" in said
@@ -204,6 +208,7 @@ def past(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def damaged(past: Path, tmp_path: Path) -> Path:
     shutil.copytree(past, tmp_path / "past")
+    place_secrets(tmp_path / "past" / "state")
     return tmp_path / "past"
 
 
