@@ -70,7 +70,8 @@ def test_a_workstation_is_excluded_by_one_and_taken_back_by_two(here: Terminal) 
 
 
 def test_hosts_are_retried_recalled_isolated_and_declared_through_orders(here: Terminal) -> None:
-    assert refused(here.signs("operator-1", "host", "retry", "lis-1", "--strategy", "replace")) == "hosts.retry"
+    assert refused(here.signs("operator-1", "host", "retry", "lis-1")) == "hosts.retry"
+    assert here.signs("operator-1", "host", "retry", "lis-1", "--strategy", "reimage").code == 0
     assert refused(here.signs("operator-1", "host", "recall", "lis-1")) == "hosts.recall"
     assert here.signs("analyst-1", "host", "isolate", "lis-1").code == 0
     here.here.settle()
