@@ -15,6 +15,7 @@ from orchestrator.decision.commands import Issue
 from orchestrator.decision.estate import Estate
 from orchestrator.decision.stages import Stage
 from orchestrator.decision.state import State
+from orchestrator.decision.witness import Witness
 from orchestrator.journal.sqlite import Journal
 from orchestrator.plans.files import usable
 from orchestrator.plans.waves import derive
@@ -42,18 +43,24 @@ def report(root: Path, plan: dict[str, Any], cpu_us: int) -> Report:
     """Reads the journal and the fleet's logs of a drill that has ended."""
     content = usable(root / "estate")
     state = State(Estate(content, derive(content)))
+    witness = Witness(state.estate)
     issued: list[ledger.Issued] = []
     counts: dict[str, int] = {}
     with Journal.open(root / "state" / "journal.sqlite", read_only=True) as journal:
         for record in journal.records():
             entry = codec.decode(record.kind, record.body)
             apply(state, entry, record.at_us)
+            witness.see(entry, record.at_us)
             counts[record.kind] = counts.get(record.kind, 0) + 1
             if isinstance(entry, Issue) and entry.step == "reconnect":
                 issued.append(ledger.Issued(entry.action, record.at_us))
         head = journal.head
     seen = ledger.read(root / "fleet", load(root / "fleet"), issued)
-    violations = [*_disagreements(state, seen), *_unreachable(state)]
+    witness.settle(state.at_us)
+    broken = [
+        f"Record {one.seq} breaks invariant {one.invariant}: {one.subject}: {one.sentence}" for one in witness.broken
+    ]
+    violations = [*broken, *_disagreements(state, seen), *_unreachable(state)]
     started_us = plan["started_us"]
     stages = [stage for host, stage in enumerate(state.stage) if state.wave_of[host] >= 0]
     document = {

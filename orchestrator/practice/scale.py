@@ -6,6 +6,7 @@ Never changes what a host or a service is; it only leaves some out, and says not
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from orchestrator.errors import UsageError
 from orchestrator.inventory.model import Function, Host, Inventory, Needs, Service
@@ -99,59 +100,61 @@ def _filled(content: Content, functions: list[Function], kept: set[str], hosts: 
     return kept | {host.id for host in (*surplus, *posts[: room - len(surplus)])}
 
 
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """What stays, by id; `functions` most urgent first."""
+
+    functions: tuple[str, ...]
+    services: set[str]
+    sites: set[str]
+    hosts: set[str]
+
+
 def without_others(content: Content, functions: list[Function], hosts: set[str]) -> Content:
     """`content` with only these functions and hosts, and nothing that points at what was left out."""
-    inventory = content.inventory
-    places = tuple(host for host in inventory.hosts if host.id in hosts)
-    played = {service for host in places for service in host.services}
-    outside = {service.id for service in inventory.services if service.kind == "outside"}
-    services = played | outside
-    sites = {host.site for host in places}
-    names = {function.id for function in functions}
-    classes = {host.klass for host in places}
-    kept = Inventory.model_construct(
+    places = [host for host in content.inventory.hosts if host.id in hosts]
+    services = {service for host in places for service in host.services}
+    services |= {service.id for service in content.inventory.services if service.kind == "outside"}
+    kept = _Kept(tuple(function.id for function in functions), services, {host.site for host in places}, hosts)
+    inventory = _inventory(content.inventory, functions, kept)
+    subjects = kept.services | {one.id for one in inventory.interfaces} | {host.klass for host in places}
+    pools = tuple(
+        pool.model_copy(update={"per_site": {site: n for site, n in pool.per_site.items() if site in kept.sites}})
+        for pool in content.capacity.pools
+    )
+    return content.model_copy(
+        update={
+            "inventory": inventory,
+            "checks": tuple(one for one in content.checks if (one.service or one.interface or one.klass) in subjects),
+            "classes": tuple(_class(one, services) for one in content.classes if one.id in subjects),
+            "capacity": content.capacity.model_copy(update={"pools": pools}),
+            "restart": _restart(content.restart, set(kept.functions), kept.sites, hosts),
+        }
+    )
+
+
+def _inventory(inventory: Inventory, functions: list[Function], kept: _Kept) -> Inventory:
+    services, sites = kept.services, kept.sites
+    return Inventory.model_construct(
         sites=tuple(
-            site.model_copy(
-                update={"quarantine_flows": tuple(flow for flow in site.quarantine_flows if flow in services)}
-            )
+            site.model_copy(update={"quarantine_flows": _among(site.quarantine_flows, services)})
             for site in inventory.sites
             if site.id in sites
         ),
         functions=tuple(_function(function, services, sites) for function in functions),
         activities=tuple(
-            activity.model_copy(update={"sites": tuple(site for site in activity.sites if site in sites)})
+            activity.model_copy(update={"sites": _among(activity.sites, sites)})
             for activity in inventory.activities
-            if set(activity.functions) <= names and set(activity.sites) & sites
+            if set(activity.functions) <= set(kept.functions) and set(activity.sites) & sites
         ),
-        services=tuple(_service(service, services, names) for service in inventory.services if service.id in services),
-        interfaces=tuple(
-            interface for interface in inventory.interfaces if {interface.source, interface.target} <= services
-        ),
-        hosts=tuple(_host(host, names) for host in places),
+        services=tuple(_service(service, kept) for service in inventory.services if service.id in services),
+        interfaces=tuple(one for one in inventory.interfaces if {one.source, one.target} <= services),
+        hosts=tuple(_host(host, set(kept.functions)) for host in inventory.hosts if host.id in kept.hosts),
         devices=tuple(
-            device for device in inventory.devices if device.site in sites and device.function in (None, *names)
+            device
+            for device in inventory.devices
+            if device.site in sites and device.function in (None, *kept.functions)
         ),
-    )
-    interfaces = {interface.id for interface in kept.interfaces}
-    return content.model_copy(
-        update={
-            "inventory": kept,
-            "checks": tuple(
-                check
-                for check in content.checks
-                if check.service in services or check.interface in interfaces or check.klass in classes
-            ),
-            "classes": tuple(_class(one, services) for one in content.classes if one.id in classes),
-            "capacity": content.capacity.model_copy(
-                update={
-                    "pools": tuple(
-                        pool.model_copy(update={"per_site": {s: n for s, n in pool.per_site.items() if s in sites}})
-                        for pool in content.capacity.pools
-                    )
-                }
-            ),
-            "restart": _restart(content.restart, names, sites, hosts),
-        }
     )
 
 
@@ -164,9 +167,11 @@ def _function(function: Function, services: set[str], sites: set[str]) -> Functi
     )
 
 
-def _service(service: Service, services: set[str], functions: set[str]) -> Service:
-    function = service.function if service.function in functions else None
-    return service.model_copy(update={"needs": _needs(service.needs, services), "function": function})
+def _service(service: Service, kept: _Kept) -> Service:
+    """The same service; where its own function was left out, the most urgent one that stays answers for it."""
+    known = service.function is None or service.function in kept.functions
+    function = service.function if known else kept.functions[0]
+    return service.model_copy(update={"needs": _needs(service.needs, kept.services), "function": function})
 
 
 def _host(host: Host, functions: set[str]) -> Host:
@@ -178,9 +183,11 @@ def _class(one: HostClass, services: set[str]) -> HostClass:
 
 
 def _needs(asked: Needs, services: set[str]) -> Needs:
-    return Needs(
-        **{step: tuple(need for need in getattr(asked, step) if need in services) for step in Needs.model_fields}
-    )
+    return Needs(**{step: _among(getattr(asked, step), services) for step in Needs.model_fields})
+
+
+def _among(names: Iterable[str], kept: set[str]) -> tuple[str, ...]:
+    return tuple(name for name in names if name in kept)
 
 
 def _restart(restart: Restart, functions: set[str], sites: set[str], hosts: set[str]) -> Restart:
