@@ -163,6 +163,8 @@ def holds(state: State) -> Iterator[Command]:
 def _overdue(state: State) -> Iterator[Command]:
     """The waves that follow the wave of such a host wait until it is proven or recalled."""
     owing = [host for host, owed in state.obligations.items() if owed.holds]
+    if not owing and not any(one.holds for one in state.waves):
+        return
     for wave, one in enumerate(state.waves):
         name = state.estate.waves[wave].name
         causes = {
