@@ -52,7 +52,8 @@ def _preserve(state: State, host: int, now_us: int) -> Iterator[Blocker]:
     yield from _common(state, host, 0, now_us)
     if not state.isolated_us[host]:
         yield "isolation", state.estate.sites[state.estate.site_of[host]]
-    yield from _all_work(state, host)
+    if state.freezes:
+        yield from _all_work(state, host)
 
 
 def _restore(state: State, host: int, now_us: int) -> Iterator[Blocker]:
@@ -70,7 +71,8 @@ def _restore(state: State, host: int, now_us: int) -> Iterator[Blocker]:
     yield from _needs(state, host, RESTORE)
     yield from _tasks(state, host, RESTORE, now_us)
     yield from _quarantine_room(state, host)
-    yield from _all_work(state, host)
+    if state.freezes:
+        yield from _all_work(state, host)
 
 
 def _inspect(state: State, host: int, now_us: int) -> Iterator[Blocker]:
@@ -81,7 +83,8 @@ def _inspect(state: State, host: int, now_us: int) -> Iterator[Blocker]:
     elif host not in state.obligations and not state.waves[wave].horizon:
         yield "horizon", state.estate.waves[wave].name
     yield from _needs(state, host, INSPECT)
-    yield from _all_work(state, host)
+    if state.freezes:
+        yield from _all_work(state, host)
 
 
 def _reconnect(state: State, host: int, now_us: int) -> Iterator[Blocker]:
@@ -141,8 +144,6 @@ def freeze_blockers(state: State, host: int) -> Iterator[Blocker]:
 
 
 def _all_work(state: State, host: int) -> Iterator[Blocker]:
-    if not state.freezes:
-        return
     site = state.estate.sites[state.estate.site_of[host]]
     for scope in ("all", f"site:{site}", f"host:{state.estate.hosts[host]}"):
         if state.freezes.get(scope) == "all-work":

@@ -317,6 +317,8 @@ def _verdict_on_life(state: State, host: int) -> Command | None:
             return Condemn(name, "its restore point is not older than T0")
         if state.suspects[host] >= 3 and not state.lanes[0][host]:
             return GiveUp(name, "three inspections in a row were SUSPECT")
+    if max(tries) < limit:
+        return None
     asks = state.asks.get(host, {})
     if tries[STEP["inspect"]] >= limit and "host" not in asks:
         return Ask(name, "host", f"inspect failed {limit} times")
