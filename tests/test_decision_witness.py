@@ -2,68 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import Any
 
 import pytest
 
-from orchestrator.canonical import Json
-from orchestrator.decision.codec import decode
-from orchestrator.decision.commands import Command, EnterService, Issue, PassGate, StartSoak
-from orchestrator.decision.events import Cancelled, Event, Finished, Judged, Lost, Ordered, Reading, Woke
-from orchestrator.decision.recount import forgotten, recount
+from orchestrator.decision.commands import (
+    Ask,
+    BreakSoak,
+    Cancel,
+    Command,
+    ConfirmTask,
+    EnterService,
+    GiveUp,
+    Hold,
+    Issue,
+    OpenTask,
+    PassGate,
+    StartSoak,
+    Unhold,
+)
+from orchestrator.decision.events import Cancelled, Event, Finished, Judged, Lost, Reading, Woke
 from orchestrator.decision.stages import Stage
-from orchestrator.decision.state import State
-from orchestrator.decision.witness import Witness
-from orchestrator.inventory.model import Needs
-from orchestrator.plans.model import Content, Pool
+from orchestrator.inventory.model import Names, Needs, Task
+from orchestrator.plans.model import Pool
 from tests.estates import server, service, with_pools, workstation
+from tests.forged_histories import ALARM, RECONNECT, SLICE, clean, heard, needing, order, orders, ready, seen
 from tests.storyline import SECOND, SET, Story, Tell, hospital, plain_class
-
-RECONNECT = Issue("lis-1/reconnect/1", "lis-1", "reconnect")
-SLICE = "laboratory/slice"
-
-
-def heard(story: Story) -> Witness:
-    """A witness who read the whole story so far, and found it honest."""
-    witness = Witness(story.state.estate)
-    for at_us, kind, body in story.records:
-        witness.see(decode(kind, body), at_us)
-    witness.settle(story.now_us)
-    assert witness.broken == []
-    return witness
-
-
-def seen(story: Story, *forged: Event | Command) -> list[tuple[int, str, str]]:
-    """What the witness says when these records follow the story: invariant, subject, sentence."""
-    witness = heard(story)
-    story.whatever()
-    for entry in forged:
-        witness.see(entry, story.now_us)
-    witness.settle(story.now_us)
-    assert all(broken.seq > len(story.records) for broken in witness.broken)
-    return [(broken.invariant, broken.subject, broken.sentence) for broken in witness.broken]
-
-
-def order(kind: str, subject: str, person: str, order_id: str = "f" * 32, **args: Json) -> Ordered:
-    return Ordered(order_id, kind, subject, args, person, 1 << 52, 1 << 40, "blob")
-
-
-def ready(tell: Tell, content: Content | None = None) -> Story:
-    """`lis-1` is inspected and lacks one verdict of two; a forged one makes it whole."""
-    story = tell(content).begun().inspected("lis-1")
-    return story.verdicts("lis-1", "analyst-1").nothing()
-
-
-def clean(story: Story, person: str = "analyst-2", verdict: str = "CLEAN") -> Judged:
-    inspection = story.state.inspection[story.host("lis-1")]
-    return Judged(verdict, {"lis-1": inspection}, person, SET, story.now_us + 86_400 * SECOND, "blob")
 
 
 def test_an_honest_restart_has_nothing_to_say_about(tell: Tell) -> None:
     story = tell().begun().passed(SLICE)
     assert heard(story).broken == []
-    assert recount(story.state) == []
-    assert forgotten(story.state) == []
 
 
 def test_1_a_reconnect_on_one_verdict_of_two_is_seen(tell: Tell) -> None:
@@ -106,7 +75,7 @@ def test_1_a_reconnect_of_a_host_that_answered_the_prober_is_seen(tell: Tell) ->
 
 def test_1_a_proof_that_fell_during_the_reconnect_needs_an_isolate_at_once(tell: Tell) -> None:
     story = tell().begun().bring("lis-1", Stage.RECONNECTING)
-    fell = [clean(story, verdict="SUSPECT"), Finished("lis-1/reconnect/1", "ok")]
+    fell: list[Event | Command] = [clean(story, verdict="SUSPECT"), Finished("lis-1/reconnect/1", "ok")]
     silence = "its proof fell during the reconnect and no isolate followed"
     assert seen(story, *fell) == [(1, "lis-1", silence)]
     assert seen(story, *fell, Issue("lis-1/isolate/1", "lis-1", "isolate")) == []
@@ -114,17 +83,33 @@ def test_1_a_proof_that_fell_during_the_reconnect_needs_an_isolate_at_once(tell:
     assert kept == [(1, "lis-1", "it enters service without a release that stands")]
 
 
-def needing() -> Content:
-    """`lis` needs `ad`; both stand in one wave."""
-    services = (service("ad", "laboratory"), service("lis", "laboratory", needs=Needs(reconnect=("ad",))))
-    return hospital(server("ad-1", "north", "ad"), server("lis-1", "north", "lis"), services=services)
-
-
 def test_2_a_reconnect_before_the_service_it_needs_is_seen(tell: Tell) -> None:
     story = ready(tell, needing())
     assert seen(story, clean(story), RECONNECT) == [(2, "lis-1", "ad, which it needs, is not in service")]
     dropped = [order("service.drop-need", "ad", one) for one in ("operator-1", "it-director")]
     assert seen(story, *dropped, clean(story), RECONNECT) == []
+
+
+def test_2_a_service_is_there_once_as_many_of_its_hosts_serve_as_its_quorum_asks(tell: Tell) -> None:
+    services = (service("ad", "laboratory", quorum=2), service("lis", "laboratory", needs=Needs(reconnect=("ad",))))
+    hosts = (server("ad-1", "north", "ad"), server("ad-2", "north", "ad"), server("lis-1", "north", "lis"))
+    story = tell(hospital(*hosts, services=services)).begun().in_service("ad-1")
+    story.inspected("lis-1").verdicts("lis-1", "analyst-1").whatever()
+    short = (2, "lis-1", "ad, which it needs, is not in service")
+    assert seen(story, clean(story), RECONNECT) == [short]
+    lower = orders("service.lower-k", "ad", "operator-1", "it-director", k=1)
+    assert seen(story, lower[0], clean(story), RECONNECT) == [short]
+    assert seen(story, *lower, clean(story), RECONNECT) == []
+
+
+def test_2_an_outside_service_is_there_by_the_word_of_two_and_while_it_does_not_read_fail(tell: Tell) -> None:
+    story = ready(tell, needing("reference-lab"))
+    away = (2, "lis-1", "reference-lab, which it needs, is not in service")
+    assert seen(story, clean(story), RECONNECT) == [away]
+    back = orders("fact.outside", "reference-lab", "operator-1", "it-director")
+    assert seen(story, back[0], clean(story), RECONNECT) == [away]
+    assert seen(story, *back, clean(story), RECONNECT) == []
+    assert seen(story, *back, Reading("service:reference-lab", "FAIL"), clean(story), RECONNECT) == [away]
 
 
 def test_2_a_unit_comes_out_only_with_enough_clean_partners(tell: Tell) -> None:
@@ -148,6 +133,41 @@ def test_3_a_reconnect_of_a_held_wave_is_seen_and_one_under_way_must_be_stopped(
     assert seen(story, held, clean(story), RECONNECT) == [(3, "lis-1", f"{SLICE} is held: order")]
     going = (3, "lis-1", f"lis-1/reconnect/1 goes on though {SLICE} is held: order")
     assert seen(story, clean(story), RECONNECT, held) == [going]
+    assert seen(story, clean(story), RECONNECT, held, Cancel("lis-1/reconnect/1", "held")) == []
+
+
+def test_3_a_wave_held_by_a_relapse_releases_only_what_cures_it(tell: Tell) -> None:
+    services = (
+        service("lis", "laboratory"),
+        service("ehr", "laboratory", needs=Needs(inspect=("lis",))),
+        service("pacs", "laboratory"),
+    )
+    hosts = (server(f"{each.id}-1", "north", each.id) for each in services)
+    story = ready(tell, hospital(*hosts, services=services))
+    for cured in ("lis", "ehr"):
+        assert seen(story, Hold(SLICE, f"relapse:{cured}"), clean(story), RECONNECT) == []
+    other = Hold(SLICE, "relapse:pacs")
+    held = (3, "lis-1", f"{SLICE} is held: relapse:pacs")
+    assert seen(story, other, clean(story), RECONNECT) == [held]
+    assert seen(story, other, Unhold(SLICE, "relapse:pacs"), clean(story), RECONNECT) == []
+
+
+def test_3_what_a_relapsed_service_is_restored_from_cures_it_too(tell: Tell) -> None:
+    services = (service("lis", "laboratory"), service("pacs", "laboratory"))
+    hosts = (server("lis-1", "north", "lis"), server("pacs-1", "north", "pacs", klass="restored"))
+    classes = (plain_class("server"), plain_class("restored", source="repository:lis"))
+    story = ready(tell, hospital(*hosts, services=services, classes=classes))
+    assert seen(story, Hold(SLICE, "relapse:pacs"), clean(story), RECONNECT) == []
+
+
+def test_3_a_post_comes_out_before_its_wave_only_in_place_of_one_that_is_gone(tell: Tell) -> None:
+    hosts = (server("lis-1", "north", "lis"), *(workstation(f"ws-{one}", "north", "laboratory") for one in (1, 2)))
+    story = tell(hospital(*hosts, posts_per_site=1)).opened().isolated().launched(SLICE)
+    story.in_service("lis-1").inspected("ws-2").whatever()
+    proven = Judged("CLEAN", {"ws-2": "ws-2/inspect/1"}, "analyst-2", SET, story.now_us + 3600 * SECOND, "blob")
+    early: list[Event | Command] = [proven, Issue("ws-2/reconnect/1", "ws-2", "reconnect")]
+    assert seen(story, *early) == [(3, "ws-2", "laboratory/rest-1 is not launched")]
+    assert seen(story, GiveUp("ws-1", "no strategy is left"), *early) == []
 
 
 def test_3_a_reconnect_behind_a_closed_gate_is_seen(tell: Tell) -> None:
@@ -194,6 +214,7 @@ def test_5_an_action_starts_once_ends_once_and_has_its_lane_alone(tell: Tell) ->
     assert ended == [(5, "lis-1/restore/1", "it ends a second time")]
     ghost = seen(story, Finished("lis-1/restore/7", "ok"))
     assert ghost == [(5, "lis-1/restore/7", "it ends and never began")]
+    assert seen(story, Lost("lis-1/restore/7")) == ghost
 
 
 def test_5_a_site_is_isolated_by_one_action_at_a_time(tell: Tell) -> None:
@@ -214,12 +235,13 @@ def test_6_a_pool_beyond_its_size_and_a_pace_beyond_its_limit_are_seen(tell: Tel
 def test_9_infected_and_connected_without_anybody_asked_is_seen(tell: Tell) -> None:
     story = tell().begun().in_service("lis-1")
     infected = clean(story, "analyst-3", verdict="INFECTED")
-    alarm = (9, "lis-1", "it holds INFECTED and is connected, and nobody was asked")
+    alarm = ALARM
     assert seen(story, infected) == [alarm]
     assert seen(story, infected, Woke(), Woke()) == [alarm]
     assert seen(story, infected, Issue("lis-1/isolate/1", "lis-1", "isolate")) == []
     assert seen(story, infected, order("host.recall", "lis-1", "operator-1")) == [alarm]  # too late: a record later
     assert seen(story, order("host.recall", "lis-1", "operator-1"), infected) == [alarm]  # decided before it was known
+    assert seen(story, infected, Ask("lis-1", "network", "isolate it or keep it?")) == []
 
 
 def test_10_a_wipe_without_evidence_is_seen(tell: Tell) -> None:
@@ -241,9 +263,10 @@ def test_11_a_device_is_never_acted_on(tell: Tell) -> None:
     assert seen(story, Issue("mri-1/restore/1", "mri-1", "restore", "restore")) == stranger
 
 
-def gated(tell: Tell) -> Story:
-    """`lis-1` and a post serve; the gate has seen no PASS of `lis` yet."""
-    content = hospital(server("lis-1", "north", "lis"), workstation("lab-ws-1", "north", "laboratory"))
+def gated(tell: Tell, *tasks: Task) -> Story:
+    """`lis-1` and a post serve; the gate has seen no PASS of `lis` yet, and waits for these tasks."""
+    hosts = (server("lis-1", "north", "lis"), workstation("lab-ws-1", "north", "laboratory"))
+    content = hospital(*hosts, services=(service("lis", "laboratory", tasks=tasks),))
     return tell(content).begun().in_service("lis-1", "lab-ws-1").whatever()
 
 
@@ -251,9 +274,9 @@ PASS, FAIL, UNKNOWN = (Reading("service:lis", outcome) for outcome in ("PASS", "
 PASSED = PassGate(SLICE, ["service:lis"])
 
 
-def gate(tell: Tell, *before: Event | Command, wait_s: int = 60) -> list[str]:
+def gate(tell: Tell, *before: Event | Command, wait_s: int = 60, tasks: tuple[Task, ...] = ()) -> list[str]:
     """What the witness says of a gate that passes after these records and a wait."""
-    story = gated(tell)
+    story = gated(tell, *tasks)
     witness = heard(story)
     for entry in before:
         witness.see(entry, story.now_us)
@@ -277,6 +300,7 @@ def test_a_gate_passes_on_three_passes_over_its_soak(tell: Tell) -> None:
         ((PASS, PASS, StartSoak(SLICE), UNKNOWN), "service:lis reads PASS, not PASS in a row"),
         ((PASS, StartSoak(SLICE), FAIL, PASS, PASS), "service:lis read FAIL during the soak"),
         ((PASS, PASS, PASS), "its gate passes before its soak is over"),
+        ((PASS, PASS, PASS, StartSoak(SLICE), BreakSoak(SLICE, "FAIL")), "its gate passes before its soak is over"),
     ],
 )
 def test_a_gate_that_passes_otherwise_is_seen(tell: Tell, before: tuple[Event | Command, ...], sentence: str) -> None:
@@ -285,7 +309,7 @@ def test_a_gate_that_passes_otherwise_is_seen(tell: Tell, before: tuple[Event | 
 
 def test_a_gate_never_passes_on_unknown_stale_or_missing_readings(tell: Tell) -> None:
     story = gated(tell)
-    soaked = [PASS, PASS, PASS, StartSoak(SLICE)]
+    soaked: list[Event | Command] = [PASS, PASS, PASS, StartSoak(SLICE)]
     witness = heard(story)
     for entry in soaked:
         witness.see(entry, story.now_us)
@@ -306,7 +330,7 @@ def test_a_gate_never_passes_on_unknown_stale_or_missing_readings(tell: Tell) ->
 
 
 def test_a_gate_that_passes_while_a_host_of_it_is_back_in_quarantine_is_seen(tell: Tell) -> None:
-    gone = [
+    gone: list[Event | Command] = [
         Issue("lis-1/isolate/1", "lis-1", "isolate"),
         Finished("lis-1/isolate/1", "ok"),
         Issue("lab-ws-1/isolate/1", "lab-ws-1", "isolate"),
@@ -318,58 +342,34 @@ def test_a_gate_that_passes_while_a_host_of_it_is_back_in_quarantine_is_seen(tel
     ]
 
 
-def _pool(state: State) -> None:
-    state.in_use[0] += 1
+SOAKED = (PASS, PASS, PASS, StartSoak(SLICE), OpenTask("lis/purge", "its gate soaks"))
+UNDONE = "its gate passes while task lis/purge is not done"
+CLAIMED = order("task.done", "lis/purge", "technician-1", "1" * 32)
+SECONDED = order("task.done", "lis/purge", "operator-1", "2" * 32)
 
 
-def _up(state: State) -> None:
-    state.up[0] = not state.up[0]
+def task(**fields: Any) -> tuple[Task]:
+    """The one task that the laboratory's gate waits for."""
+    return (Task(id="purge", name=Names(en="Purge", fr="Purger"), **fields),)
 
 
-def _lane(state: State) -> None:
-    state.lanes[1][0] = "lis-1/isolate/9"
+def test_a_gate_that_passes_before_two_persons_did_its_task_is_seen(tell: Tell) -> None:
+    again = order("task.done", "lis/purge", "technician-1", "3" * 32)
+    failed = order("task.failed", "lis/purge", "operator-1", "4" * 32)
+    assert gate(tell, *SOAKED[:-1], tasks=task()) == [UNDONE]
+    assert gate(tell, *SOAKED, tasks=task()) == [UNDONE]
+    assert gate(tell, *SOAKED, CLAIMED, again, tasks=task()) == [UNDONE]
+    assert gate(tell, *SOAKED, CLAIMED, SECONDED, tasks=task()) == []
+    assert gate(tell, *SOAKED, CLAIMED, SECONDED, failed, tasks=task()) == [UNDONE]
 
 
-def _room(state: State) -> None:
-    state.quarantine_used[0] += 1
+def test_a_gate_that_passes_on_a_task_whose_time_is_over_is_seen(tell: Tell) -> None:
+    done = (*SOAKED, CLAIMED, SECONDED)
+    assert gate(tell, *done, tasks=task(expires_s=90)) == []
+    assert gate(tell, *done, wait_s=90, tasks=task(expires_s=90)) == [UNDONE]
 
 
-def _horizon(state: State) -> None:
-    state.waves[0].horizon = not state.waves[0].horizon
-
-
-def _stage(state: State) -> None:
-    state.stage[0] = Stage.INSPECTING
-
-
-def _site(state: State) -> None:
-    state.site_lane[0] = "north/isolate/9"
-
-
-@pytest.mark.parametrize(
-    ("tamper", "word"),
-    [
-        (_pool, "Pool evidence counts 1"),
-        (_up, "Service lis is (False, False)"),
-        (_lane, "in lane 1"),
-        (_room, "The quarantine of north holds 1 hosts; the state counts 2."),
-        (_horizon, "is inside the horizon"),
-        (_stage, "lis-1 is inspecting and no inspect is under way."),
-        (_site, "Site north has 'north/isolate/9' under way"),
-    ],
-)
-def test_a_count_that_drifted_is_named(tell: Tell, tamper: Callable[[State], None], word: str) -> None:
-    story = tell().begun()
-    tampered = State(story.state.estate)
-    vars(tampered).update(vars(Story(story.content).begun().state))
-    assert recount(tampered) == []
-    tamper(tampered)
-    assert any(word in sentence for sentence in recount(tampered))
-    story.whatever()
-
-
-def test_a_host_that_could_go_on_and_was_forgotten_is_named() -> None:
-    story = Story(hospital()).opened().order("freeze", "all", "operator-1", all_work=True).whatever().isolated()
-    assert forgotten(story.state) == []
-    story.state.freezes.clear()  # as if a thaw had told nobody
-    assert forgotten(story.state) == ["lis-1 could go on to restore and nobody starts it."]
+def test_a_task_with_a_machine_source_is_done_by_no_number_of_persons(tell: Tell) -> None:
+    sourced = task(confirm="check:lis-works")
+    assert gate(tell, *SOAKED, CLAIMED, SECONDED, tasks=sourced) == [UNDONE]
+    assert gate(tell, *SOAKED, CLAIMED, ConfirmTask("lis/purge"), tasks=sourced) == []

@@ -182,7 +182,7 @@ class Witness:
         if all(reasons):
             yield 3, reasons[0] if reasons else "it stands in no wave"
         scopes = {"all", f"site:{books.hosts[name].site}", f"host:{name}"}
-        if scopes & books.freezes.keys():
+        if scopes & books.freezes:
             yield 4, "reconnects are frozen"
         if books.jumped_us:
             yield 4, "a clock jump is not confirmed"

@@ -107,7 +107,7 @@ class Books:
         self.ended: dict[str, str] = {}
         self.signed: dict[str, list[str]] = {}
         self.facts: set[str] = set()
-        self.freezes: dict[str, str] = {}
+        self.freezes: set[str] = set()
         self.jumped_us: list[int] = []
         self.indicator_set = ""
         self.revoked: set[str] = set()
@@ -299,8 +299,7 @@ def _gone(books: Books, command: c.GiveUp | c.Exclude, at_us: int) -> None:
 
 
 def _ask(books: Books, command: c.Ask, at_us: int) -> None:
-    if command.host in books.host:
-        books.host[command.host].answered_for = True
+    books.host[command.host].answered_for = True
 
 
 def _start_soak(books: Books, command: c.StartSoak, at_us: int) -> None:

@@ -58,14 +58,12 @@ def _scopes(event: e.Ordered) -> list[str]:
 
 
 def _frozen(books: Books, event: e.Ordered, at_us: int) -> None:
-    for scope in _scopes(event):
-        if event.args.get("all_work") is True or books.freezes.get(scope) != "all-work":
-            books.freezes[scope] = "all-work" if event.args.get("all_work") is True else "reconnects"
+    """Whether all work is frozen or reconnects alone: no reconnect may start."""
+    books.freezes.update(_scopes(event))
 
 
 def _thawed(books: Books, event: e.Ordered, at_us: int) -> None:
-    for scope in _scopes(event):
-        books.freezes.pop(scope, None)
+    books.freezes.difference_update(_scopes(event))
 
 
 def _declared(books: Books, event: e.Ordered, at_us: int) -> None:
@@ -124,14 +122,10 @@ def _task_done(books: Books, event: e.Ordered, at_us: int) -> None:
 
 
 def confirmed_by_check(books: Books, key: str) -> bool:
-    """Whether a machine source, not a second person, confirms this task."""
+    """Whether a machine source, not a second person, confirms this task of a service, which a gate may wait for."""
     owner, _, name = key.partition("/")
-    holders = [books.services[owner]] if owner in books.services else []
-    specs = [task for one in holders for task in one.tasks]
-    if owner in books.hosts:
-        specs.extend(books.klass(owner).tasks)
-        specs.extend(task for one in books.hosts[owner].services for task in books.services[one].tasks)
-    return any(spec.id == name and spec.confirm != "two-persons" for spec in specs)
+    tasks = books.services[owner].tasks if owner in books.services else ()
+    return any(task.id == name and task.confirm != "two-persons" for task in tasks)
 
 
 def confirmed(books: Books, key: str, expires_s: int | None, now_us: int) -> bool:

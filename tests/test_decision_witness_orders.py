@@ -1,0 +1,103 @@
+"""What the witness makes of people's orders: one person too few changes nothing, enough of them do."""
+
+from __future__ import annotations
+
+import pytest
+
+from orchestrator.decision.commands import Issue, OpenTask
+from orchestrator.decision.events import Finished
+from tests.estates import server, service
+from tests.forged_histories import (
+    ALARM,
+    RECONNECT,
+    SLICE,
+    UNPROVEN,
+    UNSWEPT,
+    clean,
+    order,
+    orders,
+    ready,
+    seen,
+    swept,
+)
+from tests.storyline import Tell, hospital
+
+FROZEN = (4, "lis-1", "reconnects are frozen")
+
+
+def test_a_freeze_ends_when_two_persons_thaw_it(tell: Tell) -> None:
+    story = ready(tell)
+    freeze = orders("freeze", "all", "operator-1")
+    thaw = orders("thaw", "all", "operator-1", "it-director")
+    assert seen(story, *freeze, thaw[0], clean(story), RECONNECT) == [FROZEN]
+    assert seen(story, *freeze, *thaw, clean(story), RECONNECT) == []
+
+
+def test_a_freeze_of_all_work_and_one_of_named_hosts_stop_reconnects_too(tell: Tell) -> None:
+    story = ready(tell)
+    for freeze in (
+        orders("freeze", "site:north", "operator-1", all_work=True),
+        orders("freeze", "hosts", "operator-1", hosts=["lis-1", "lis-2"]),
+    ):
+        assert seen(story, *freeze, clean(story), RECONNECT) == [FROZEN]
+    elsewhere = orders("freeze", "hosts", "operator-1", hosts=["lis-2"])
+    assert seen(story, *elsewhere, clean(story), RECONNECT) == []
+
+
+def test_a_hold_ends_when_the_wave_is_resumed(tell: Tell) -> None:
+    story = ready(tell)
+    hold, resume = orders("wave.hold", SLICE, "operator-1"), orders("wave.resume", SLICE, "operator-1")
+    assert seen(story, *hold, *resume, clean(story), RECONNECT) == []
+    assert seen(story, *resume, *hold, clean(story), RECONNECT) == [(3, "lis-1", f"{SLICE} is held: order")]
+
+
+def test_a_wave_no_longer_waits_for_a_gate_that_two_persons_took_out_of_its_way(tell: Tell) -> None:
+    hosts = (server("ad-1", "north", "ad"), server("lis-1", "north", "lis"))
+    content = hospital(*hosts, services=(service("ad"), service("lis", "laboratory")))
+    story = tell(content).begun().in_service("ad-1").inspected("lis-1").verdicts("lis-1", "analyst-1").whatever()
+    removed = orders("wave.after-removed", SLICE, "operator-1", "crisis-1", after="foundations")
+    closed = (3, "lis-1", "the gate of foundations has not passed")
+    assert seen(story, removed[0], clean(story), RECONNECT) == [closed]
+    assert seen(story, *removed, clean(story), RECONNECT) == []
+
+
+@pytest.mark.parametrize("kind", ["host.declare", "host.take-back"])
+def test_what_was_proven_before_a_host_was_declared_or_taken_back_counts_for_nothing(tell: Tell, kind: str) -> None:
+    story = ready(tell)
+    again = orders(kind, "lis-1", "operator-1", "it-director")
+    assert seen(story, clean(story), again[0], RECONNECT) == []
+    assert seen(story, clean(story), *again, RECONNECT) == [UNPROVEN]
+
+
+def test_a_jump_of_the_clock_stops_reconnects_until_a_person_confirms_it(tell: Tell) -> None:
+    story = ready(tell).jump(600)
+    assert seen(story, *orders("clock.confirm", "clock", "operator-1"), clean(story), RECONNECT) == []
+
+
+def test_a_server_is_excluded_by_two_persons_and_one_alone_answers_no_alarm(tell: Tell) -> None:
+    story = tell().begun().in_service("lis-1")
+    cutting, failed = Issue("north/isolate/9", "north", "isolate"), Finished("north/isolate/9", "failed")
+    infected = clean(story, "analyst-3", verdict="INFECTED")
+    exclude = orders("host.exclude", "lis-1", "operator-1", "crisis-1")
+    assert seen(story, cutting, infected, exclude[0], failed) == [ALARM]
+    assert seen(story, cutting, infected, *exclude, failed) == []
+
+
+def test_a_site_cut_off_by_hand_counts_once_a_second_person_saw_it(tell: Tell) -> None:
+    story = tell().opened()
+    failed, opened = Finished("north/isolate/1", "failed"), OpenTask("north/isolate", "isolating it failed")
+    seeing = [
+        order("task.done", "north/isolate", one, number * 32)
+        for one, number in (("technician-1", "1"), ("operator-1", "2"))
+    ]
+    assert UNSWEPT in seen(story, failed, opened, seeing[0], swept(story, 1), RECONNECT)
+    told = seen(story, failed, opened, *seeing, swept(story, 1), RECONNECT)
+    assert UNSWEPT not in told
+    assert UNPROVEN in told
+
+
+def test_two_persons_who_did_a_task_of_a_host_break_no_promise(tell: Tell) -> None:
+    story = ready(tell)
+    opened = OpenTask("lis-1/replace", "its strategy is replace")
+    done = [order("task.done", "lis-1/replace", one, one) for one in ("technician-1", "operator-1")]
+    assert seen(story, opened, *done, clean(story), RECONNECT) == []
