@@ -10,7 +10,7 @@ from orchestrator.decision.recount import forgotten, recount
 from orchestrator.decision.stages import Stage
 from orchestrator.decision.state import OpenAction, State
 from tests.estates import PRACTICE_TIMING, server, service, workstation
-from tests.storyline import Story, Tell, hospital
+from tests.storyline import Story, Tell, hospital, plain_class
 
 
 def _pool(state: State) -> None:
@@ -89,11 +89,18 @@ def test_a_count_that_drifted_is_named(tell: Tell, tamper: Callable[[State], Non
     story.whatever()
 
 
-def test_a_host_that_could_go_on_and_was_forgotten_is_named() -> None:
-    story = Story(hospital()).opened().order("freeze", "all", "operator-1", all_work=True).whatever().isolated()
+@pytest.mark.parametrize(("preservation", "step"), [("waived", "restore"), ("required", "preserve")])
+def test_a_host_that_could_go_on_and_was_forgotten_is_named(preservation: str, step: str) -> None:
+    story = (
+        Story(hospital(classes=(plain_class("server", preservation=preservation),)))
+        .opened()
+        .order("freeze", "all", "operator-1", all_work=True)
+        .whatever()
+        .isolated()
+    )
     assert forgotten(story.state) == []
     story.state.freezes.clear()  # as if a thaw had told nobody
-    assert forgotten(story.state) == ["lis-1 could go on to restore and nobody starts it."]
+    assert forgotten(story.state) == [f"lis-1 could go on to {step} and nobody starts it."]
 
 
 def test_a_workstation_that_the_pace_keeps_waiting_is_not_forgotten() -> None:
