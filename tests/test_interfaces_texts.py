@@ -16,6 +16,7 @@ def quiet() -> Status:
         "last_event_us": 1_000_000,
         "frozen": {},
         "clock_jump_us": 0,
+        "clock_doubted": False,
         "hosts": {"blocked": 3, "in_service": 0},
         "waves": [],
         "functions": [],
@@ -59,7 +60,7 @@ def test_a_quiet_restart_is_a_few_lines_without_alarms() -> None:
 def test_what_a_person_must_decide_is_said_in_words() -> None:
     found = quiet()
     found["frozen"] = {"site:north": "all-work"}
-    found["clock_jump_us"] = 7_200_000_000
+    found["clock_jump_us"], found["clock_doubted"] = 7_200_000_000, True
     found["asks"] = [{"host": "lis-1", "lane": "host", "why": "inspect failed 3 times"}]
     found["failed"] = ["pc-4"]
     found["obligations"] = [

@@ -100,6 +100,7 @@ class Status(TypedDict):
     last_event_us: int
     frozen: dict[str, str]
     clock_jump_us: int
+    clock_doubted: bool
     hosts: dict[str, int]
     waves: list[Wave]
     functions: list[Function]

@@ -22,7 +22,7 @@ def status_text(found: Status) -> str:
         f"in the last day {found['rates']['in_service_last_day']}.",
     ]
     lines += [f"FROZEN: {scope} ({mode})." for scope, mode in found["frozen"].items()]
-    if found["clock_jump_us"]:
+    if found["clock_doubted"]:
         lines.append(f"The clock jumped by {found['clock_jump_us'] // 1_000_000} s: an operator must confirm it.")
     lines += ["", *_functions(found), "", *_waves(found["waves"]), *_full_pools(found), *_decisions(found)]
     if found["waits"]:

@@ -40,6 +40,7 @@ def status(state: State, now_us: int) -> Status:
         "last_event_us": state.at_us,
         "frozen": dict(state.freezes),
         "clock_jump_us": state.jump_us,
+        "clock_doubted": state.clock_doubted,
         "hosts": stages(state),
         "waves": [_wave(state, wave, now_us) for wave in range(len(state.waves))],
         "functions": functions(state),

@@ -102,7 +102,11 @@ def _functions(status: dict[str, Any]) -> RenderableType:
             min(function["sites"].values(), key=list(CARE).index, default="stopped") if function["sites"] else "stopped"
         )
         words.append(f"[{CARE[worst]}]{function['id']} {function['ready_percent']}%[/{CARE[worst]}]")
-    full = [f"{pool['pool']} {pool['in_use']}/{pool['size']}" for pool in status["pools"] if pool["in_use"]]
+    full = [
+        f"{pool['pool']}{' at ' + pool['site'] if pool['site'] else ''} {pool['in_use']}/{pool['size']}"
+        for pool in status["pools"]
+        if pool["in_use"]
+    ]
     return Text.from_markup(f"{'  '.join(words)}\npools: {', '.join(full[:8]) or 'idle'}")
 
 
