@@ -21,7 +21,11 @@ def status(**changes: Any) -> dict[str, Any]:
         "records": 99,
         "waves": [wave],
         "functions": [{"id": "laboratory", "ready_percent": 50, "sites": {"north": "degraded", "south": "stopped"}}],
-        "pools": [{"pool": "benches", "in_use": 2, "size": 3}, {"pool": "tapes", "in_use": 0, "size": 3}],
+        "pools": [
+            {"pool": "benches", "site": "north", "in_use": 2, "size": 3},
+            {"pool": "tapes", "site": "", "in_use": 0, "size": 3},
+            {"pool": "releases", "site": "", "in_use": 1, "size": 20},
+        ],
         "waits": [{"hosts": 5, "sentence": "It needs dns.", "who": "nobody"}],
         "asks": [{"host": "lis-1", "why": "its check fails"}],
         **changes,
@@ -47,8 +51,8 @@ def report(findings: list[str], **changes: Any) -> Report:
 
 def test_the_screen_shows_hosts_waves_functions_pools_and_what_waits() -> None:
     text = seen(status())
-    for words in ("4 restoring", "2 in_service", "foundations", "soaking", "2/3", "laboratory 50%", "benches 2/3",
-                  "5 wait: It needs dns. (nobody)", "lis-1: its check fails", "records: 99"):  # fmt: skip
+    for words in ("4 restoring", "2 in_service", "foundations", "soaking", "2/3", "laboratory 50%", "benches at north 2/3",
+                  "releases 1/20", "5 wait: It needs dns. (nobody)", "lis-1: its check fails", "records: 99"):  # fmt: skip
         assert words in text, words
     assert "tapes" not in text, "an idle pool says nothing"
 
