@@ -52,7 +52,8 @@ def report(findings: list[str], **changes: Any) -> Report:
 def test_the_screen_shows_hosts_waves_functions_pools_and_what_waits() -> None:
     text = seen(status())
     for words in ("4 restoring", "2 in_service", "foundations", "soaking", "2/3", "laboratory 50%",
-                  "benches at north 2/3", "releases 1/20", "5 wait: It needs dns. (nobody)", "lis-1: its check fails", "records: 99"):  # fmt: skip
+                  "benches at north 2/3", "releases 1/20",
+                  "5 wait: It needs dns. (nobody)", "lis-1: its check fails", "records: 99"):  # fmt: skip
         assert words in text, words
     assert "tapes" not in text, "an idle pool says nothing"
 
