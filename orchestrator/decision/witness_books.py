@@ -98,6 +98,10 @@ class Books:
         self.sites = {site.id for site in content.inventory.sites}
         self.plan_waves: dict[str, Wave] = {wave.name: wave for wave in plan.waves}
         self.wave_of = {host: wave.name for wave in plan.waves for host in wave.hosts}
+        self._players: dict[str, list[str]] = {}
+        for name, host in self.hosts.items():
+            for service in host.services:
+                self._players.setdefault(service, []).append(name)
         self.host: dict[str, HostBook] = {host: HostBook() for host in self.hosts}
         self.wave = {wave.name: WaveBook(set(wave.after)) for wave in plan.waves}
         self.quorum = {service.id: service.quorum for service in content.inventory.services}
@@ -131,7 +135,7 @@ class Books:
 
     def hosts_of(self, service: str) -> list[str]:
         """The hosts that play a service."""
-        return [name for name, host in self.hosts.items() if service in host.services]
+        return self._players.get(service, [])
 
     def ancestors(self, wave: str) -> set[str]:
         """All waves before this one, by the edges in force."""
