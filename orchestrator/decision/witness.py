@@ -193,12 +193,10 @@ class Witness:
         """The waves the host may come out with: its own, and those that lost a post it can stand in for."""
         books, host = self.books, self.books.hosts[name]
         own = [books.wave_of[name]] if name in books.wave_of else []
-        for wave in books.plan_waves.values():
-            for post in (post for posts in wave.gate.posts.values() for post in posts):
-                other = books.hosts[post]
-                alike = (other.klass, other.site, other.function) == (host.klass, host.site, host.function)
-                if alike and books.host[post].gone and wave.name not in own:
-                    own.append(wave.name)
+        for post in books.gone:
+            other = books.hosts[post]
+            if (other.klass, other.site, other.function) == (host.klass, host.site, host.function):
+                own += [wave for wave in books.posts_of.get(post, ()) if wave not in own]
         return own
 
     def _wave_stops(self, name: str, wave: str) -> str:
@@ -294,7 +292,7 @@ class Witness:
 
     def _stand_ins(self, posts: tuple[str, ...]) -> set[str]:
         books = self.books
-        lost = [books.hosts[post] for post in posts if books.host[post].gone]
+        lost = [books.hosts[post] for post in posts if post in books.gone]
         kinds = {(one.klass, one.site, one.function) for one in lost}
         return {*posts, *(one.id for one in books.hosts.values() if (one.klass, one.site, one.function) in kinds)}
 
@@ -302,7 +300,7 @@ class Witness:
         """Of the posts that still count: those gone for good leave the count, unless none is left at all."""
         staying = [post for post in posts if self._waves(post)[0] == wave and len(self._waves(post)) == 1]
         moved = len(staying) < len(posts)
-        alive = sum(not self.books.host[post].gone for post in staying)
+        alive = sum(post not in self.books.gone for post in staying)
         return -(-2 * alive // 3) or (0 if moved else 1)
 
     def _subject(self, command: c.PassGate, subject: str, soak_seq: int, at_us: int) -> None:

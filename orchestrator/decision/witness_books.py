@@ -42,7 +42,6 @@ class HostBook:
     connected: bool = False
     out: bool = False
     in_service: bool = False
-    gone: bool = False
     exception_us: int = 0
     under_way: dict[str, str] = field(default_factory=dict)
     must_isolate: bool = False
@@ -98,6 +97,10 @@ class Books:
         self.sites = {site.id for site in content.inventory.sites}
         self.plan_waves: dict[str, Wave] = {wave.name: wave for wave in plan.waves}
         self.wave_of = {host: wave.name for wave in plan.waves for host in wave.hosts}
+        self.posts_of: dict[str, list[str]] = {}
+        for wave in plan.waves:
+            for post in (post for posts in wave.gate.posts.values() for post in posts):
+                self.posts_of.setdefault(post, []).append(wave.name)
         self._players: dict[str, list[str]] = {}
         for name, host in self.hosts.items():
             for service in host.services:
@@ -120,6 +123,7 @@ class Books:
         self.site_isolating: set[str] = set()
         self.paced: dict[str, list[int]] = {}
         self.void: set[str] = set()
+        self.gone: set[str] = set()
         self.seq = 0
 
     def write(self, entry: e.Event | c.Command, at_us: int) -> None:
@@ -299,7 +303,7 @@ def _enter_service(books: Books, command: c.EnterService, at_us: int) -> None:
 
 
 def _gone(books: Books, command: c.GiveUp | c.Exclude, at_us: int) -> None:
-    books.host[command.host].gone = True
+    books.gone.add(command.host)
 
 
 def _ask(books: Books, command: c.Ask, at_us: int) -> None:

@@ -33,6 +33,7 @@ _GATE_USAGE = "relance-gate isolate ACTION HOST | isolate-site ACTION SITE | rec
 
 _CLIENT = r"""#!/usr/bin/perl
 # Passes one command to the practice fleet and prints its answer.
+$SIG{PIPE} = "IGNORE";  # a fleet that hangs up is told in words, not by a signal
 my ($tool) = $0 =~ m{([^/]+)\z};
 my $fleet;
 socket($fleet, 1, 1, 0) && connect($fleet, pack("S a108", 1, "$ENV{RELANCE_DOOR}/socket"))
