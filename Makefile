@@ -14,7 +14,7 @@ packages:
 	@sh tools/packages.sh
 
 $(READY): requirements.lock pyproject.toml | packages
-	@$(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -m venv --clear $(VENV)
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
@@ -32,7 +32,7 @@ check: $(READY) ## format, lint, types, directions of imports
 	@$(BIN)/lint-imports --no-cache
 
 bench: $(READY) ## figures, each beside its rival, one JSON line each
-	@for script in bench/*.py; do case $$script in bench/estates.py|bench/__init__.py) ;; *) $(BIN)/python $$script ;; esac; done
+	@for script in bench/*.py; do case $$script in bench/estates.py|bench/__init__.py) ;; *) $(BIN)/python -m bench.$$(basename $$script .py) || exit 1 ;; esac; done
 
 schemas: $(READY) ## write the JSON Schemas of the content anew
 	@$(BIN)/python -m orchestrator.plans.schemas
