@@ -36,7 +36,7 @@ from orchestrator.decision.events import Judged, Ordered
 from orchestrator.decision.orders import EMPTY_SET, genesis_args
 from orchestrator.decision.stages import OUT, Stage
 from orchestrator.decision.state import QUARANTINED, State
-from orchestrator.engine.process import Live, lay_out, open_engine
+from orchestrator.engine.process import Beginning, Live, lay_out, open_engine
 from orchestrator.inventory.model import Needs
 from orchestrator.plans.files import usable
 from orchestrator.plans.model import Content
@@ -108,7 +108,7 @@ def engine_on_fleet(content: Content, root: Path) -> Iterator[tuple[Live, Conten
         pins = (root / "fleet" / "known_hosts").read_bytes()
         write_whole(root / "state" / "secrets" / "management_hosts", pins, 0o600)
         rehearsed = usable(root / "estate")
-        live = open_engine(rehearsed, root / "estate", root / "state")
+        live = open_engine(root / "state", Beginning(root / "estate", rehearsed))
         try:
             yield live, rehearsed
         finally:

@@ -78,7 +78,7 @@ def replayed(path: Path, estate: Estate) -> tuple[float, State]:
     gc.collect()
     start = time.process_time()
     with Journal.open(path) as journal:
-        replay(journal, applied_to(state))
+        replay(journal, applied_to(state, path.parent))
     return time.process_time() - start, state
 
 

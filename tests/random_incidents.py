@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 
 from orchestrator.canonical import Json
@@ -22,9 +23,59 @@ from orchestrator.decision.events import (
 )
 from orchestrator.decision.orders import KINDS
 from orchestrator.decision.stages import OUT, Stage
-from tests.estates import ROLES
+from orchestrator.inventory.model import Needs
+from orchestrator.plans import changes
+from orchestrator.plans.model import Content
+from orchestrator.plans.review import without
+from tests.estates import (
+    FUNCTIONS,
+    ROLES,
+    check,
+    server,
+    service,
+    with_checks,
+    with_hosts,
+    with_restart,
+    with_services,
+    workstation,
+)
 from tests.random_people import People
 from tests.random_world import SECOND, SETS, START_US
+
+
+def grown(content: Content, chance: random.Random, number: int) -> Content:
+    """The content as people edit it in mid-incident: mostly more of everything, now and then a mistake."""
+    inventory = content.inventory
+    services = [one for one in inventory.services if one.kind == "inside"]
+    where = chance.choice(("north", "south"))
+    edit = chance.randrange(9)
+    if edit <= 1:
+        return with_hosts(content, server(f"new-{number}", where, chance.choice(services).id))
+    if edit == 2:
+        some = [workstation(f"new-ws-{number}-{one}", where, chance.choice(FUNCTIONS)) for one in range(3)]
+        return with_hosts(content, *some)
+    if edit == 3:
+        later = f"later-{number}"
+        needs = Needs(reconnect=(chance.choice(services).id,))
+        content = with_services(content, service(later, chance.choice([None, *FUNCTIONS]), needs=needs))
+        content = with_checks(content, check(f"{later}-works", service=later))
+        return with_hosts(content, server(f"{later}-1", where, later))
+    if edit == 4:
+        one, other = chance.choice(services), chance.choice(services)
+        needs = one.needs.model_copy(update={"reconnect": (*one.needs.reconnect, other.id)})
+        return with_services(content, one.model_copy(update={"needs": needs}))
+    if edit == 5:
+        one = chance.choice(services)
+        return with_services(content, one.model_copy(update={"quorum": chance.choice([1, 1, 2])}))
+    if edit == 6:
+        moved = chance.choice(inventory.hosts)
+        return with_hosts(content, moved.model_copy(update={"address": f"10.250.0.{number % 250}"}))
+    if edit == 7:
+        return with_restart(
+            content, posts_per_site=chance.randint(1, 4), leave_off=(chance.choice(inventory.hosts).id,)
+        )
+    return without(content, [chance.choice(inventory.hosts).id])
+
 
 NEVER_REVOKED = ("operator-1", "it-director")
 _WEIGHTS: dict[str, int] = {
@@ -43,6 +94,9 @@ _WEIGHTS: dict[str, int] = {
     "service.drop-need": 1,
     "genesis": 1,
     "indicators.force": 1,
+    "content.change": 6,
+    "functions.order": 2,
+    "wave.split": 2,
 }
 
 
@@ -105,7 +159,7 @@ class Incident(People):
         answered = [
             host
             for host in self.estate.hosts
-            if self._site_of(host) == site_id and self.reachable[host] and self.chance.random() < 0.9
+            if self._site_of(host) == site_id and self.reachable.get(host, True) and self.chance.random() < 0.9
         ]
         if self.chance.random() < 0.02:
             answered.append(self.chance.choice(self.estate.hosts))
@@ -189,6 +243,8 @@ class Incident(People):
         subject = "roster"
         if kind.startswith("host.") or kind == "claim":
             subject, args = self._about_a_host(kind)
+        elif kind in changes.KINDS:
+            subject, args = self._a_change(kind)
         elif kind.startswith("wave."):
             subject = chance.choice(self.estate.waves).name
             args = {"after": chance.choice(self.estate.waves).name} if kind == "wave.after-removed" else {}
@@ -234,6 +290,23 @@ class Incident(People):
         elif kind in ("host.isolate", "host.recall") and host in self.estate.host_number:
             args = self.stops(self.estate.host_number[host])
         return host, args
+
+    def _a_change(self, kind: str) -> tuple[str, dict[str, Json]]:
+        chance, inventory = self.chance, self.estate.content.inventory
+        if kind == "functions.order":
+            known: list[Json] = [function.id for function in inventory.functions]
+            chance.shuffle(known)
+            return "functions", {"order": chance.choice([known, known[:2], ["nowhere"], known + known])}
+        if kind == "wave.split":
+            wave = chance.choice(self.estate.plan.waves)
+            services: list[Json] = [*chance.sample(wave.services, min(1, len(wave.services)))]
+            sites: list[Json] = ["south"] if chance.random() < 0.3 else []
+            return wave.name, {"name": f"part-{self.orders}", "services": services, "sites": sites}
+        digest = f"{self.orders:064x}"
+        self.state.contents[digest] = grown(self.estate.content, chance, self.orders).model_copy(
+            update={"digest": digest}
+        )
+        return "content", {"digest": digest if chance.random() < 0.95 else "none"}
 
     def _a_scope(self, kind: str) -> tuple[str, dict[str, Json]]:
         chance = self.chance

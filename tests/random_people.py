@@ -184,7 +184,7 @@ class People(World):
         """Sweeps that tell the truth; everything that is out works."""
         for number, name in enumerate(self.estate.sites):
             there = [self.estate.hosts[host] for host in self.estate.hosts_of_site[number]]
-            self.feed(Swept(name, self.now_us, True, [host for host in there if self.reachable[host]]))
+            self.feed(Swept(name, self.now_us, True, [host for host in there if self.reachable.get(host, True)]))
         subjects = [one for one in self.estate.interval_us if not one.startswith("class:")]
         hosts = [f"host:{self.estate.hosts[host]}" for host, stage in enumerate(self.state.stage) if stage in OUT]
         for subject in [*subjects, *hosts]:

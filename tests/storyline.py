@@ -135,6 +135,12 @@ class Story:
             self.send(Ordered(order, kind, subject, dict(args), person, expires_us, head, "blob"))
         return self
 
+    def propose(self, content: Content, *persons: str) -> Story:
+        """Persons order that other content comes into force."""
+        digest = f"{len(self.state.contents) + 1:064x}"
+        self.state.contents[digest] = content.model_copy(update={"digest": digest})
+        return self.order("content.change", "content", *persons, digest=digest)
+
     def finish(self, action: str, outcome: str = "ok", **facts: Json) -> Story:
         """A worker reports; a restore reports an old point and a host key unless told otherwise."""
         if outcome == "ok" and "/restore/" in action:
@@ -328,6 +334,7 @@ class Story:
         """Nothing is left unsaid, and the records alone rebuild the state, byte for byte."""
         assert not self.left, f"nobody expected: {[words(one) for one in self.left]}"
         again = State(Estate(self.content, self.plan))
+        again.contents = self.state.contents
         for at_us, kind, body in self.records:
             apply(again, decode(kind, body), at_us)
         assert again.digest() == self.state.digest(), "the records do not rebuild the state"

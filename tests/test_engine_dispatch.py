@@ -79,7 +79,7 @@ def commit(dispatcher: Dispatcher, *events: object, seq: int = 7) -> list[str]:
     actions: list[str] = []
     for event in events:
         if isinstance(event, Dispatched):
-            dispatcher.dispatched(seq)
+            dispatcher.dispatched(seq, State(Estate(small_estate(), derive(small_estate()))))
             actions, seq = event.actions, seq + 1
     dispatcher.committed()
     return actions
@@ -94,7 +94,7 @@ def test_what_is_ready_is_gathered_for_two_seconds_into_one_invocation(
     dispatcher.issue(issue(second, "preserve"), state, NOW_US + SECOND)
     (event,) = dispatcher.poll(NOW_US + 2 * SECOND)
     assert event == Dispatched("preserve.yml", [f"{first}/preserve/1", f"{second}/preserve/1"])
-    dispatcher.dispatched(7)
+    dispatcher.dispatched(7, state)
     asked = invocation.read(tmp_path / "runs" / "7")
     assert [request.host for request in asked.requests] == [first, second]
     assert desk.submitted == [], "nothing starts before the record is on disk"

@@ -13,8 +13,9 @@ from orchestrator import __version__
 from orchestrator.decision import codec
 from orchestrator.decision.events import Opened, Started
 from orchestrator.engine import process
-from orchestrator.engine.process import Live, keep_content, lay_out, open_engine
-from orchestrator.errors import Refused, Unusable
+from orchestrator.engine.contents import keep
+from orchestrator.engine.process import Beginning, Live, lay_out, open_engine
+from orchestrator.errors import Unusable
 from orchestrator.interfaces.auditing import audit
 from orchestrator.journal.sqlite import Journal
 from orchestrator.plans.files import usable
@@ -41,7 +42,7 @@ def nothing_left_behind() -> Iterator[None]:
 
 def opened(estate: SmallEstate, state_dir: Path) -> Live:
     """An engine on the small estate; its opening is on disk."""
-    live = open_engine(usable(estate.path), estate.path, state_dir)
+    live = open_engine(state_dir, Beginning(estate.path, usable(estate.path)))
     wait_until(lambda: live.engine.read(lambda state, now_us: bool(state.incident)))
     return live
 
@@ -58,7 +59,7 @@ def test_the_first_start_opens_an_incident_on_the_content_it_keeps_beside_the_jo
     incident = live.engine.incident
     assert live.close() == 0
     first, second = entries(state_dir)[:2]
-    assert first == Opened(1, __version__, incident, usable(estate.path).digest)
+    assert first == Opened(1, __version__, incident, usable(estate.path).digest, [])
     assert second == Started(__version__)
     assert usable(state_dir / "content" / usable(estate.path).digest).digest == usable(estate.path).digest
     assert audit(state_dir)["violations"] == []
@@ -106,7 +107,7 @@ def test_a_start_that_died_while_it_copied_the_content_does_not_block_the_next(
 
 def test_a_start_that_died_before_its_first_record_is_simply_made_again(estate: SmallEstate, state_dir: Path) -> None:
     lay_out(state_dir)
-    keep_content(estate.path, state_dir, usable(estate.path).digest)
+    keep(estate.path, state_dir, usable(estate.path).digest)
     Journal.create(state_dir / "journal.sqlite").close()
     live = opened(estate, state_dir)
     assert live.engine.head().size >= 2
@@ -118,27 +119,38 @@ def test_a_copy_of_the_content_can_be_taken_away_whatever_the_modes_of_the_origi
 ) -> None:
     lay_out(state_dir)
     (estate.path / "plans" / "restart.yaml").chmod(0o444)
-    keep_content(estate.path, state_dir, "d" * 64)
+    keep(estate.path, state_dir, "d" * 64)
     copy = state_dir / "content" / ("d" * 64) / "plans" / "restart.yaml"
     assert copy.read_bytes() == (estate.path / "plans" / "restart.yaml").read_bytes()
     assert copy.stat().st_mode & 0o200
 
 
-def test_other_content_than_the_incidents_is_refused_naming_both(estate: SmallEstate, state_dir: Path) -> None:
+def test_an_edited_estate_changes_nothing_of_an_incident_that_is_open(estate: SmallEstate, state_dir: Path) -> None:
     opened(estate, state_dir).close()
     before = usable(estate.path).digest
     estate.append("plans/restart.yaml", "leave_off: [lab-n-2]\n")
-    with pytest.raises(Refused) as refusal:
-        open_engine(usable(estate.path), estate.path, state_dir)
-    assert refusal.value.rule == "content.digest"
-    assert refusal.value.facts == {"journal": before, "estate": usable(estate.path).digest}
-    Journal.open(state_dir / "journal.sqlite").close()  # the refusal let go of it
+    live = opened(estate, state_dir)
+    assert live.engine.read(lambda state, now_us: state.estate.content.digest) == before
+    live.close()
+
+
+def test_an_empty_state_folder_and_no_estate_begin_nothing(state_dir: Path) -> None:
+    with pytest.raises(Unusable, match="no content to open one with"):
+        open_engine(state_dir)
+
+
+def test_content_that_was_changed_where_it_is_kept_runs_nothing(estate: SmallEstate, state_dir: Path) -> None:
+    opened(estate, state_dir).close()
+    kept = state_dir / "content" / usable(estate.path).digest / "plans" / "restart.yaml"
+    kept.write_text(f"{kept.read_text()}leave_off: [lab-n-2]\n")
+    with pytest.raises(Unusable, match=r"was changed\. Take it from a backup"):
+        open_engine(state_dir)
 
 
 def test_a_folder_that_is_held_names_the_holder_and_the_holder_goes_on(estate: SmallEstate, state_dir: Path) -> None:
     live = opened(estate, state_dir)
     with pytest.raises(Unusable, match=f"held by process {os.getpid()}"):
-        open_engine(usable(estate.path), estate.path, state_dir)
+        open_engine(state_dir, Beginning(estate.path, usable(estate.path)))
     assert live.engine.read(lambda state, now_us: state.incident) == live.engine.incident
     live.close()
 
@@ -152,8 +164,8 @@ def test_a_journal_of_another_format_is_not_gone_on_with(
         journal.begin()
         journal.append(1, *codec.encode(first))
         journal.commit()
-    with pytest.raises(Unusable, match="another format than 1"):
-        open_engine(usable(estate.path), estate.path, state_dir)
+    with pytest.raises(Unusable, match=r"of format 2; this version of Relance reads and writes 1|not the opening"):
+        open_engine(state_dir, Beginning(estate.path, usable(estate.path)))
 
 
 def test_a_disk_that_fails_under_the_first_start_is_a_sentence_and_no_incident(
@@ -164,7 +176,7 @@ def test_a_disk_that_fails_under_the_first_start_is_a_sentence_and_no_incident(
     (state_dir / "content").write_text("in the way")
     monkeypatch.setattr(process, "lay_out", lambda folder: None)
     with pytest.raises(Unusable, match=r"content/.* cannot be used: Not a directory"):
-        open_engine(usable(estate.path), estate.path, state_dir)
+        open_engine(state_dir, Beginning(estate.path, usable(estate.path)))
     with Journal.open(state_dir / "journal.sqlite") as journal:
         assert journal.head.size == 0
 

@@ -18,7 +18,7 @@ from orchestrator.decision.estate import Estate
 from orchestrator.decision.events import Cancelled, Dispatched, Event, Finished, Lost, Opened, Ordered, Started
 from orchestrator.decision.state import State
 from orchestrator.engine.dispatch import Dispatcher, Places
-from orchestrator.engine.process import Live, open_engine
+from orchestrator.engine.process import Beginning, Live, open_engine
 from orchestrator.engine.recovery import applied_to, recover
 from orchestrator.journal.replay import replay
 from orchestrator.journal.sqlite import Journal
@@ -64,7 +64,7 @@ class Past:
         for entry in entries:
             record = self.journal.append(self.state.at_us, *codec.encode(entry))
             if isinstance(entry, Dispatched):
-                self.dispatcher.dispatched(record.seq)
+                self.dispatcher.dispatched(record.seq, self.state)
         self.journal.commit()
         self.dispatcher.committed()
         for entry in entries:
@@ -112,7 +112,7 @@ class Past:
         self.desk = Desk()
         state = State(self.estate)
         self.dispatcher = self._dispatcher()
-        return state, recover(self.journal, state, self.dispatcher, self.runs)
+        return state, recover(self.journal, state, self.dispatcher, self.runs.parent)
 
 
 @pytest.fixture
@@ -136,7 +136,7 @@ def of_a_workstation(past: Past) -> str:
 
 def test_replay_rebuilds_the_state_byte_for_byte_and_decides_nothing(past: Past) -> None:
     state = State(past.estate)
-    assert replay(past.journal, applied_to(state)) == past.journal.head.size
+    assert replay(past.journal, applied_to(state, past.runs.parent)) == past.journal.head.size
     assert state.digest() == past.state.digest()
 
 
@@ -228,7 +228,7 @@ class Incident:
         self.orders = 0
 
     def open(self) -> Live:
-        return open_engine(self.content, self.root / "estate", self.root / "state")
+        return open_engine(self.root / "state", Beginning(self.root / "estate", self.content))
 
     def order(self, live: Live, kind: str, subject: str, *persons: str, **args: Any) -> None:
         self.orders += 1

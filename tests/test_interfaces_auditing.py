@@ -12,7 +12,8 @@ from pydantic import TypeAdapter
 from orchestrator.decision import codec
 from orchestrator.decision.commands import Issue
 from orchestrator.decision.events import Event, Finished, Opened, Started
-from orchestrator.engine.process import keep_content, lay_out
+from orchestrator.engine.contents import keep
+from orchestrator.engine.process import lay_out
 from orchestrator.errors import Unusable
 from orchestrator.interfaces.auditing import Audit, audit
 from orchestrator.journal.sqlite import Journal
@@ -26,7 +27,7 @@ def state_dir(tmp_path: Path) -> Path:
     """A state folder of the small estate with its content kept, and no journal yet."""
     folder = tmp_path / "state"
     lay_out(folder)
-    keep_content(SMALL, folder, usable(SMALL).digest)
+    keep(SMALL, folder, usable(SMALL).digest)
     return folder
 
 
@@ -135,8 +136,8 @@ def test_a_live_hospital_is_audited_while_it_works(tmp_path: Path, monkeypatch: 
     with hospital(tmp_path / "state") as here:
         here.open_incident()
         here.bring_back("foundations")
-        estate = here.engine.read(lambda state, now_us: state.estate)
-        monkeypatch.setattr(auditing, "_estate", lambda state_dir, digest: estate)
+        content = here.content
+        monkeypatch.setattr(auditing, "kept", lambda state_dir, digest, blocked: content)
         result = found(tmp_path / "state")
         assert result["violations"] == []
         assert result["issued"] == result["finished"] > 20

@@ -9,7 +9,8 @@ import pytest
 from orchestrator.decision import codec
 from orchestrator.decision.commands import Issue
 from orchestrator.decision.events import Opened
-from orchestrator.engine.process import keep_content, lay_out
+from orchestrator.engine.contents import keep
+from orchestrator.engine.process import lay_out
 from orchestrator.journal.sqlite import Journal
 from orchestrator.plans.files import usable
 from tests.command_line import Keyboard
@@ -21,7 +22,7 @@ def state_dir(tmp_path: Path) -> Path:
     folder = tmp_path / "state"
     lay_out(folder)
     digest = usable(SMALL).digest
-    keep_content(SMALL, folder, digest)
+    keep(SMALL, folder, digest)
     with Journal.create(folder / "journal.sqlite") as journal:
         journal.begin()
         journal.append(1, *codec.encode(Opened(1, "test", "night", digest)))

@@ -159,7 +159,7 @@ def test_a_new_process_on_the_same_records_counts_the_same(here: Hospital) -> No
     state = State(Estate(here.content, derive(here.content)))
     with Journal.open(here.engine.state_dir / "journal.sqlite", read_only=True) as journal:
         for record in journal.records():
-            applied_to(state)(record)
+            applied_to(state, here.engine.state_dir)(record)
     assert Metrics(Still(state)).text() == Metrics(here.engine).text()  # type: ignore[arg-type]
 
 

@@ -45,7 +45,7 @@ def give_up(state: State, command: GiveUp, at_us: int) -> None:
     host = state.estate.host_number[command.host]
     state.move(host, Turn.GIVEN_UP)
     state.waves[state.wave_of[host]].failures += 1
-    _hand_over(state, host)
+    hand_over(state, host)
     state.touch(command.host, "give_up")
 
 
@@ -56,11 +56,11 @@ def exclude(state: State, command: Exclude, at_us: int) -> None:
     state.asks.pop(host, None)
     state.void_proof(host)
     state.move(host, Turn.EXCLUDED)
-    _hand_over(state, host)
+    hand_over(state, host)
     state.touch(command.host, "exclude")
 
 
-def _hand_over(state: State, host: int) -> None:
+def hand_over(state: State, host: int) -> None:
     """A slice post's place goes to the next post, a quorum member's urgency to the next candidate of each service."""
     if host not in state.chosen:
         return

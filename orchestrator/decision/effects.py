@@ -9,10 +9,11 @@ from collections.abc import Callable
 from typing import cast
 
 from orchestrator.canonical import Json
-from orchestrator.decision import life, orders
+from orchestrator.decision import life, orders, revision
 from orchestrator.decision.events import Ordered
 from orchestrator.decision.stages import GONE, OUT, Stage, Turn
 from orchestrator.decision.state import FOREVER_US, Member, OrderState, State, TaskState
+from orchestrator.plans import changes
 
 
 def ordered(state: State, event: Ordered, at_us: int) -> None:
@@ -79,19 +80,10 @@ def _resume(state: State, order: OrderState, at_us: int) -> None:
 def _after_removed(state: State, order: OrderState, at_us: int) -> None:
     wave = state.estate.wave_number[order.subject]
     state.after[wave].discard(state.estate.wave_number[str(order.args["after"])])
-    state.ancestors = [_ancestors(state, one) for one in range(len(state.waves))]
+    state.edges_removed.add((order.subject, str(order.args["after"])))
+    state.ancestors = [state.ancestors_of(one) for one in range(len(state.waves))]
     state.horizon_stale = True
     _look_at_everyone(state)
-
-
-def _ancestors(state: State, wave: int) -> frozenset[int]:
-    found: set[int] = set()
-    todo = list(state.after[wave])
-    while todo:
-        one = todo.pop()
-        found.add(one)
-        todo.extend(state.after[one] - found)
-    return frozenset(found)
 
 
 def _freeze(state: State, order: OrderState, at_us: int) -> None:
@@ -313,6 +305,10 @@ def _revoke(state: State, order: OrderState, at_us: int) -> None:
                 state.recheck[host] = f"a verdict was signed by {order.subject}, who was revoked"
 
 
+def _change_content(state: State, order: OrderState, at_us: int) -> None:
+    revision.revise(state, order.kind, order.subject, order.args)
+
+
 def _confirm_clock(state: State, order: OrderState, at_us: int) -> None:
     state.jump_us = 0
     state.clock_doubted = False
@@ -351,4 +347,5 @@ EFFECTS: dict[str, Callable[[State, OrderState, int], None]] = {
     "roster.add": _roster_add,
     "roster.revoke": _revoke,
     "clock.confirm": _confirm_clock,
+    **dict.fromkeys(changes.KINDS, _change_content),
 }

@@ -12,12 +12,13 @@ from orchestrator.canonical import Json
 
 @dataclass(slots=True)
 class Opened:
-    """The first record of a journal: its format and which incident and content it is about."""
+    """The first record of a journal: its format, its incident, the content's digest, the hosts its errors block."""
 
     format: int
     version: str
     incident: str
     content: str
+    blocked: list[str] = field(default_factory=list)
 
 
 @dataclass(slots=True)

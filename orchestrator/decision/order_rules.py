@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from orchestrator.decision import quorum, seats
+from orchestrator.decision import quorum, revision, seats
 from orchestrator.decision.events import Ordered
 from orchestrator.decision.stages import OUT, Stage
 from orchestrator.decision.state import State
 from orchestrator.errors import Refused
+from orchestrator.plans import changes
 
 QUARTER_US = 15 * 60 * 1_000_000
 
@@ -217,6 +218,15 @@ def _waiver(state: State, event: Ordered, now_us: int) -> None:
         raise Refused(f"A waiver is for class:ID or host:ID, not {event.subject}.", rule="facts.waiver")
 
 
+def _content(state: State, event: Ordered, now_us: int) -> None:
+    order, known = event.args.get("order"), state.estate.content.inventory.functions
+    if event.kind == "functions.order" and (
+        not isinstance(order, list) or len(order) != len({*order} & {one.id for one in known})
+    ):
+        raise Refused("An order of functions lists ids of functions, each once.", rule="content.order")
+    revision.planned(state, event.kind, event.subject, event.args)
+
+
 RULES: dict[str, Callable[[State, Ordered, int], None]] = {
     "freeze": _scope,
     "thaw": _scope,
@@ -242,4 +252,5 @@ RULES: dict[str, Callable[[State, Ordered, int], None]] = {
     "service.lower-k": _service,
     "service.drop-need": _service,
     "roster.revoke": _revoke,
+    **dict.fromkeys(changes.KINDS, _content),
 }

@@ -58,6 +58,9 @@ KINDS: dict[str, Seats] = {
     "roster.add": _seats(ANYONE, "it_director|crisis|operator"),
     "roster.revoke": _seats(ANYONE, "it_director|crisis|operator"),
     "clock.confirm": _seats("operator"),
+    "content.change": _seats("operator", LEADS),
+    "functions.order": _seats("operator", "crisis"),
+    "wave.split": _seats("operator", LEADS),
 }
 
 

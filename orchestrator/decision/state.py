@@ -10,11 +10,13 @@ import hashlib
 import heapq
 from collections import deque
 from dataclasses import dataclass, field
+from typing import Any
 
 from orchestrator import canonical
 from orchestrator.canonical import Json
 from orchestrator.decision.estate import Estate
 from orchestrator.decision.stages import GONE, Stage, Turn, after
+from orchestrator.plans.model import Content
 
 UNKNOWN, QUARANTINED, CONNECTED = 0, 1, 2
 CONNECTIONS = ("unknown", "quarantined", "connected")
@@ -119,10 +121,12 @@ class WaveState:
     horizon: bool = False
 
 
+# What another estate brings along: everything that goes by wave or by what the plan chose.
+PLANNED = frozenset(("waves", "wave_of", "joined", "posts", "ancestors", "after", "urgency", "chosen"))
 # What replay rebuilds by itself: caches, agendas and queues.
 DERIVED = frozenset(
-    ("estate", "dirty", "dirty_sites", "dirty_gates", "horizon_stale", "relapse_stale", "reconnects_stale", "ready",
-     "queued", "live_signatures", "waiting_on", "timers", "posts_seen", "task_agenda")
+    ("estate", "contents", "dirty", "dirty_sites", "dirty_gates", "horizon_stale", "relapse_stale",
+     "reconnects_stale", "ready", "queued", "live_signatures", "waiting_on", "timers", "posts_seen", "task_agenda")
 )  # fmt: skip
 
 
@@ -131,6 +135,7 @@ class State:
 
     def __init__(self, estate: Estate) -> None:
         self.estate = estate
+        self.contents: dict[str, Content] = {}
         self.seq = 0
         self.at_us = 0
         self.incident = ""
@@ -144,6 +149,7 @@ class State:
         self.recalls: deque[int] = deque(maxlen=RECALLS_MAX)
         self.orders: dict[str, OrderState] = {}
         self.touched: dict[str, tuple[int, str]] = {}
+        self.edges_removed: set[tuple[str, str]] = set()
         self._hosts(len(estate.hosts))
         self._services_and_waves(estate)
         self._agenda()
@@ -228,6 +234,61 @@ class State:
         self.reconnects_stale = False
         self.posts_seen: dict[int, dict[int, tuple[int, int, int]]] = {}
         self.task_agenda: dict[str, None] = dict.fromkeys(self.estate.tasks)
+
+    def adopt(self, estate: Estate) -> None:
+        """Goes on over another estate, whose hosts, services and sites begin with the present ones in their order.
+
+        What is counted is counted anew, everything stands on the agenda, and what was asked of time stays asked.
+        """
+        before, waves, timers, fresh = self.estate, self.waves, self.timers, State(estate)
+        fresh.contents = self.contents
+        for name, value in vars(fresh).items():
+            if name in DERIVED or name in PLANNED:
+                setattr(self, name, value)
+            elif isinstance(value, list):
+                _lengthen(getattr(self, name), value)
+        known = {wave.name: one for wave, one in zip(before.waves, waves, strict=True)}
+        self.waves = [known.get(wave.name, one) for wave, one in zip(estate.waves, fresh.waves, strict=True)]
+        for wave, edges in zip(estate.waves, self.after, strict=True):
+            edges -= {other for other in edges if (wave.name, estate.waves[other].name) in self.edges_removed}
+        self.ancestors = [self.ancestors_of(wave) for wave in range(len(self.waves))]
+        pace = estate.timing.workstations_per_minute
+        self.recent = [deque(recent, maxlen=pace) for recent in self.recent]
+        self._count_anew()
+        for at_us, what, number in timers:
+            self._ask_again(before, at_us, what, number)
+
+    def _count_anew(self) -> None:
+        """Pools taken and room in the quarantines, from what is under way and where each host stands."""
+        estate = self.estate
+        self.in_use = [0] * len(estate.pools)
+        for action in self.open.values():
+            if action.host >= 0 and action.step != "isolate":
+                action.pools = estate.group(action.host).pools[STEP[action.step]]
+                for pool in action.pools:
+                    self.in_use[pool] += 1
+        self.quarantine_used = [0] * len(estate.sites)
+        for host, stage in enumerate(self.stage):
+            self.quarantine_used[estate.site_of[host]] += Stage.RESTORING <= stage <= Stage.INSPECTED
+
+    def _ask_again(self, before: Estate, at_us: int, what: str, number: int) -> None:
+        """A timer under the numbers of the new estate; what it was about may be gone."""
+        if what == "gate":
+            number = self.estate.wave_number.get(before.waves[number].name, -1)
+        elif what == "task":
+            number = self.estate.task_number.get(before.task_keys[number], -1)
+        if number >= 0:
+            self.wake_at(at_us, what, number)
+
+    def ancestors_of(self, wave: int) -> frozenset[int]:
+        """All waves before this one, by the edges in force."""
+        found: set[int] = set()
+        todo = list(self.after[wave])
+        while todo:
+            one = todo.pop()
+            found.add(one)
+            todo.extend(self.after[one] - found)
+        return frozenset(found)
 
     def move(self, host: int, turn: Turn) -> None:
         """The one writer of a stage: looks the table up and keeps what is counted from stages."""
@@ -329,7 +390,8 @@ class State:
 
     def members(self, wave: int) -> list[int]:
         """The hosts of a wave, with posts that joined it in place of failed ones."""
-        return [*(host for host in self.estate.waves[wave].hosts if self.wave_of[host] == wave), *self.joined[wave]]
+        hosts = (*self.estate.waves[wave].hosts, *self.joined[wave])
+        return [host for host in hosts if self.wave_of[host] == wave]
 
     def candidates(self, service: int) -> list[int]:
         """Hosts that can still play the service."""
@@ -358,6 +420,14 @@ class State:
         """SHA-256 (hex) of all that is not derived: equal for equal records, whoever replays them."""
         plain = {name: _plain(value) for name, value in vars(self).items() if name not in DERIVED}
         return hashlib.sha256(canonical.encode(plain)).hexdigest()
+
+
+def _lengthen(mine: list[Any], fresh: list[Any]) -> None:
+    """Gives a list by host, service or site the entries it lacks; lists by lane hold such lists."""
+    for one, other in zip(mine, fresh, strict=False):
+        if isinstance(one, list):
+            _lengthen(one, other)
+    mine.extend(fresh[len(mine) :])
 
 
 def _plain(value: object) -> object:

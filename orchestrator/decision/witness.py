@@ -6,7 +6,7 @@ is seen by the other. Never repairs, and never fast: it counts everything again.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import get_args
 
@@ -15,6 +15,7 @@ from orchestrator.decision import events as e
 from orchestrator.decision.estate import Estate
 from orchestrator.decision.witness_books import NETWORK_STEPS, ActionBook, Books, HostBook
 from orchestrator.decision.witness_orders import confirmed, sign
+from orchestrator.plans.model import Content
 
 MINUTE_US = 60_000_000
 LISTED_MAX = 100
@@ -34,10 +35,9 @@ class Broken:
 class Witness:
     """Sees every record in order. `broken` lists what was broken, the first hundred at most."""
 
-    def __init__(self, estate: Estate) -> None:
-        self.books = Books(estate.content, estate.plan)
+    def __init__(self, estate: Estate, contents: Mapping[str, Content] | None = None) -> None:
+        self.books = Books(estate.content, estate.plan, {} if contents is None else contents)
         self.broken: list[Broken] = []
-        self.timing = estate.content.restart.timing
         self._told: set[str] = set()
 
     def see(self, entry: e.Event | c.Command, at_us: int) -> None:
@@ -124,7 +124,7 @@ class Witness:
             self._require(used <= size, 6, pool.id, f"{used} of {size} are in use")
         if command.step == "reconnect" and books.hosts[command.target].kind == "workstation":
             recent = sum(at > at_us - MINUTE_US for at in books.paced.get(site, ())) + 1
-            pace = self.timing.workstations_per_minute
+            pace = books.content.restart.timing.workstations_per_minute
             self._require(recent <= pace, 6, site, f"{recent} workstations are released within a minute")
 
     def _wipe(self, command: c.Issue) -> None:

@@ -6,13 +6,14 @@ from the words of the design. `witness` judges by these books.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from orchestrator.decision import commands as c
 from orchestrator.decision import events as e
 from orchestrator.inventory.model import Host, Service
+from orchestrator.plans.drafts import Kept
 from orchestrator.plans.model import Content, HostClass, Plan, Wave
 
 MISSED_MAX = 3
@@ -89,25 +90,14 @@ class ActionBook:
 class Books:
     """All books of one incident. `write` is called with each record in order."""
 
-    def __init__(self, content: Content, plan: Plan) -> None:
-        self.content = content
-        self.hosts: dict[str, Host] = {host.id: host for host in content.inventory.hosts}
-        self.services: dict[str, Service] = {service.id: service for service in content.inventory.services}
-        self.classes: dict[str, HostClass] = {one.id: one for one in content.classes}
-        self.sites = {site.id for site in content.inventory.sites}
-        self.plan_waves: dict[str, Wave] = {wave.name: wave for wave in plan.waves}
-        self.wave_of = {host: wave.name for wave in plan.waves for host in wave.hosts}
-        self.posts_of: dict[str, list[str]] = {}
-        for wave in plan.waves:
-            for post in (post for posts in wave.gate.posts.values() for post in posts):
-                self.posts_of.setdefault(post, []).append(wave.name)
-        self._players: dict[str, list[str]] = {}
-        for name, host in self.hosts.items():
-            for service in host.services:
-                self._players.setdefault(service, []).append(name)
-        self.host: dict[str, HostBook] = {host: HostBook() for host in self.hosts}
-        self.wave = {wave.name: WaveBook(set(wave.after)) for wave in plan.waves}
-        self.quorum = {service.id: service.quorum for service in content.inventory.services}
+    def __init__(self, content: Content, plan: Plan, contents: Mapping[str, Content]) -> None:
+        self.contents = contents
+        self.host: dict[str, HostBook] = {}
+        self.wave: dict[str, WaveBook] = {}
+        self.quorum: dict[str, int] = {}
+        self.services: dict[str, Service] = {}
+        self.edges_removed: set[tuple[str, str]] = set()
+        self.read(content, plan)
         self.subject: dict[str, SubjectBook] = {}
         self.task: dict[str, TaskBook] = {}
         self.open: dict[str, ActionBook] = {}
@@ -125,6 +115,43 @@ class Books:
         self.void: set[str] = set()
         self.gone: set[str] = set()
         self.seq = 0
+
+    def read(self, content: Content, plan: Plan) -> None:
+        """Notes content and plan: at the start, and when an order changed them; what is known of hosts stays."""
+        asked = {service.id: service.quorum for service in content.inventory.services}
+        for one, known in self.services.items():
+            if known.quorum == asked[one]:
+                asked[one] = self.quorum[one]  # perhaps lowered by an order
+        self.quorum = asked
+        self.content = content
+        self.hosts: dict[str, Host] = {host.id: host for host in content.inventory.hosts}
+        self.services = {service.id: service for service in content.inventory.services}
+        self.classes: dict[str, HostClass] = {one.id: one for one in content.classes}
+        self.sites = {site.id for site in content.inventory.sites}
+        self.plan_waves: dict[str, Wave] = {wave.name: wave for wave in plan.waves}
+        self.wave_of = {host: wave.name for wave in plan.waves for host in wave.hosts}
+        self.posts_of: dict[str, list[str]] = {}
+        for wave in plan.waves:
+            for post in (post for posts in wave.gate.posts.values() for post in posts):
+                self.posts_of.setdefault(post, []).append(wave.name)
+        self._players: dict[str, list[str]] = {}
+        for name, host in self.hosts.items():
+            for service in host.services:
+                self._players.setdefault(service, []).append(name)
+        self.host |= {host: HostBook() for host in self.hosts.keys() - self.host.keys()}
+        edges = {
+            wave.name: {one for one in wave.after if (wave.name, one) not in self.edges_removed} for wave in plan.waves
+        }
+        self.wave = {name: self.wave.get(name, WaveBook(after)) for name, after in edges.items()}
+
+    def kept(self) -> list[Kept]:
+        """The waves that a change of content leaves as they are: those launched, and those set apart from them."""
+        launched = {name for name, wave in self.wave.items() if wave.launchers}
+        return [
+            Kept(wave.model_copy(update={"after": tuple(sorted(self.wave[name].after))}), self.wave[name].passed)
+            for name, wave in self.plan_waves.items()
+            if name in launched or (wave.part == "split" and name.rpartition("/")[0] in launched)
+        ]
 
     def write(self, entry: e.Event | c.Command, at_us: int) -> None:
         """Notes one record; what orders do is noted by `witness_orders`."""

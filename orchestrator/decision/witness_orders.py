@@ -10,13 +10,15 @@ from typing import cast
 
 from orchestrator.decision import events as e
 from orchestrator.decision.witness_books import Books, TaskBook, site_isolated
+from orchestrator.plans.changes import changed
+from orchestrator.plans.waves import derive
 
 # Orders that two persons give; every other kind needs one. A server's exclusion is judged where it is read.
 TWO_PERSONS = frozenset(
     {
         *("genesis", "thaw", "service.lower-k", "service.drop-need", "wave.after-removed", "indicators.force"),
         *("roster.add", "roster.revoke", "host.exception", "host.declare", "host.take-back"),
-        *("fact.outside", "fact.t0", "fact.breach_closed"),
+        *("fact.outside", "fact.t0", "fact.breach_closed", "content.change", "functions.order", "wave.split"),
     }
 )
 
@@ -50,6 +52,7 @@ def _resumed(books: Books, event: e.Ordered, at_us: int) -> None:
 
 def _edge_removed(books: Books, event: e.Ordered, at_us: int) -> None:
     books.wave[event.subject].after.discard(str(event.args["after"]))
+    books.edges_removed.add((event.subject, str(event.args["after"])))
 
 
 def _scopes(event: e.Ordered) -> list[str]:
@@ -109,6 +112,11 @@ def _clock_confirmed(books: Books, event: e.Ordered, at_us: int) -> None:
     books.jumped_us.clear()
 
 
+def _content_changed(books: Books, event: e.Ordered, at_us: int) -> None:
+    content = changed(books.content, event.kind, event.subject, event.args, books.contents)
+    books.read(content, derive(content, books.kept()))
+
+
 def _task_done(books: Books, event: e.Ordered, at_us: int) -> None:
     """A second person confirms a claim where no machine can; the site's isolation by witnesses is one of these."""
     task = books.task[event.subject]
@@ -163,4 +171,7 @@ _EFFECTS: dict[str, Callable[[Books, e.Ordered, int], None]] = {
     "clock.confirm": _clock_confirmed,
     "task.done": _task_done,
     "task.failed": _task_failed,
+    "content.change": _content_changed,
+    "functions.order": _content_changed,
+    "wave.split": _content_changed,
 }

@@ -18,7 +18,7 @@ from orchestrator.plans.model import HostClass
 from orchestrator.workers import invocation
 from orchestrator.workers.ansible import AnsibleWorker
 from orchestrator.workers.base import Invocation, Outcome, Request
-from orchestrator.workers.ssh import InspectionWorker
+from orchestrator.workers.ssh import InspectionWorker, Sweep
 
 BATCH_MAX = 50
 NETWORK = ("reconnect", "isolate")
@@ -29,9 +29,9 @@ ISOLATE_BUSY_US = 1_000_000
 
 @dataclass(slots=True)
 class Places:
-    """Where things are: the estate's playbooks, the run folders, the SSH key and the pinned management keys."""
+    """Where things are: the kept contents, the run folders, the SSH key and the pinned management keys."""
 
-    playbooks: Path
+    contents: Path
     runs: Path
     key: Path
     known_hosts: Path
@@ -65,6 +65,7 @@ class Dispatcher:
         """Takes an issued action."""
         request = request_of(state, command)
         if command.step == "inspect":
+            self._inspector.sweep = sweep_of(state)
             self._inspector.submit(self._places.runs, [request])
             return
         playbook = playbook_of(state, command)
@@ -129,13 +130,15 @@ class Dispatcher:
         self._running.setdefault(playbook, set()).update(request.action for request in requests)
         return [Dispatched(playbook, [request.action for request in requests])]
 
-    def dispatched(self, seq: int) -> None:
+    def dispatched(self, seq: int, state: State) -> None:
         """Inside the transaction of a `Dispatched` record: its run folder is made durable first."""
         playbook, requests = self._due.popleft()
         run_dir = self._places.runs / str(seq)
+        # The copy kept with the incident: what runs is what was reviewed, whatever happens to the estate's folder.
+        playbooks = self._places.contents / state.estate.content.digest / "plans" / "playbooks"
         limit_s = max(self._limits.get(request.action, 3600) for request in requests)
         asked = Invocation(
-            str(seq), playbook, str(self._places.playbooks), limit_s, str(self._places.key),
+            str(seq), playbook, str(playbooks), limit_s, str(self._places.key),
             str(self._places.known_hosts), tuple(requests),
         )  # fmt: skip
         invocation.write(run_dir, asked)
@@ -170,6 +173,12 @@ class Dispatcher:
     def close(self) -> None:
         """Ends the threads of the inspector; runners go on."""
         self._inspector.close()
+
+
+def sweep_of(state: State) -> Sweep:
+    """What the plan in force has an inspection look at."""
+    inspection = state.estate.content.restart.inspection
+    return Sweep(root=inspection.root, paths=inspection.paths, markers=inspection.markers)
 
 
 def event_of(outcome: Outcome) -> Event:

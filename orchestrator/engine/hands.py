@@ -33,7 +33,7 @@ class LiveHands:
 
     def dispatched(self, seq: int, state: State) -> None:
         """Writes the run folder of the dispatch that is being journaled."""
-        self.dispatcher.dispatched(seq)
+        self.dispatcher.dispatched(seq, state)
 
     def committed(self) -> None:
         """Starts what was dispatched."""

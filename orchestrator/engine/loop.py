@@ -28,6 +28,7 @@ from orchestrator.journal.blobs import Blobs
 from orchestrator.journal.disk import refused_by_disk
 from orchestrator.journal.record import Head, Record
 from orchestrator.journal.sqlite import Journal
+from orchestrator.plans.model import Content
 
 T = TypeVar("T")
 LOG = logging.getLogger("relance.engine")
@@ -118,6 +119,11 @@ class Engine:
         """
         with self._between_turns():
             return fn(self._state, self._now_us())
+
+    def offer(self, content: Content) -> None:
+        """Gives the core content that an order may put in force; nothing is changed by it."""
+        with self._between_turns():
+            self._state.contents[content.digest] = content
 
     def head(self) -> Head:
         """The journal's committed head."""

@@ -15,6 +15,7 @@ from orchestrator.decision.apply import apply
 from orchestrator.decision.commands import Issue
 from orchestrator.decision.events import Cancelled, Event, Lost
 from orchestrator.decision.state import State
+from orchestrator.engine.contents import fetch
 from orchestrator.engine.dispatch import Dispatcher
 from orchestrator.errors import Unusable
 from orchestrator.journal.record import Record
@@ -24,21 +25,24 @@ from orchestrator.journal.sqlite import Journal
 LOG = logging.getLogger("relance.engine")
 
 
-def applied_to(state: State) -> Callable[[Record], None]:
+def applied_to(state: State, state_dir: Path) -> Callable[[Record], None]:
     """The function that applies a journal record to `state`; replay never decides."""
 
     def apply_record(record: Record) -> None:
-        apply(state, codec.decode(record.kind, record.body), record.at_us)
+        entry = codec.decode(record.kind, record.body)
+        fetch(state, state_dir, entry)
+        apply(state, entry, record.at_us)
 
     return apply_record
 
 
-def recover(journal: Journal, state: State, dispatcher: Dispatcher, runs: Path) -> list[Event]:
+def recover(journal: Journal, state: State, dispatcher: Dispatcher, state_dir: Path) -> list[Event]:
     """Replays, gives open actions back to the dispatcher, and returns the events that settle the rest at once.
 
     A run folder whose record never reached the disk was never handed out: it is deleted.
     """
-    replay(journal, applied_to(state))
+    runs = state_dir / "runs"
+    replay(journal, applied_to(state, state_dir))
     told = frozenset(name for name, how in state.ended.items() if how != "lost")
     known = {action.dispatched for action in state.open.values() if action.dispatched}
     _delete_unrecorded(runs, journal.head.size)

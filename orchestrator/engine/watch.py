@@ -11,6 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from orchestrator.checks.model import Check
+from orchestrator.decision.estate import Estate
 from orchestrator.decision.events import Event, Reading
 from orchestrator.decision.events import Swept as SweptEvent
 from orchestrator.decision.stages import OUT, Stage
@@ -43,11 +44,16 @@ class Watch:
         self._round_of: dict[str, str] = {}
         self._next_us: dict[str, int] = {}
         self._sweeps: dict[int, tuple[int, Future[Swept]]] = {}
-        self._sweep_next_us = [0] * len(state.estate.sites)
+        self._sweep_next_us: dict[int, int] = {}
         self._pool = ThreadPoolExecutor(2, thread_name_prefix="sweep")
         self._looked_us = 0
+        self._read(state.estate)
+
+    def _read(self, estate: Estate) -> None:
+        """The checks of the content in force."""
+        self._estate = estate
         self._checks: dict[str, list[Check]] = {}
-        for check in state.estate.content.checks:
+        for check in estate.content.checks:
             self._checks.setdefault(_subject(check), []).append(check)
 
     def poll(self, state: State, now_us: int) -> list[Event]:
@@ -58,6 +64,8 @@ class Watch:
             if reading is not None:
                 events.append(reading)
         events += self._swept(state)
+        if state.estate is not self._estate:
+            self._read(state.estate)
         if now_us - self._looked_us >= SECOND // 4:
             self._looked_us = now_us
             self._ask_services(state, now_us)
@@ -129,7 +137,7 @@ class Watch:
     def _start_sweeps(self, state: State, now_us: int) -> None:
         estate = state.estate
         for site, hosts in enumerate(estate.hosts_of_site):
-            if site in self._sweeps or self._sweep_next_us[site] > now_us:
+            if site in self._sweeps or self._sweep_next_us.get(site, 0) > now_us:
                 continue
             self._sweep_next_us[site] = now_us + estate.timing.sweep_s * SECOND
             # Before its isolation a host counts as connected anyway; only an isolation is there to be disproved.

@@ -2,60 +2,27 @@
 
 The rules, in their order: the document is well formed; it is about this incident; the person's key, as the journal's
 roster has it, signed these very bytes in the right namespace; what the signer saw is a prefix of this journal; the
-bytes and the signature are stored before the record that names them. Never decides whether the person *may*, whether
+bytes and the signature are stored before the record that names them. Content that an order puts in force is looked at
+again here. Never decides whether the person *may*, whether
 the order is expired, was admitted before or conflicts: that is the core's (`decision.orders`), in its transaction.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Protocol, TypeVar
-
 from orchestrator import canonical
 from orchestrator.decision import codec
 from orchestrator.decision.decide import Entry
-from orchestrator.decision.events import Event, Judged, Ordered
+from orchestrator.decision.events import Judged, Ordered
 from orchestrator.decision.state import State
 from orchestrator.errors import NeedsAnother, Refused, UsageError
 from orchestrator.interfaces.documents import OrderText, Taken
+from orchestrator.interfaces.live import Live
+from orchestrator.interfaces.proposing import offer
 from orchestrator.interfaces.views_people import missing_roles
-from orchestrator.journal.blobs import Blobs
-from orchestrator.journal.record import Head
 from orchestrator.trust import signature, statement
 from orchestrator.trust.statement import ORDER_NAMESPACE, VERDICT_NAMESPACE, Order, Statement
 
-T = TypeVar("T")
 KEPT_BYTES_MAX = 1 << 23
-
-
-class Live(Protocol):
-    """What the interfaces need of a running engine (`engine.loop.Engine` is one)."""
-
-    @property
-    def incident(self) -> str:
-        """The incident this journal is about."""
-        ...
-
-    @property
-    def blobs(self) -> Blobs:
-        """Where bytes too large for a record are kept."""
-        ...
-
-    def submit(self, event: Event) -> list[Entry]:
-        """Admits an event; the records that followed, on disk."""
-        ...
-
-    def read(self, fn: Callable[[State, int], T]) -> T:
-        """Runs `fn(state, now_us)` between turns."""
-        ...
-
-    def head(self) -> Head:
-        """The journal's committed head."""
-        ...
-
-    def known_head(self, size: int, root: bytes) -> bool:
-        """Whether `(size, root)` is a prefix of this journal."""
-        ...
 
 
 def admit_order(live: Live, text: bytes, person: str, armoured: str) -> Taken:
@@ -70,6 +37,8 @@ def admit_order(live: Live, text: bytes, person: str, armoured: str) -> Taken:
     signature.verify(armoured, ORDER_NAMESPACE, text, key)
     _saw_this_journal(live, order.head)
     _same_text(live, order.id, text)
+    if order.kind == "content.change":
+        offer(live, order)
     blob = live.blobs.put(_kept(text, person, armoured))
     entries = live.submit(
         Ordered(order.id, order.kind, order.subject, order.args, person, order.expires_us, order.head.size, blob)

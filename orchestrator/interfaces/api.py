@@ -23,9 +23,11 @@ from orchestrator import __version__
 from orchestrator.errors import RelanceError, UsageError
 from orchestrator.interfaces import documents as d
 from orchestrator.interfaces import views, views_people
-from orchestrator.interfaces.admission import Live, admit_order, admit_verdict, order_text
+from orchestrator.interfaces.admission import admit_order, admit_verdict, order_text
+from orchestrator.interfaces.live import Live
 from orchestrator.interfaces.metrics import CONTENT_TYPE, Metrics
 from orchestrator.interfaces.problems import MEDIA_TYPE, STATUS, problem
+from orchestrator.interfaces.proposing import proposal
 
 BODY_BYTES_MAX = 1 << 22
 HOSTS = ["localhost", "127.0.0.1", "[::1]"]
@@ -139,8 +141,13 @@ def _show_health(app: FastAPI, live: Live) -> None:
 
     @app.get("/content-digest")
     def get_content_digest() -> dict[str, str]:
-        """The digest of the content this incident was opened with."""
+        """The digest of the content in force."""
         return {"digest": live.read(lambda state, now_us: state.estate.content.digest)}
+
+    @app.get("/content/{digest}")
+    def get_content(digest: str) -> d.Proposal:
+        """What content kept beside the journal would change."""
+        return proposal(live, digest)[1]
 
     @app.get("/healthz")
     def get_health() -> dict[str, int | str]:

@@ -18,12 +18,12 @@ from orchestrator.decision.estate import Estate
 from orchestrator.decision.events import Cancelled, Finished, Late, Lost, Opened
 from orchestrator.decision.state import State
 from orchestrator.decision.witness import Witness
+from orchestrator.engine.contents import fetch, kept, opening
 from orchestrator.errors import Unusable
 from orchestrator.journal.backup import JOURNAL
 from orchestrator.journal.record import Record
 from orchestrator.journal.replay import replay
 from orchestrator.journal.sqlite import Journal
-from orchestrator.plans.files import usable
 from orchestrator.plans.waves import derive
 
 _ENDS: dict[type, str] = {Finished: "finished", Lost: "lost", Cancelled: "cancelled"}
@@ -51,8 +51,11 @@ def audit(state_dir: Path) -> Audit:
     """Audits a state folder. Raises Unusable for a journal that is damaged, or that cannot be replayed."""
     with Journal.open(state_dir / JOURNAL, read_only=True) as journal:
         journal.check_file()
-        opened = _opening(journal)
-        auditor = _Auditor(_estate(state_dir, opened.content))
+        opened = opening(state_dir)
+        if opened is None:
+            raise Unusable("The journal is empty: no incident was opened yet.")
+        content = kept(state_dir, opened.content, opened.blocked)
+        auditor = _Auditor(Estate(content, derive(content)), state_dir)
         replay(journal, auditor.take)
         head = journal.head
     return auditor.found(opened, head.size, head.root)
@@ -61,9 +64,10 @@ def audit(state_dir: Path) -> Audit:
 class _Auditor:
     """Takes the records in order: applies each, shows it to the witness, and keeps the book of actions."""
 
-    def __init__(self, estate: Estate) -> None:
+    def __init__(self, estate: Estate, state_dir: Path) -> None:
         self._state = State(estate)
-        self._witness = Witness(estate)
+        self._state_dir = state_dir
+        self._witness = Witness(estate, self._state.contents)
         self._book: dict[str, str] = {}
         self._late = 0
 
@@ -72,6 +76,7 @@ class _Auditor:
         entry = codec.decode(record.kind, record.body)
         self._count(entry)
         try:
+            fetch(self._state, self._state_dir, entry)
             self._witness.see(entry, record.at_us)
             apply(self._state, entry, record.at_us)
         except (LookupError, TypeError, ValueError) as error:
@@ -113,24 +118,3 @@ class _Auditor:
             "invariants": f"{len(broken)} broken" if broken else "all held",
             "violations": broken,
         }
-
-
-def _opening(journal: Journal) -> Opened:
-    first = next(journal.records(1), None)
-    if first is None:
-        raise Unusable("The journal is empty: no incident was opened yet.")
-    opened = codec.decode(first.kind, first.body)
-    if not isinstance(opened, Opened):
-        raise Unusable(f"The first record of the journal is {first.kind}, not the opening of an incident.")
-    return opened
-
-
-def _estate(state_dir: Path, digest: str) -> Estate:
-    """The content the incident was opened with, as it was kept beside the journal."""
-    kept = state_dir / "content" / digest
-    if not kept.is_dir():
-        raise Unusable(f"The content of the incident is missing: {kept}. Take it from a backup.", path=str(kept))
-    content = usable(kept)
-    if content.digest != digest:
-        raise Unusable(f"The content kept in {kept} was changed. Take it from a backup.", path=str(kept))
-    return Estate(content, derive(content))

@@ -33,6 +33,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "orders": ("cli_reading", "orders that wait for a signature; --kinds lists who may order what"),
     "order": ("cli_orders", "sign ID: add a signature; make KIND SUBJECT: give any order"),
     "wave": ("cli_orders", "launch, hold, resume"),
+    "content": ("cli_changes", "propose edited content; order: functions anew; split: set part of a wave apart"),
     "host": ("cli_orders", "retry, exclude, take-back, declare, recall, isolate"),
     "freeze": ("cli_orders", "stop reconnects, everywhere or at a site or for some hosts"),
     "thaw": ("cli_orders", "end a freeze"),

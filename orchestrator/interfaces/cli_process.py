@@ -44,24 +44,18 @@ def add(commands: Commands) -> None:
 def _run(options: argparse.Namespace) -> int:
     # Everything heavy is imported here: engine, workers and web only matter to a process that stays.
     from orchestrator.engine.process import lay_out, open_engine, require_secrets
-    from orchestrator.interfaces.content import unusable
-    from orchestrator.interfaces.reviewing import reviewed
+    from orchestrator.interfaces.beginning import beginning, tell_edited
     from orchestrator.interfaces.serving import serve
 
     for number in (signal.SIGTERM, signal.SIGINT):  # a shell starts background jobs with SIGINT ignored
         signal.signal(number, _interrupt)
     estate, state_dir = estate_of(options), state_of(options)
-    findings = reviewed(estate)
-    errors = [one for one in findings.findings if one.severity == "error"]
-    if findings.content is None:
-        raise unusable(findings.findings)
-    for one in errors:
-        progress(str(one))
-    if errors:
-        progress(f"Starting without {len(findings.blocked)} hosts that these errors block.")
+    first = beginning(estate, state_dir)
     lay_out(state_dir)
     require_secrets(state_dir)
-    live = open_engine(findings.content, estate, state_dir)
+    live = open_engine(state_dir, first)
+    if first is None:
+        tell_edited(estate, live.engine.read(lambda state, now_us: state.estate.content.digest))
     gc.freeze()  # the estate lives as long as the process: no collection need walk it, and a scrape stays short
     try:
         with serve(live.engine, state_dir, options.port) as listening:

@@ -218,3 +218,12 @@ class Taken(TypedDict):
     kind: str
     subject: str
     records: list[str]
+
+
+class Proposal(TypedDict):
+    """Content that may be put in force: the hosts its errors leave out, what it changes, and what review says."""
+
+    digest: str
+    blocked: list[str]
+    changes: list[str]
+    findings: list[str]

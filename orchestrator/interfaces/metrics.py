@@ -26,8 +26,8 @@ from orchestrator.decision.estate import Estate
 from orchestrator.decision.requirements import HOST_STEPS
 from orchestrator.decision.stages import Stage
 from orchestrator.decision.state import DURATION_BOUNDS_S, State
-from orchestrator.interfaces.admission import Live
 from orchestrator.interfaces.documents import FUNCTION_WORDS, WAVE_WORDS
+from orchestrator.interfaces.live import Live
 from orchestrator.interfaces.views import wave_word
 from orchestrator.interfaces.views_functions import functions
 

@@ -19,9 +19,9 @@ import uvicorn
 
 from orchestrator.clock import SystemClock
 from orchestrator.errors import Unusable, UsageError
-from orchestrator.interfaces.admission import Live
 from orchestrator.interfaces.api import build
 from orchestrator.interfaces.client import NOTE, PATH_BYTES_MAX, SOCKET, fallback_folder
+from orchestrator.interfaces.live import Live
 
 START_S_MAX = 10.0
 BACKLOG = 64

@@ -1,6 +1,7 @@
 """Puts every host into a wave: foundations, one slice per function, and what completes each function.
 
-Never splits a wave (`splits` does) and never says what its gate asks (`waves` does).
+Never splits a wave (`splits` does), never says what its gate asks (`waves` does), and never takes anyone out of a
+launched wave: what is new joins its service's wave while that gate has not passed, else the next one behind it.
 """
 
 from __future__ import annotations
@@ -13,16 +14,24 @@ from dataclasses import dataclass, field
 from orchestrator.errors import ContentError
 from orchestrator.inventory.model import Host
 from orchestrator.plans import priority
-from orchestrator.plans.model import Slice
+from orchestrator.plans.model import Gate, Slice, Wave
 from orchestrator.plans.needs import Graph
 
 FOUNDATIONS = "foundations"
 UNASSIGNED = "unassigned"
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A wave as it stands in mid-incident, which a change of content must leave as it is."""
+
+    wave: Wave
+    passed: bool
+
+
 @dataclass(slots=True)
 class Draft:
-    """A wave before its gate is known; `after` is the one wave it follows, or none."""
+    """A wave before its gate is known; `after` is the one wave it follows, or none. `kept` is that of a kept wave."""
 
     name: str
     function: str | None
@@ -31,6 +40,7 @@ class Draft:
     after: str | None
     services: set[str] = field(default_factory=set)
     hosts: dict[str, Host] = field(default_factory=dict)
+    kept: Gate | None = None
 
     def add(self, hosts: Iterable[Host]) -> None:
         """Put hosts into this wave."""
@@ -44,13 +54,21 @@ class Draft:
 
 @dataclass(slots=True)
 class Drafting:
-    """The drafts so far, in the order they were made, with what must be said about them."""
+    """The drafts so far, in the order they were made, with what must be said about them.
+
+    `placed` are the hosts and `homes` the services of kept waves, `passed` those whose gate has passed; `late` is what
+    is new and comes too late for a kept wave, services and hosts by the base of its name (`foundations`, a function).
+    """
 
     graph: Graph
     ranks: dict[str, int]
     layers: priority.Layers
     drafts: dict[str, Draft] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+    placed: set[str] = field(default_factory=set)
+    homes: set[str] = field(default_factory=set)
+    passed: set[str] = field(default_factory=set)
+    late: dict[str, tuple[set[str], list[Host]]] = field(default_factory=dict)
 
     def root(self) -> str | None:
         """What every slice follows."""
@@ -58,44 +76,96 @@ class Drafting:
 
     def keep(self, draft: Draft, services: Iterable[str], hosts: Iterable[Host]) -> bool:
         """Fill a draft with all hosts of `services` and with `hosts`; without any host it is not a wave."""
-        for service in sorted(services):
+        known = self.drafts.get(draft.name)
+        if known is not None:  # a launched wave takes nothing that is new
+            self.add_late(draft.function or draft.name, set(services) - self.homes, ())
+            return True
+        for service in sorted(set(services) - self.homes):
             if self.graph.players[service]:
                 draft.services.add(service)
-                draft.add(self.graph.players[service])
-        draft.add(hosts)
+                draft.add(self.free(self.graph.players[service]))
+        draft.add(self.free(hosts))
         if draft.hosts:
             self.drafts[draft.name] = draft
         return bool(draft.hosts)
+
+    def free(self, hosts: Iterable[Host]) -> list[Host]:
+        """Those that stand in no kept wave."""
+        return [host for host in hosts if host.id not in self.placed]
+
+    def add_late(self, base: str, services: Iterable[str], hosts: Iterable[Host]) -> None:
+        """What comes out behind the kept waves of `base`."""
+        found = self.late.setdefault(base, (set(), []))
+        found[0].update(services)
+        found[1].extend(hosts)
+
+
+def keep_waves(drafting: Drafting, kept: Iterable[Kept]) -> None:
+    """Puts the kept waves into `drafting` as they stand; new hosts of their services join while the gate is open."""
+    known = {host.id: host for host in drafting.graph.content.inventory.hosts}
+    waves = list(kept)
+    for one in waves:
+        drafting.placed.update(one.wave.hosts)
+        drafting.homes.update(one.wave.services)
+        drafting.passed.update({one.wave.name} if one.passed else ())
+    for wave in (one.wave for one in waves):
+        rank = _kept_rank(wave, drafting.ranks)
+        draft = Draft(wave.name, wave.function, wave.part, rank, next(iter(wave.after), None), set(wave.services))
+        draft.kept = wave.gate
+        draft.add(known[host] for host in wave.hosts)
+        joining = [host for service in wave.services for host in drafting.free(drafting.graph.players.get(service, ()))]
+        if wave.name in drafting.passed:
+            drafting.add_late(wave.function or wave.name.partition("/")[0], (), joining)
+        else:
+            draft.add(joining)
+            drafting.placed.update(host.id for host in joining)
+        drafting.drafts[wave.name] = draft
+
+
+def _kept_rank(wave: Wave, ranks: dict[str, int]) -> int:
+    if wave.function is None:
+        return wave.rank
+    rank = ranks.get(wave.function, len(ranks))
+    return rank if wave.part == "slice" else priority.later(rank, ranks)
 
 
 def draft_all(drafting: Drafting) -> None:
     """Fill `drafting` from its layers, function by function in rank order."""
     layers, ranks = drafting.layers, drafting.ranks
     drafting.keep(Draft(FOUNDATIONS, None, FOUNDATIONS, 0, None), layers.foundations, ())
+    _follow(drafting, FOUNDATIONS, None, 0, drafting.root())
     pinned = set(drafting.graph.content.restart.pinned)
     previous = drafting.root()
     for function, rank in ranks.items():
         after = previous if function in pinned else drafting.root()
-        posts = _posts(drafting, function)
         slice_wave = Draft(f"{function}/slice", function, "slice", rank, after)
+        posts = [] if slice_wave.name in drafting.drafts else _posts(drafting, function)
         if drafting.keep(slice_wave, layers.slices[function], posts):
             after = slice_wave.name
             previous = after if function in pinned else previous
         chosen = {post.id for post in posts}
         rest = [host for host in drafting.graph.others.get(function, ()) if host.id not in chosen]
-        _complete(drafting, function, after, rest)
-    last = Draft(f"{UNASSIGNED}/rest-1", None, "rest-1", 2 * len(ranks), drafting.root())
-    drafting.keep(last, layers.leftovers[""], drafting.graph.others.get("", ()))
+        drafting.add_late(function, layers.leftovers[function], rest)
+        _follow(drafting, function, function, priority.later(rank, ranks), after)
+    drafting.add_late(UNASSIGNED, layers.leftovers[""], drafting.graph.others.get("", ()))
+    _follow(drafting, UNASSIGNED, None, 2 * len(ranks), drafting.root())
 
 
-def _complete(drafting: Drafting, function: str, after: str | None, rest: list[Host]) -> None:
-    """The canary with the services nobody needs, then all that remains."""
-    rank = priority.later(drafting.ranks[function], drafting.ranks)
-    canary = _spread(rest, drafting.graph.content.restart.canary)
-    first = Draft(f"{function}/rest-1", function, "rest-1", rank, after)
-    if drafting.keep(first, drafting.layers.leftovers[function], canary):
-        others = [host for host in rest if host.id not in first.hosts]
-        drafting.keep(Draft(f"{function}/rest-2", function, "rest-2", rank, first.name), (), others)
+def _follow(drafting: Drafting, base: str, function: str | None, rank: int, after: str | None) -> None:
+    """What completes `base`, behind those of its waves that are launched; a function's first is a canary."""
+    services, hosts = drafting.late.pop(base, (set(), []))
+    number = 1
+    while (name := f"{base}/rest-{number}") in drafting.drafts:
+        number, after = number + 1, name
+    waiting = drafting.free(hosts)
+    canary = number == 1 and base in drafting.ranks
+    taken = _spread(waiting, drafting.graph.content.restart.canary) if canary else waiting
+    first = Draft(name, function, f"rest-{number}", rank, after)
+    if canary:
+        taken += [host for host in waiting if not drafting.graph.services.keys().isdisjoint(host.services)]
+    if drafting.keep(first, services, taken):
+        others = [host for host in waiting if host.id not in first.hosts]
+        drafting.keep(Draft(f"{base}/rest-{number + 1}", function, f"rest-{number + 1}", rank, name), (), others)
 
 
 def _spread(hosts: list[Host], count: int) -> list[Host]:
@@ -114,7 +184,7 @@ def _posts(drafting: Drafting, function: str) -> list[Host]:
     named = restart.slices.get(function, Slice()).posts
     by_site: dict[str, list[Host]] = defaultdict(list)
     for host in drafting.graph.others.get(function, ()):
-        if host.kind == "workstation":
+        if host.kind == "workstation" and host.id not in drafting.placed:
             by_site[host.site].append(host)
     posts = [post for site in sorted(named) for post in _named_posts(function, site, named[site], by_site[site])]
     default = sorted(by_site.keys() - named.keys())

@@ -1,6 +1,6 @@
 """Sets services or sites of a wave apart into a later wave of their own, and refuses what that would tear.
 
-Never decides that a split is wanted: people write it into `plans/restart.yaml`.
+Never decides that a split is wanted: people write it into `plans/restart.yaml`, or order it in mid-incident.
 """
 
 from __future__ import annotations
@@ -8,17 +8,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from orchestrator.errors import ContentError
-from orchestrator.inventory.model import Host
+from orchestrator.inventory.model import Host, Service
 from orchestrator.plans import priority
 from orchestrator.plans.drafts import Draft, Drafting
-from orchestrator.plans.model import Split
+from orchestrator.plans.model import Content, Split
 from orchestrator.plans.needs import Graph, by_step
 
 
 def set_apart(drafting: Drafting, split: Split) -> None:
     """Move the services of a split, and every host at its sites, into a wave of their own after the first."""
-    origin = _origin(drafting.drafts, split)
-    name = _name(split)
+    origin = _origin(drafting, split)
+    name = wave_name(split)
     apart = Draft(name, origin.function, "split", priority.later(origin.rank, drafting.ranks), origin.name)
     apart.services.update(split.services)
     moved = [host for host in origin.hosts.values() if host.site in split.sites or apart.services & set(host.services)]
@@ -32,26 +32,61 @@ def set_apart(drafting: Drafting, split: Split) -> None:
             wave=split.wave,
         )
     origin.services -= apart.services
+    origin.kept = None  # its gate asks for what is left
     apart.add(moved)
     origin.hosts = {host: each for host, each in origin.hosts.items() if host not in apart.hosts}
     drafting.drafts[name] = apart
 
 
-def _name(split: Split) -> str:
+def wave_name(split: Split) -> str:
+    """The wave that a split makes."""
     return f"{split.wave}/{split.name}"
 
 
-def _origin(drafts: dict[str, Draft], split: Split) -> Draft:
+def cut_loose(content: Content, split: Split) -> Content:
+    """The content with one more split, whose services leave their units: their partners need them softly from now on.
+
+    Whatever else needs them in the wave they leave makes `derive` refuse it.
+    """
+    units = {service.unit for service in content.inventory.services if service.id in split.services} - {None}
+    services = tuple(_loosened(service, units, split.services) for service in content.inventory.services)
+    return content.model_copy(
+        update={
+            "inventory": content.inventory.model_copy(update={"services": services}),
+            "restart": content.restart.model_copy(update={"splits": (*content.restart.splits, split)}),
+        }
+    )
+
+
+def _loosened(service: Service, units: set[str | None], leaving: tuple[str, ...]) -> Service:
+    if service.id in leaving:
+        return service.model_copy(update={"unit": None})
+    if service.unit not in units:
+        return service
+    hard, soft = service.needs.reconnect, service.needs.soft
+    needs = service.needs.model_copy(
+        update={
+            "reconnect": tuple(need for need in hard if need not in leaving),
+            "soft": tuple(dict.fromkeys((*soft, *(need for need in hard if need in leaving)))),
+        }
+    )
+    return service.model_copy(update={"needs": needs})
+
+
+def _origin(drafting: Drafting, split: Split) -> Draft:
+    drafts = drafting.drafts
     origin = drafts.get(split.wave)
     if origin is None:
         problem = f"there is no wave {split.wave}"
-    elif _name(split) in drafts:
-        problem = f"there is a wave {_name(split)} already"
+    elif wave_name(split) in drafts:
+        problem = f"there is a wave {wave_name(split)} already"
+    elif split.wave in drafting.passed:
+        problem = f"the gate of {split.wave} has passed"
     elif strange := sorted(set(split.services) - origin.services):
         problem = f"{', '.join(strange)} does not come out in {split.wave}"
     else:
         return origin
-    raise ContentError(f"The split {_name(split)} cannot be made: {problem}.", rule="waves.split", wave=split.wave)
+    raise ContentError(f"The split {wave_name(split)} cannot be made: {problem}.", rule="waves.split", wave=split.wave)
 
 
 def _refuse_torn_host(origin: Draft, apart: Draft, host: Host, split: Split) -> None:
@@ -88,14 +123,14 @@ def _refuse_torn_units(graph: Graph, drafts: list[Draft]) -> None:
 
 
 def _refuse_needs_behind_the_gate(graph: Graph, drafts: list[Draft]) -> None:
-    """What a wave needs must not come out in a wave that follows it; only a split can bring that about."""
-    home = {service: draft.name for draft in drafts if draft.part == "split" for service in draft.services}
+    """What a wave needs must not come out in a wave that follows it; a split or a late need can bring that about."""
+    home = {service: draft.name for draft in drafts for service in draft.services}
     after = {draft.name: draft.after for draft in drafts}
     for draft in drafts:
         for source, needed in _needed(graph, draft):
             if draft.name in _ancestors(after, home.get(needed)):
                 raise ContentError(
-                    f"{source} in {draft.name} needs {needed}, which a split puts behind it into {home[needed]}.",
+                    f"{source} in {draft.name} needs {needed}, which comes out behind it in {home[needed]}.",
                     rule="waves.behind",
                     service=needed,
                     waves=[draft.name, home[needed]],

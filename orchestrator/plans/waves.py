@@ -1,39 +1,43 @@
 """Derives the plan from the content: every wave with its gate, and the priority of every host.
 
-Never reads a file and never looks at what happened: the same content gives the same plan, byte for byte.
+Never reads a file: the same content, and in mid-incident the same waves to keep, give the same plan, byte for byte.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 
 from orchestrator.errors import ContentError
 from orchestrator.inventory.model import Host
 from orchestrator.plans import priority
-from orchestrator.plans.drafts import Draft, Drafting, draft_all, in_order
+from orchestrator.plans.drafts import Draft, Drafting, Kept, draft_all, in_order, keep_waves
 from orchestrator.plans.model import Content, Gate, GateRule, Plan, Wave
 from orchestrator.plans.needs import Graph, build, find_cycles
-from orchestrator.plans.splits import refuse_torn, set_apart
+from orchestrator.plans.splits import refuse_torn, set_apart, wave_name
 
 
-def derive(content: Content) -> Plan:
-    """The plan of `content`. Raises ContentError where no order can exist.
+def derive(content: Content, kept: Sequence[Kept] = ()) -> Plan:
+    """The plan of `content`, around the waves that are `kept` as they stand. Raises ContentError where none can exist.
 
-    That is: services that wait for each other, quorums larger than what is there, posts that are none, and splits
-    that tear a unit or set apart what the wave itself needs.
+    That is: services that wait for each other, quorums larger than what is there, posts that are none, splits that
+    tear a unit or set apart what the wave itself needs, and needs that come out behind a kept wave.
     """
     graph = build(content)
     for error in find_cycles(graph):
         raise error
     ranks = priority.function_ranks(content)
     drafting = Drafting(graph, ranks, priority.layers(graph, ranks))
+    keep_waves(drafting, kept)
     draft_all(drafting)
+    made = {one.wave.name for one in kept}
     for split in content.restart.splits:
-        set_apart(drafting, split)
+        if wave_name(split) not in made:
+            set_apart(drafting, split)
     drafts = in_order(drafting.drafts)
     candidates = _candidates(graph, drafts)
     _refuse_impossible_quorums(drafting, candidates)
-    if content.restart.splits:
+    if content.restart.splits or kept:
         refuse_torn(graph, drafts)
     _warn_of_unknown_gates(drafting)
     return _plan(drafting, drafts, candidates)
@@ -105,7 +109,7 @@ def _wave(graph: Graph, draft: Draft, links: list[tuple[str, bool]]) -> Wave:
         after=() if draft.after is None else (draft.after,),
         services=tuple(sorted(draft.services)),
         hosts=tuple(sorted(draft.hosts)),
-        gate=_gate(graph, draft, links),
+        gate=draft.kept or _gate(graph, draft, links),
     )
 
 

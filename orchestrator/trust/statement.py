@@ -224,6 +224,8 @@ def _verdict_words(statement: Statement) -> list[str]:
 
 
 def _value(value: Json) -> str:
+    if isinstance(value, list) and value and all(isinstance(one, str) for one in value):
+        return "".join(f"\n    {one}" for one in value)
     return value if isinstance(value, str) else encode(value).decode("utf-8")
 
 

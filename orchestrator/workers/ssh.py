@@ -101,6 +101,8 @@ def evidence(request: Request, sweep: Sweep, reply: Reply, token: str) -> Eviden
 class InspectionWorker:
     """Implements `Worker` with a pool of threads. `keep` stores the evidence and returns its SHA-256 in hex.
 
+    `sweep` is what the next inspections look at.
+
     An inspection only reads: one that is cut off by the engine's end is simply issued again.
     """
 
@@ -109,7 +111,7 @@ class InspectionWorker:
     ) -> None:
         self._key_path = key
         self._keep = keep
-        self._sweep = sweep or Sweep()
+        self.sweep = sweep or Sweep()
         self._limits = limits or Limits()
         self._pool = ThreadPoolExecutor(8, thread_name_prefix="inspect")
         self._waiting: dict[str, Future[Outcome]] = {}
@@ -135,7 +137,7 @@ class InspectionWorker:
 
     def _inspect(self, request: Request) -> Outcome:
         try:
-            seen = look(request, load_key(self._key_path), self._sweep, self._limits)
+            seen = look(request, load_key(self._key_path), self.sweep, self._limits)
             digest = self._keep(seen.document)
         except (Mistrusted, Overran) as error:
             return _failed(request, error)

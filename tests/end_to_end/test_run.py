@@ -17,7 +17,7 @@ import pytest
 from orchestrator.clock import SystemClock
 from orchestrator.decision import codec
 from orchestrator.decision.events import Dispatched, Finished, Reading
-from orchestrator.engine.process import open_engine
+from orchestrator.engine.process import Beginning, open_engine
 from orchestrator.interfaces.auditing import audit
 from orchestrator.journal.sqlite import Journal
 from orchestrator.plans.files import usable
@@ -198,7 +198,7 @@ def past(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An estate and the state of an incident of some forty records."""
     folder = tmp_path_factory.mktemp("past")
     estate = shallow_estate(folder)
-    live = open_engine(usable(estate), estate, folder / "state")
+    live = open_engine(folder / "state", Beginning(estate, usable(estate)))
     for number in range(40):
         live.engine.submit(Reading("service:lis", ("PASS", "FAIL")[number % 2], f"reading {number}"))
     live.close()
