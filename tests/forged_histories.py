@@ -8,6 +8,7 @@ from __future__ import annotations
 from orchestrator.canonical import Json
 from orchestrator.decision.codec import decode
 from orchestrator.decision.commands import Command, Issue
+from orchestrator.decision.estate import Estate
 from orchestrator.decision.events import Event, Judged, Ordered, Swept
 from orchestrator.decision.witness import Witness
 from orchestrator.inventory.model import Needs
@@ -24,7 +25,7 @@ ALARM = (9, "lis-1", "it holds INFECTED and is connected, and nobody was asked")
 
 def heard(story: Story) -> Witness:
     """A witness who read the whole story so far, and found it honest."""
-    witness = Witness(story.state.estate)
+    witness = Witness(Estate(story.content, story.plan), story.state.contents)
     for at_us, kind, body in story.records:
         witness.see(decode(kind, body), at_us)
     witness.settle(story.now_us)

@@ -296,7 +296,7 @@ class Incident(People):
         if kind == "functions.order":
             known: list[Json] = [function.id for function in inventory.functions]
             chance.shuffle(known)
-            return "functions", {"order": chance.choice([known, known[:2], ["nowhere"], known + known])}
+            return "functions", {"functions": chance.choice([known, known[:2], ["nowhere"], known + known])}
         if kind == "wave.split":
             wave = chance.choice(self.estate.plan.waves)
             services: list[Json] = [*chance.sample(wave.services, min(1, len(wave.services)))]

@@ -6,7 +6,7 @@ import pytest
 
 from orchestrator.decision.commands import Issue, OpenTask
 from orchestrator.decision.events import Finished
-from tests.estates import server, service
+from tests.estates import server, service, with_hosts, with_services
 from tests.forged_histories import (
     ALARM,
     RECONNECT,
@@ -14,6 +14,7 @@ from tests.forged_histories import (
     UNPROVEN,
     UNSWEPT,
     clean,
+    heard,
     order,
     orders,
     ready,
@@ -42,6 +43,41 @@ def test_a_freeze_of_all_work_and_one_of_named_hosts_stop_reconnects_too(tell: T
         assert seen(story, *freeze, clean(story), RECONNECT) == [FROZEN]
     elsewhere = orders("freeze", "hosts", "operator-1", hosts=["lis-2"])
     assert seen(story, *elsewhere, clean(story), RECONNECT) == []
+
+
+def test_a_host_that_new_content_brings_waits_for_its_own_wave_and_its_own_proof(tell: Tell) -> None:
+    base = hospital(server("ad-1", "north", "ad"), services=(service("ad"),))
+    story = tell(base).begun().passed("foundations")
+    content = with_hosts(story.content, server("ad-2", "north", "ad"))
+    story.propose(content, "operator-1", "crisis-1").expect("issue ad-2/isolate/1").finish("ad-2/isolate/1").whatever()
+    forged = Issue("ad-2/reconnect/1", "ad-2", "reconnect")
+    said = [sentence for _, subject, sentence in seen(story, forged) if subject == "ad-2"]
+    assert said == [
+        "it is not proven to be in quarantine",
+        "its proof of clean does not stand",
+        "foundations/rest-1 is not launched",
+    ]
+
+
+def test_content_that_one_person_wants_is_not_in_force(tell: Tell) -> None:
+    story = ready(tell)
+    story.state.contents["1"] = with_services(story.content, service("lis", "laboratory", quorum=1, care="live"))
+    change = orders("content.change", "content", "operator-1", "crisis-1", digest="1")
+    witness = heard(story)
+    witness.see(change[0], story.now_us)
+    assert witness.books.services["lis"].care is None
+    witness.see(change[1], story.now_us)
+    assert witness.books.services["lis"].care == "live"
+
+
+def test_a_quorum_that_an_order_lowered_stays_low_until_content_changes_it(tell: Tell) -> None:
+    hosts = (server("lis-1", "north", "lis"), server("lis-2", "north", "lis"))
+    story = tell(hospital(*hosts, services=(service("lis", "laboratory", quorum=2),))).begun()
+    story.order("service.lower-k", "lis", "operator-1", "crisis-1", k=1).whatever()
+    story.order("functions.order", "functions", "operator-1", "crisis-1", functions=["laboratory"]).whatever()
+    assert heard(story).books.quorum["lis"] == 1
+    story.propose(with_services(story.content, service("lis", "laboratory", quorum=1)), "operator-1", "crisis-1")
+    assert heard(story).books.quorum["lis"] == 1
 
 
 def test_a_hold_ends_when_the_wave_is_resumed(tell: Tell) -> None:

@@ -219,7 +219,7 @@ def _waiver(state: State, event: Ordered, now_us: int) -> None:
 
 
 def _content(state: State, event: Ordered, now_us: int) -> None:
-    order, known = event.args.get("order"), state.estate.content.inventory.functions
+    order, known = event.args.get("functions"), state.estate.content.inventory.functions
     if event.kind == "functions.order" and (
         not isinstance(order, list) or len(order) != len({*order} & {one.id for one in known})
     ):

@@ -272,12 +272,10 @@ class State:
             self.quarantine_used[estate.site_of[host]] += Stage.RESTORING <= stage <= Stage.INSPECTED
 
     def _ask_again(self, before: Estate, at_us: int, what: str, number: int) -> None:
-        """A timer under the numbers of the new estate; what it was about may be gone."""
-        if what == "gate":
-            number = self.estate.wave_number.get(before.waves[number].name, -1)
-        elif what == "task":
+        """A timer under the numbers of the new estate; gates ask anew, and a task may be gone."""
+        if what == "task":
             number = self.estate.task_number.get(before.task_keys[number], -1)
-        if number >= 0:
+        if what != "gate" and number >= 0:
             self.wake_at(at_us, what, number)
 
     def ancestors_of(self, wave: int) -> frozenset[int]:

@@ -142,7 +142,9 @@ class Books:
         edges = {
             wave.name: {one for one in wave.after if (wave.name, one) not in self.edges_removed} for wave in plan.waves
         }
-        self.wave = {name: self.wave.get(name, WaveBook(after)) for name, after in edges.items()}
+        self.wave = {name: self.wave.get(name, WaveBook(set())) for name in edges}
+        for name, after in edges.items():
+            self.wave[name].after = after
 
     def kept(self) -> list[Kept]:
         """The waves that a change of content leaves as they are: those launched, and those set apart from them."""

@@ -27,7 +27,7 @@ def add(commands: Commands) -> None:
     parser.add_argument("functions", nargs="+", metavar="FUNCTION")
     add_signer(parser)
     parser.set_defaults(
-        call=lambda options: give_order(options, "functions.order", "functions", {"order": options.functions})
+        call=lambda options: give_order(options, "functions.order", "functions", {"functions": options.functions})
     )
     parser = parts.add_parser("split", description="Set services, or whole sites, of a wave apart into a later one.")
     parser.add_argument("wave")

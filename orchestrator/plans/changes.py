@@ -25,7 +25,7 @@ def changed(
     if kind == "content.change":
         return contents[str(args["digest"])]
     if kind == "functions.order":
-        order = tuple(cast("list[str]", args["order"]))
+        order = tuple(cast("list[str]", args["functions"]))
         return content.model_copy(update={"restart": content.restart.model_copy(update={"order": order})})
     return cut_loose(content, split_of(subject, args))
 
