@@ -34,6 +34,7 @@ ROUTES = {
     ("/orders/{order}", "get"),
     ("/head", "get"),
     ("/content-digest", "get"),
+    ("/content/{digest}", "get"),
     ("/healthz", "get"),
     ("/metrics", "get"),
 }
