@@ -24,7 +24,7 @@ drill: $(READY) ## destroy 120 practice hosts and bring them back (about 3 minut
 	@$(BIN)/relance drill
 
 test: check ## everything CI runs
-	@$(BIN)/pytest --cov --cov-report=term:skip-covered --cov-fail-under=100
+	@$(BIN)/pytest --numprocesses 2 --dist loadfile --cov --cov-report=term:skip-covered --cov-fail-under=100
 
 check: $(READY) ## format, lint, types, directions of imports
 	@$(BIN)/ruff format --check --quiet . && $(BIN)/ruff check --quiet .
