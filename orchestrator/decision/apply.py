@@ -54,7 +54,7 @@ def _pass_gate(state: State, command: c.PassGate, at_us: int) -> None:
     state.horizon_stale = state.relapse_stale = True
     for other, ancestors in enumerate(state.ancestors):
         if wave in ancestors:
-            state.dirty.update((host, None) for host in state.members(other) if state.stage[host] is Stage.INSPECTED)
+            state.look_again(state.members(other), (Stage.INSPECTED,))
     state.touch(command.wave, "pass_gate")
 
 
@@ -67,7 +67,7 @@ def _hold(state: State, command: c.Hold, at_us: int) -> None:
 def _unhold(state: State, command: c.Unhold, at_us: int) -> None:
     wave = state.estate.wave_number[command.wave]
     state.waves[wave].holds.pop(command.cause, None)
-    state.dirty.update(dict.fromkeys(state.members(wave)))
+    state.look_again(state.members(wave), (Stage.INSPECTED,))
 
 
 def _open_task(state: State, command: c.OpenTask, at_us: int) -> None:

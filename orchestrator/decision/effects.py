@@ -62,7 +62,7 @@ def _launch(state: State, order: OrderState, at_us: int) -> None:
     one.launched_us = one.launched_us or at_us
     state.horizon_stale = True
     state.dirty_gates[wave] = None
-    state.dirty.update(dict.fromkeys(state.members(wave)))
+    state.look_again(state.members(wave), (Stage.INSPECTED,))
 
 
 def _hold(state: State, order: OrderState, at_us: int) -> None:
@@ -74,7 +74,7 @@ def _resume(state: State, order: OrderState, at_us: int) -> None:
     state.waves[wave].holds.pop("order", None)
     state.waves[wave].holds.pop("failures", None)
     state.waves[wave].failures = 0
-    state.dirty.update(dict.fromkeys(state.members(wave)))
+    state.look_again(state.members(wave), (Stage.INSPECTED,))
 
 
 def _after_removed(state: State, order: OrderState, at_us: int) -> None:
@@ -240,7 +240,7 @@ def _t0(state: State, order: OrderState, at_us: int) -> None:
 
 def _breach_closed(state: State, order: OrderState, at_us: int) -> None:
     state.facts["breach_closed"] = {"at_us": at_us}
-    _look_at_everyone(state)
+    state.look_again(range(len(state.stage)), (Stage.INSPECTED,))
 
 
 def _withdraw(state: State, order: OrderState, at_us: int) -> None:

@@ -128,6 +128,6 @@ def swept(state: State, event: Swept, at_us: int) -> None:
 def _connection(state: State, host: int, connection: int) -> None:
     if state.connection[host] != connection:
         state.connection[host] = connection
-        state.dirty[host] = None
-        if state.stage[host] is Stage.INSPECTED:
+        if state.stage[host] is Stage.INSPECTED:  # only a reconnect asks for the quarantine
+            state.dirty[host] = None
             state.membership_changed(host)

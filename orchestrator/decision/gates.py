@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from orchestrator.decision.blockers import task_stands
 from orchestrator.decision.commands import BreakSoak, Command, Hold, PassGate, StartSoak, Unhold
-from orchestrator.decision.stages import GONE, OUT, Stage
+from orchestrator.decision.stages import BEFORE_RESTORE, GONE, OUT, Stage
 from orchestrator.decision.state import FOREVER_US, State
 
 Lack = tuple[str, str]
@@ -142,7 +142,8 @@ def refresh_horizon(state: State) -> None:
         horizon = all(ready[ancestor] for ancestor in state.ancestors[wave])
         if horizon != one.horizon:
             one.horizon = horizon
-            state.dirty.update(dict.fromkeys(state.members(wave)))
+            if horizon:
+                state.look_again(state.members(wave), (*BEFORE_RESTORE, Stage.RESTORED))
     state.horizon_stale = False
 
 

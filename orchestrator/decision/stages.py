@@ -105,6 +105,7 @@ TABLE: dict[tuple[Stage, Turn], Stage] = {
 # Tuples, for looking a member up in one compares identities; a set would hash an IntEnum in Python.
 OUT = (S.RELEASED, S.IN_SERVICE)
 GONE = (S.FAILED, S.EXCLUDED)
+BEFORE_RESTORE = (S.BLOCKED, S.PRESERVED)
 MOVING = (S.PRESERVING, S.RESTORING, S.INSPECTING, S.RECONNECTING)
 
 # What an action's start, success and any other end mean for the stage, per step of the host's own life.

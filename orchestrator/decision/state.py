@@ -9,13 +9,15 @@ from __future__ import annotations
 import hashlib
 import heapq
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 from orchestrator import canonical
 from orchestrator.canonical import Json
 from orchestrator.decision.estate import Estate
-from orchestrator.decision.stages import GONE, Stage, Turn, after
+from orchestrator.decision.requirements import INSPECT, RECONNECT, RESTORE
+from orchestrator.decision.stages import BEFORE_RESTORE, GONE, MOVING, Stage, Turn, after
 from orchestrator.plans.model import Content
 
 UNKNOWN, QUARANTINED, CONNECTED = 0, 1, 2
@@ -294,7 +296,8 @@ class State:
         now = after(was, turn)
         self.stage[host] = now
         self.entered[now] += 1
-        self.dirty[host] = None
+        if now not in MOVING:  # what is under way is looked at when it ends
+            self.dirty[host] = None
         held = Stage.RESTORING <= was <= Stage.INSPECTED
         holds = Stage.RESTORING <= now <= Stage.INSPECTED
         if held != holds:
@@ -308,7 +311,12 @@ class State:
         """Counts the site's quarantine; who waits for room there looks again once there is some."""
         self.quarantine_used[site] += by
         if by < 0 and self.quarantine_used[site] + 1 == self.estate.quarantine_max[site]:
-            self.dirty.update(dict.fromkeys(self.estate.hosts_of_site[site]))
+            self.look_again(self.estate.hosts_of_site[site], BEFORE_RESTORE)
+
+    def look_again(self, hosts: Iterable[int], stages: tuple[Stage, ...]) -> None:
+        """Something these hosts wait for in these stages has come; elsewhere it changes nothing for them."""
+        stage = self.stage
+        self.dirty.update([(host, None) for host in hosts if stage[host] in stages])
 
     def void_proof(self, host: int) -> None:
         """Nothing that was found or said about this host counts any more."""
@@ -361,22 +369,22 @@ class State:
             good = up and observed is not None and observed.outcome == "PASS"
         if up is self.up[service] and good is self.good[service]:
             return
+        if up and not self.up[service]:
+            self.look_again(estate.dependents[RECONNECT][service], (Stage.INSPECTED,))
+        if good and not self.good[service]:
+            self._reads_pass(service)
         self.up[service], self.good[service] = up, good
         self.horizon_stale = self.relapse_stale = self.reconnects_stale = True
-        if up:
-            self._met(service)
         wave = estate.wave_of_service[service]
         if wave >= 0:
             self.dirty_gates[wave] = None
             self.task_agenda.update(dict.fromkeys(estate.waves[wave].tasks))
 
-    def _met(self, service: int) -> None:
-        """Hosts that stand right before a step for which they need this service look again."""
-        stage = self.stage
-        restore, inspect, reconnect = (by_service[service] for by_service in self.estate.dependents[1:])
-        self.dirty.update((host, None) for host in restore if stage[host] <= Stage.PRESERVED)
+    def _reads_pass(self, service: int) -> None:
+        """Hosts that stand right before a restore or an inspection for which they need this service look again."""
+        self.look_again(self.estate.dependents[RESTORE][service], BEFORE_RESTORE)
+        inspect, stage = self.estate.dependents[INSPECT][service], self.stage
         self.dirty.update((host, None) for host in inspect if stage[host] is Stage.RESTORED or host in self.obligations)
-        self.dirty.update((host, None) for host in reconnect if stage[host] is Stage.INSPECTED)
 
     def touch(self, subject: str, kind: str) -> None:
         """Notes that the record being applied changed `subject`; orders look it up for conflicts."""
