@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from orchestrator.decision import quorum
 from orchestrator.decision.estate import STEP_NUMBER
 from orchestrator.decision.requirements import INSPECT, RECONNECT, RESTORE
-from orchestrator.decision.stages import Stage
+from orchestrator.decision.stages import BLOCKED, IN_SERVICE, INSPECTED, PRESERVED, RELEASED, RESTORED
 from orchestrator.decision.state import QUARANTINED, State
 
 Blocker = tuple[str, str]
@@ -25,13 +25,13 @@ def blockers(state: State, host: int, step: str, now_us: int) -> Iterator[Blocke
 def next_step(state: State, host: int) -> str:
     """The step the host's life asks for from where it stands; empty if it waits for verdicts or for nothing."""
     stage = state.stage[host]
-    if stage is Stage.BLOCKED or stage is Stage.PRESERVED:
+    if stage is BLOCKED or stage is PRESERVED:
         return "restore" if state.evidence_kept(host) else "preserve"
-    if stage is Stage.RESTORED:
+    if stage is RESTORED:
         return "inspect"
-    if stage is Stage.INSPECTED:
+    if stage is INSPECTED:
         return "reconnect"
-    if host in state.obligations and stage in (Stage.RELEASED, Stage.IN_SERVICE) and not state.inspection[host]:
+    if host in state.obligations and stage in (RELEASED, IN_SERVICE) and not state.inspection[host]:
         return "inspect"
     return ""
 
@@ -232,7 +232,7 @@ def unit_wants(state: State, host: int, now_us: int) -> bool | None:
 
 def could_follow(state: State, host: int, now_us: int) -> bool:
     """Whether only its unit's needs keep this host in quarantine."""
-    return state.stage[host] is Stage.INSPECTED and next(but_unit(state, host, now_us), None) is None
+    return state.stage[host] is INSPECTED and next(but_unit(state, host, now_us), None) is None
 
 
 _BLOCKERS = {"preserve": _preserve, "restore": _restore, "inspect": _inspect, "reconnect": _reconnect}

@@ -40,7 +40,18 @@ from orchestrator.decision.events import (
     Woke,
 )
 from orchestrator.decision.requirements import HOST_STEPS
-from orchestrator.decision.stages import MOVING, OUT, IllegalEvent, Stage
+from orchestrator.decision.stages import (
+    BLOCKED,
+    IN_SERVICE,
+    INSPECTED,
+    MOVING,
+    OUT,
+    PRESERVED,
+    RECONNECTING,
+    RELEASED,
+    RESTORED,
+    IllegalEvent,
+)
 from orchestrator.decision.state import CONNECTED, QUARANTINED, STEP, State
 
 SECOND = 1_000_000
@@ -127,9 +138,9 @@ def worth_recording(state: State, event: Event, at_us: int) -> bool:
 
 def _pass_counts(state: State, host: int, at_us: int) -> bool:
     """Until a host is in service every PASS counts; afterwards one PASS per half of the time it counts for."""
-    if state.stage[host] is Stage.IN_SERVICE:
+    if state.stage[host] is IN_SERVICE:
         return at_us - state.ever_passed_us[host] > state.estate.group(host).klass.counts_for_s * SECOND // 2
-    return state.stage[host] is Stage.RELEASED
+    return state.stage[host] is RELEASED
 
 
 def _claimed(state: State, key: str) -> bool:
@@ -144,7 +155,7 @@ def _sweep_matters(state: State, event: Swept) -> bool:
         return True
     answered = set(event.answered)
     for host in state.estate.hosts_of_site[site]:
-        if state.stage[host] in OUT or state.stage[host] is Stage.RECONNECTING:
+        if state.stage[host] in OUT or state.stage[host] is RECONNECTING:
             continue
         proven = 0 < state.isolated_us[host] < event.begun_us
         if state.estate.hosts[host] in answered:
@@ -309,9 +320,9 @@ def _verdict_on_life(state: State, host: int) -> Command | None:
     """Whether the host's present strategy is spent, what was restored is too young, or a person must decide."""
     stage, name, tries = state.stage[host], state.estate.hosts[host], state.tries[host]
     limit = state.estate.timing.tries
-    if stage in (Stage.BLOCKED, Stage.PRESERVED):
+    if stage in (BLOCKED, PRESERVED):
         return _strategy_spent(state, host)
-    if stage in (Stage.RESTORED, Stage.INSPECTED):
+    if stage in (RESTORED, INSPECTED):
         point_us, t0_us = state.restore_point_us[host], state.t0_us()
         if point_us and t0_us and point_us >= t0_us and not state.lanes[0][host] and not state.lanes[1][host]:
             return Condemn(name, "its restore point is not older than T0")
@@ -375,7 +386,7 @@ def _next_strategy(state: State, host: int, why: str) -> Command:
 def _out(state: State, host: int, now_us: int) -> Command | None:
     """A released host enters service, owes, or worries someone."""
     name, timing = state.estate.hosts[host], state.estate.timing
-    asks, released = state.asks.get(host, {}), state.stage[host] is Stage.RELEASED
+    asks, released = state.asks.get(host, {}), state.stage[host] is RELEASED
     if released and not state.infected_us[host] and state.passes[host] >= timing.in_service_passes:
         return EnterService(name)
     known = "isolation" in asks or asks.get("network") == RECALL

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from orchestrator.decision import quorum
 from orchestrator.decision.events import Judged, Reading, Swept
-from orchestrator.decision.stages import OUT, Stage, Turn
+from orchestrator.decision.stages import IN_SERVICE, INSPECTED, OUT, RECONNECTING, Turn
 from orchestrator.decision.state import CONNECTED, QUARANTINED, UNKNOWN, Observed, State, Verdict
 
 SECOND = 1_000_000
@@ -51,7 +51,7 @@ def _not_clean(state: State, host: int, verdict: str, at_us: int) -> None:
     if stage in OUT:
         if not infected:
             state.asks.setdefault(host, {})["network"] = "SUSPECT while out: recall it"
-    elif stage is Stage.RECONNECTING:
+    elif stage is RECONNECTING:
         # Invariant 1 is judged again when the reconnect's result arrives; this verdict makes it fall.
         state.reconnects_stale = True
     else:
@@ -86,7 +86,7 @@ def _host_reading(state: State, host: int, outcome: str, at_us: int) -> None:
         state.passes[host] += 1
         state.failing_us[host] = 0
         state.answered(host, "check")
-        if state.stage[host] is Stage.IN_SERVICE and state.passes[host] >= state.estate.timing.in_service_passes:
+        if state.stage[host] is IN_SERVICE and state.passes[host] >= state.estate.timing.in_service_passes:
             state.ever_passed_us[host] = at_us
             state.gate_changed(host)
     elif outcome == "FAIL":
@@ -107,14 +107,14 @@ def swept(state: State, event: Swept, at_us: int) -> None:
         state.missed[site] += 1
         if state.missed[site] >= 3:
             for host in state.estate.hosts_of_site[site]:
-                if state.connection[host] == QUARANTINED and state.stage[host] is not Stage.RECONNECTING:
+                if state.connection[host] == QUARANTINED and state.stage[host] is not RECONNECTING:
                     _connection(state, host, UNKNOWN)
         return
     state.missed[site] = 0
     state.swept_us[site] = at_us
     answered = set(event.answered)
     for host in state.estate.hosts_of_site[site]:
-        if state.stage[host] in OUT or state.stage[host] is Stage.RECONNECTING:
+        if state.stage[host] in OUT or state.stage[host] is RECONNECTING:
             continue
         if state.estate.hosts[host] in answered:
             _connection(state, host, CONNECTED)
@@ -128,6 +128,6 @@ def swept(state: State, event: Swept, at_us: int) -> None:
 def _connection(state: State, host: int, connection: int) -> None:
     if state.connection[host] != connection:
         state.connection[host] = connection
-        if state.stage[host] is Stage.INSPECTED:  # only a reconnect asks for the quarantine
+        if state.stage[host] is INSPECTED:  # only a reconnect asks for the quarantine
             state.dirty[host] = None
             state.membership_changed(host)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from orchestrator.decision.blockers import task_stands
 from orchestrator.decision.commands import BreakSoak, Command, Hold, PassGate, StartSoak, Unhold
-from orchestrator.decision.stages import BEFORE_RESTORE, GONE, OUT, Stage
+from orchestrator.decision.stages import BEFORE_RESTORE, GONE, IN_SERVICE, OUT, RESTORED
 from orchestrator.decision.state import FOREVER_US, State
 
 Lack = tuple[str, str]
@@ -109,7 +109,7 @@ def interval_us(state: State, subject: str) -> int:
 def _counts_until_us(state: State, post: int) -> int:
     """Until when a post counts: N PASS since release and last FAIL, then its class's limit; 0 if it does not."""
     passed_us = state.ever_passed_us[post]
-    if not passed_us or state.stage[post] is not Stage.IN_SERVICE:
+    if not passed_us or state.stage[post] is not IN_SERVICE:
         return 0
     return passed_us + state.estate.group(post).klass.counts_for_s * 1_000_000
 
@@ -143,7 +143,7 @@ def refresh_horizon(state: State) -> None:
         if horizon != one.horizon:
             one.horizon = horizon
             if horizon:
-                state.look_again(state.members(wave), (*BEFORE_RESTORE, Stage.RESTORED))
+                state.look_again(state.members(wave), (*BEFORE_RESTORE, RESTORED))
     state.horizon_stale = False
 
 

@@ -12,7 +12,7 @@ from orchestrator.decision.capacity import occupy, release, signature
 from orchestrator.decision.commands import Cancel, Issue
 from orchestrator.decision.estate import STEP_NUMBER
 from orchestrator.decision.events import Cancelled, Dispatched, Finished, Late, Lost
-from orchestrator.decision.stages import ENDS, OUT, STARTS, SUCCEEDS, Stage, Turn
+from orchestrator.decision.stages import ENDS, INSPECTED, INSPECTING, OUT, STARTS, SUCCEEDS, Turn
 from orchestrator.decision.state import (
     CONNECTED,
     DURATION_BOUNDS_S,
@@ -130,7 +130,7 @@ def _failed(state: State, action: OpenAction, at_us: int) -> None:
 def _ended(state: State, action: OpenAction) -> None:
     """No success: the host stands where it stood, unless it came back from outside while it was inspected there."""
     host = action.host
-    if action.step == "inspect" and state.stage[host] is not Stage.INSPECTING:
+    if action.step == "inspect" and state.stage[host] is not INSPECTING:
         return
     state.move(host, ENDS[action.step])
     if action.step == "reconnect":
@@ -197,7 +197,7 @@ def _new_restore(state: State, action: OpenAction, event: Finished, at_us: int) 
 def _inspected(state: State, host: int, event: Finished) -> bool:
     """Keeps what was found; whether the host's stage moves on (it does not where it is inspected while out)."""
     online = state.stage[host] in OUT
-    if not online and state.stage[host] is not Stage.INSPECTING:
+    if not online and state.stage[host] is not INSPECTING:
         return False
     state.void_proof(host)
     state.inspection[host] = event.action
@@ -275,7 +275,7 @@ def _isolated(state: State, host: int, outcome: str, at_us: int) -> None:
     state.answered(host, "isolation")
     if state.stage[host] in OUT:
         _comes_back(state, host)
-    elif state.stage[host] is Stage.INSPECTED:
+    elif state.stage[host] is INSPECTED:
         state.membership_changed(host)
 
 

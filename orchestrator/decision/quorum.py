@@ -6,7 +6,7 @@ person.
 
 from __future__ import annotations
 
-from orchestrator.decision.stages import OUT, Stage
+from orchestrator.decision.stages import INSPECTED, OUT, RECONNECTING
 from orchestrator.decision.state import QUARANTINED, State, Verdict
 
 CLEAN, SUSPECT, INFECTED = "CLEAN", "SUSPECT", "INFECTED"
@@ -38,7 +38,7 @@ def verdicts_missing(state: State, host: int, now_us: int) -> int:
 def is_clean(state: State, host: int, now_us: int) -> bool:
     """Invariant 1 as it stands now: inspected, quarantined, and enough distinct persons say CLEAN."""
     return (
-        state.stage[host] in (Stage.INSPECTED, Stage.RECONNECTING)
+        state.stage[host] in (INSPECTED, RECONNECTING)
         and state.connection[host] == QUARANTINED
         and verdicts_missing(state, host, now_us) == 0
     )
@@ -53,7 +53,7 @@ def separated(state: State, host: int, now_us: int) -> bool:
 def out_of(state: State, service: int) -> int:
     """Hosts of the service that are out or on their way out."""
     stage = state.stage
-    return sum(stage[host] is Stage.RECONNECTING or stage[host] in OUT for host in state.estate.players[service])
+    return sum(stage[host] is RECONNECTING or stage[host] in OUT for host in state.estate.players[service])
 
 
 def lacking_without(state: State, host: int) -> list[str]:
@@ -72,7 +72,7 @@ def seats_wanted(state: State, host: int) -> bool:
         return state.stage[host] in OUT and bool(state.inspection[host]) and not state.lanes[0][host]
     wave = state.wave_of[host]
     return (
-        state.stage[host] is Stage.INSPECTED
+        state.stage[host] is INSPECTED
         and state.connection[host] == QUARANTINED
         and wave >= 0
         and state.waves[wave].horizon

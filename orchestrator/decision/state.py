@@ -17,7 +17,20 @@ from orchestrator import canonical
 from orchestrator.canonical import Json
 from orchestrator.decision.estate import Estate
 from orchestrator.decision.requirements import INSPECT, RECONNECT, RESTORE
-from orchestrator.decision.stages import BEFORE_RESTORE, GONE, MOVING, Stage, Turn, after
+from orchestrator.decision.stages import (
+    BEFORE_RESTORE,
+    BLOCKED,
+    GONE,
+    IN_SERVICE,
+    INSPECTED,
+    MOVING,
+    RECONNECTING,
+    RESTORED,
+    RESTORING,
+    Stage,
+    Turn,
+    after,
+)
 from orchestrator.plans.model import Content
 
 UNKNOWN, QUARANTINED, CONNECTED = 0, 1, 2
@@ -157,7 +170,7 @@ class State:
         self._agenda()
 
     def _hosts(self, count: int) -> None:
-        self.stage = [Stage.BLOCKED] * count
+        self.stage = [BLOCKED] * count
         self.strategy: list[str] = [self.estate.group(host).klass.strategies[0] for host in range(count)]
         self.attempts = [[0] * len(STEPS) for _ in range(count)]
         self.tries = [[0] * len(STEPS) for _ in range(count)]
@@ -298,13 +311,13 @@ class State:
         self.entered[now] += 1
         if now not in MOVING:  # what is under way is looked at when it ends
             self.dirty[host] = None
-        held = Stage.RESTORING <= was <= Stage.INSPECTED
-        holds = Stage.RESTORING <= now <= Stage.INSPECTED
+        held = RESTORING <= was <= INSPECTED
+        holds = RESTORING <= now <= INSPECTED
         if held != holds:
             self._quarantine_changed(self.estate.site_of[host], 1 if holds else -1)
-        if Stage.INSPECTED in (was, now) or was >= Stage.RECONNECTING or now >= Stage.RECONNECTING:
+        if INSPECTED in (was, now) or was >= RECONNECTING or now >= RECONNECTING:
             self.membership_changed(host)
-        if was >= Stage.IN_SERVICE or now >= Stage.IN_SERVICE:
+        if was >= IN_SERVICE or now >= IN_SERVICE:
             self.gate_changed(host)
 
     def _quarantine_changed(self, site: int, by: int) -> None:
@@ -364,13 +377,13 @@ class State:
             up = good
         else:
             stage = self.stage
-            count = sum(stage[host] is Stage.IN_SERVICE for host in estate.players[service])
+            count = sum(stage[host] is IN_SERVICE for host in estate.players[service])
             up = count >= self.quorum[service]
             good = up and observed is not None and observed.outcome == "PASS"
         if up is self.up[service] and good is self.good[service]:
             return
         if up and not self.up[service]:
-            self.look_again(estate.dependents[RECONNECT][service], (Stage.INSPECTED,))
+            self.look_again(estate.dependents[RECONNECT][service], (INSPECTED,))
         if good and not self.good[service]:
             self._reads_pass(service)
         self.up[service], self.good[service] = up, good
@@ -384,7 +397,7 @@ class State:
         """Hosts that stand right before a restore or an inspection for which they need this service look again."""
         self.look_again(self.estate.dependents[RESTORE][service], BEFORE_RESTORE)
         inspect, stage = self.estate.dependents[INSPECT][service], self.stage
-        self.dirty.update((host, None) for host in inspect if stage[host] is Stage.RESTORED or host in self.obligations)
+        self.dirty.update((host, None) for host in inspect if stage[host] is RESTORED or host in self.obligations)
 
     def touch(self, subject: str, kind: str) -> None:
         """Notes that the record being applied changed `subject`; orders look it up for conflicts."""
