@@ -46,7 +46,9 @@ def _posts_lacking(state: State, wave: int, now_us: int) -> Iterator[Lack]:
 
 def _count_posts(state: State, wave: int, number: int, now_us: int) -> tuple[int, int, int]:
     """Until when the count holds, how many posts of one site count now, and how many must."""
-    good = [until for until in (_counts_until_us(state, post) for post in state.posts[wave][number]) if until >= now_us]
+    stage = state.stage
+    serving = [post for post in state.posts[wave][number] if stage[post] is IN_SERVICE]
+    good = [until for until in [_counts_until_us(state, post) for post in serving] if until >= now_us]
     return min(good, default=FOREVER_US), len(good), _posts_needed(state, wave, number)
 
 
@@ -107,11 +109,9 @@ def interval_us(state: State, subject: str) -> int:
 
 
 def _counts_until_us(state: State, post: int) -> int:
-    """Until when a post counts: N PASS since release and last FAIL, then its class's limit; 0 if it does not."""
+    """Until when a post in service counts: N PASS since release and last FAIL, then its class's limit; else 0."""
     passed_us = state.ever_passed_us[post]
-    if not passed_us or state.stage[post] is not IN_SERVICE:
-        return 0
-    return passed_us + state.estate.group(post).klass.counts_for_s * 1_000_000
+    return passed_us and passed_us + state.estate.group(post).klass.counts_for_s * 1_000_000
 
 
 def examine(state: State, wave: int, now_us: int) -> Command | None:
@@ -137,9 +137,9 @@ def examine(state: State, wave: int, now_us: int) -> Command | None:
 
 def refresh_horizon(state: State) -> None:
     """Recomputes which waves may be inspected ahead; hosts of a wave that came into sight are looked at again."""
-    ready = [_ready_for_successors(state, wave) for wave in range(len(state.waves))]
+    unready = {wave for wave in range(len(state.waves)) if not _ready_for_successors(state, wave)}
     for wave, one in enumerate(state.waves):
-        horizon = all(ready[ancestor] for ancestor in state.ancestors[wave])
+        horizon = unready.isdisjoint(state.ancestors[wave])
         if horizon != one.horizon:
             one.horizon = horizon
             if horizon:
@@ -181,12 +181,13 @@ def _overdue(state: State) -> Iterator[Command]:
 
 def _relapses(state: State) -> Iterator[Command]:
     """Holds for waves that need a service which passed its gate and no longer reads PASS; their end when it does."""
-    for service, name in enumerate(state.estate.services):
+    held_back = any(one.holds for one in state.waves)
+    for service, good in enumerate(state.good):
         home = state.estate.wave_of_service[service]
-        if home < 0 or not state.waves[home].passed_us:
+        if (good and not held_back) or home < 0 or not state.waves[home].passed_us:
             continue
-        relapsed = not state.good[service] and service not in state.dropped
-        cause = f"relapse:{name}"
+        relapsed = not good and service not in state.dropped
+        cause = f"relapse:{state.estate.services[service]}"
         for wave in state.estate.waves_needing[service]:
             held = cause in state.waves[wave].holds
             if relapsed and not held:

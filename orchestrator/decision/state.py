@@ -386,8 +386,9 @@ class State:
             self.look_again(estate.dependents[RECONNECT][service], (INSPECTED,))
         if good and not self.good[service]:
             self._reads_pass(service)
+        self.horizon_stale = self.horizon_stale or up is not self.up[service]
         self.up[service], self.good[service] = up, good
-        self.horizon_stale = self.relapse_stale = self.reconnects_stale = True
+        self.relapse_stale = self.reconnects_stale = True
         wave = estate.wave_of_service[service]
         if wave >= 0:
             self.dirty_gates[wave] = None
