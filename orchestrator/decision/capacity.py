@@ -44,13 +44,18 @@ def take(state: State, now_us: int) -> tuple[int, int] | None:
     chosen: Signature = ()
     for pools in list(state.live_signatures):
         heap = _without_stale(state, pools)
+        if best is not None and heap and heap[0] > best:
+            continue  # whether its pools have room is asked when its turn comes
         if not heap or _parked(state, pools, now_us):
             del state.live_signatures[pools]
-        elif best is None or heap[0] < best:
+        else:
             best, chosen = heap[0], pools
     if best is None:
         return None
-    _, host, step = heapq.heappop(state.ready[chosen])
+    heap = state.ready[chosen]
+    _, host, step = heapq.heappop(heap)
+    if not heap:
+        del state.live_signatures[chosen]
     state.queued[host] = UNQUEUED
     return host, step
 
