@@ -7,30 +7,35 @@ person.
 from __future__ import annotations
 
 from orchestrator.decision.stages import INSPECTED, OUT, RECONNECTING
-from orchestrator.decision.state import QUARANTINED, State, Verdict
+from orchestrator.decision.state import QUARANTINED, State
 
 CLEAN, SUSPECT, INFECTED = "CLEAN", "SUSPECT", "INFECTED"
 
 
-def counting(state: State, host: int, now_us: int, *, expired_too: bool = False) -> dict[str, Verdict]:
-    """The CLEAN verdicts that count for the host's latest inspection, one per person."""
-    at_us = state.expiry_now(now_us)
+def counting(state: State, host: int, now_us: int, *, expired_too: bool = False) -> set[str]:
+    """The persons whose CLEAN verdict counts for the host's latest inspection."""
+    verdicts = state.verdicts[host]
+    if not verdicts:
+        return set()
+    at_us = 0 if expired_too else state.expiry_now(now_us)
     return {
-        verdict.person: verdict
-        for verdict in state.verdicts[host]
-        if verdict.verdict == CLEAN
+        verdict.person
+        for verdict in verdicts
+        if verdict.expires_us > at_us
+        and verdict.verdict == CLEAN
         and verdict.indicator_set == state.indicator_set
         and verdict.person not in state.revoked
-        and (expired_too or verdict.expires_us > at_us)
     }
 
 
 def verdicts_missing(state: State, host: int, now_us: int) -> int:
     """How many more persons must say CLEAN; an exception stands in for one, but never for the first."""
     required = state.estate.group(host).klass.verdicts_required
-    if state.infected_us[host]:
+    if state.infected_us[host] or not state.verdicts[host]:
         return required
-    missing = max(0, required - len(counting(state, host, now_us)))
+    missing = required - len(counting(state, host, now_us))
+    if missing <= 0:
+        return 0
     excepted = missing == 1 and state.exceptions.get(host, 0) > state.expiry_now(now_us)
     return 0 if excepted and counting(state, host, now_us, expired_too=True) else missing
 
@@ -47,7 +52,7 @@ def is_clean(state: State, host: int, now_us: int) -> bool:
 def separated(state: State, host: int, now_us: int) -> bool:
     """Whether at least one launcher of the host's wave is none of the signers of its counting verdicts."""
     signers = counting(state, host, now_us, expired_too=host in state.exceptions)
-    return any(person not in signers for person in state.waves[state.wave_of[host]].launchers)
+    return not signers.issuperset(state.waves[state.wave_of[host]].launchers)
 
 
 def out_of(state: State, service: int) -> int:

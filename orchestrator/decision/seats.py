@@ -23,7 +23,7 @@ def seats_open(state: State, host: int, now_us: int) -> int:
     """
     if not quorum.seats_wanted(state, host):
         return 0
-    signed = quorum.counting(state, host, now_us).keys()
+    signed = quorum.counting(state, host, now_us)
     filled = len(signed) + len(claims_open(state, host, now_us).keys() - signed)
     expired = len(quorum.counting(state, host, now_us, expired_too=True)) - len(signed)
     if expired and any(code != "verdicts" for code, _ in but_unit(state, host, now_us)):
