@@ -39,14 +39,13 @@ from orchestrator.decision.events import (
     Swept,
     Woke,
 )
-from orchestrator.decision.requirements import HOST_STEPS
+from orchestrator.decision.requirements import HOST_STEPS, INSPECT, PRESERVE, RECONNECT, RESTORE
 from orchestrator.decision.stages import (
-    BLOCKED,
+    BEFORE_RESTORE,
     IN_SERVICE,
     INSPECTED,
     MOVING,
     OUT,
-    PRESERVED,
     RECONNECTING,
     RELEASED,
     RESTORED,
@@ -265,22 +264,18 @@ def _hosts(state: State, now_us: int) -> Command | None:
 
 def _host(state: State, host: int, now_us: int) -> Command | None:
     """What must be said or done about one host now; a step that may start is put into its queue."""
-    if state.stage[host] in MOVING and host not in state.isolate_wanted and host not in state.leaving:
-        return None
-    command = (_network(state, host, now_us) if host in state.isolate_wanted else None) or (
-        _leaving(state, host) if host in state.leaving else None
-    )
-    if command is None and state.stage[host] not in MOVING:
-        command = _verdict_on_life(state, host)
-    if command is not None:
+    command = _network(state, host, now_us) if host in state.isolate_wanted else None
+    if command is None and host in state.leaving:
+        command = _leaving(state, host)
+    stage = state.stage[host]
+    if command is not None or stage in MOVING:
         return command
-    if state.stage[host] in OUT:
+    command = _verdict_on_life(state, host)
+    if command is None and stage in OUT:
         command = _out(state, host, now_us)
-        if command is not None:
-            return command
-    step = next_step(state, host)
+    step = next_step(state, host) if command is None else ""
     if not step:
-        return None
+        return command
     for key in tasks_before(state, host, step):
         if key not in state.tasks:
             opened = _open_in_order(state, key, now_us)
@@ -318,28 +313,24 @@ def _leaving(state: State, host: int) -> Command | None:
 
 def _verdict_on_life(state: State, host: int) -> Command | None:
     """Whether the host's present strategy is spent, what was restored is too young, or a person must decide."""
-    stage, name, tries = state.stage[host], state.estate.hosts[host], state.tries[host]
-    limit = state.estate.timing.tries
-    if stage in (BLOCKED, PRESERVED):
+    stage, tries, limit = state.stage[host], state.tries[host], state.estate.timing.tries
+    if stage in BEFORE_RESTORE:
         return _strategy_spent(state, host)
-    if stage in (RESTORED, INSPECTED):
-        point_us, t0_us = state.restore_point_us[host], state.t0_us()
-        if point_us and t0_us and point_us >= t0_us and not state.lanes[0][host] and not state.lanes[1][host]:
-            return Condemn(name, "its restore point is not older than T0")
-        if state.suspects[host] >= 3 and not state.lanes[0][host]:
-            return GiveUp(name, "three inspections in a row were SUSPECT")
-    if max(tries) < limit:
-        return None
-    asks = state.asks.get(host, {})
-    if tries[STEP["inspect"]] >= limit and "host" not in asks:
-        return Ask(name, "host", f"inspect failed {limit} times")
-    if tries[STEP["reconnect"]] >= limit and "network" not in asks:
-        return Ask(name, "network", f"reconnect failed {limit} times")
+    if stage in (RESTORED, INSPECTED) and not state.lanes[0][host]:
+        too_young = 0 < state.t0_us() <= state.restore_point_us[host]
+        if too_young and not state.lanes[1][host]:
+            return Condemn(state.estate.hosts[host], "its restore point is not older than T0")
+        if state.suspects[host] >= 3:
+            return GiveUp(state.estate.hosts[host], "three inspections in a row were SUSPECT")
+    if tries[INSPECT] >= limit and "host" not in state.asks.get(host, {}):
+        return Ask(state.estate.hosts[host], "host", f"inspect failed {limit} times")
+    if tries[RECONNECT] >= limit and "network" not in state.asks.get(host, {}):
+        return Ask(state.estate.hosts[host], "network", f"reconnect failed {limit} times")
     return None
 
 
 def _strategy_spent(state: State, host: int) -> Command | None:
-    name, tries, limit = state.estate.hosts[host], state.tries[host], state.estate.timing.tries
+    tries, limit = state.tries[host], state.estate.timing.tries
     if state.lanes[0][host]:
         return None
     if state.strategy[host] == "leave_off":
@@ -348,12 +339,12 @@ def _strategy_spent(state: State, host: int) -> Command | None:
         return _next_strategy(state, host, "what others had brought back does not count")
     if state.infected_us[host]:
         return _next_strategy(state, host, "what was restored is infected")
-    if tries[STEP["restore"]] >= limit:
+    if tries[RESTORE] >= limit:
         return _next_strategy(state, host, f"{limit} tries of {state.strategy[host]} failed")
     if state.late_points[host] >= 2:
         return _next_strategy(state, host, "no restore point older than T0")
-    if tries[STEP["preserve"]] >= limit and "host" not in state.asks.get(host, {}):
-        return Ask(name, "host", f"preserving its evidence failed {limit} times")
+    if tries[PRESERVE] >= limit and "host" not in state.asks.get(host, {}):
+        return Ask(state.estate.hosts[host], "host", f"preserving its evidence failed {limit} times")
     return None
 
 
@@ -389,9 +380,10 @@ def _out(state: State, host: int, now_us: int) -> Command | None:
     asks, released = state.asks.get(host, {}), state.stage[host] is RELEASED
     if released and not state.infected_us[host] and state.passes[host] >= timing.in_service_passes:
         return EnterService(name)
-    known = "isolation" in asks or asks.get("network") == RECALL
-    if state.infected_us[host] and not known and not _being_isolated(state, host):
-        return Ask(name, "network", RECALL)
+    if state.infected_us[host] and not _being_isolated(state, host):
+        known = "isolation" in asks or asks.get("network") == RECALL
+        if not known:
+            return Ask(name, "network", RECALL)
     if host in state.recheck and host not in state.obligations:
         return Owe(name, state.recheck[host], now_us + timing.obligation_s * SECOND, holds=False)
     until_us = state.exceptions.get(host)

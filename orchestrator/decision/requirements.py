@@ -14,7 +14,7 @@ from orchestrator.inventory.model import Host, Service, Task
 from orchestrator.plans.model import Content, HostClass
 
 HOST_STEPS = ("preserve", "restore", "inspect", "reconnect")
-RESTORE, INSPECT, RECONNECT = 1, 2, 3
+PRESERVE, RESTORE, INSPECT, RECONNECT = 0, 1, 2, 3
 
 
 @dataclass(slots=True, frozen=True)

@@ -420,8 +420,10 @@ class State:
 
     def evidence_kept(self, host: int) -> bool:
         """Preserved, or waived by the forensic lead for this host or its class."""
+        if self.preserved[host]:
+            return True
         name, klass = self.estate.hosts[host], self.estate.group(host).klass
-        if self.preserved[host] or f"waiver:host:{name}" in self.facts:
+        if f"waiver:host:{name}" in self.facts:
             return True
         if name in self.estate.content.restart.no_waiver:
             return False
@@ -429,7 +431,8 @@ class State:
 
     def t0_us(self) -> int:
         """Time of the first compromise, microseconds; 0 while nobody signed it."""
-        value = self.facts.get("t0", {}).get("at_us", 0)
+        fact = self.facts.get("t0")
+        value = fact["at_us"] if fact else 0
         return value if isinstance(value, int) else 0
 
     def expiry_now(self, now_us: int) -> int:
