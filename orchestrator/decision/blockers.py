@@ -161,24 +161,22 @@ def _exempt(state: State, host: int, cause: str) -> bool:
 
 def _needs(state: State, host: int, step: int) -> Iterator[Blocker]:
     met = state.up if step == RECONNECT else state.good
-    for service in state.estate.groups[state.estate.group_of[host]].needs[step]:
+    for service in state.estate.group(host).needs[step]:
         if not met[service] and service not in state.dropped:
             yield "need", state.estate.services[service]
 
 
 def _tasks(state: State, host: int, step: int, now_us: int) -> Iterator[Blocker]:
-    for task in state.estate.groups[state.estate.group_of[host]].tasks[step]:
-        key = f"{state.estate.hosts[host]}/{task.id}"
+    for key in state.estate.tasks_before[host][step]:
         if not task_stands(state, key, now_us):
             yield "task", key
 
 
-def tasks_before(state: State, host: int, step: str) -> list[str]:
+def tasks_before(state: State, host: int, step: str) -> tuple[str, ...]:
     """The tasks that stand before this step of the host; a new machine is put in place by people, too."""
-    name, tasks = state.estate.hosts[host], state.estate.group(host).tasks[STEP_NUMBER[step]]
-    keys = [f"{name}/{task.id}" for task in tasks] if tasks else []
+    keys = state.estate.tasks_before[host][STEP_NUMBER[step]]
     if step == "restore" and state.strategy[host] == "replace":
-        keys.append(f"{name}/replace")
+        return (*keys, f"{state.estate.hosts[host]}/replace")
     return keys
 
 
@@ -214,7 +212,7 @@ def unit_wants(state: State, host: int, now_us: int) -> bool | None:
     A unit comes out when every member service has k hosts that are out or could follow in this same turn; then only
     as many as each service still lacks go, and the others follow once all its services are in service.
     """
-    group = state.estate.groups[state.estate.group_of[host]]
+    group = state.estate.group(host)
     if not group.unit_needs:
         return None
     services = {*group.unit_needs, *(service for service in group.services if state.estate.unit[service])}

@@ -16,7 +16,7 @@ Signature = tuple[int, ...]
 
 def signature(state: State, host: int, step: int) -> Signature:
     """The pools an action takes; a workstation's reconnect also takes its site's pace, counted as -1 - site."""
-    group = state.estate.groups[state.estate.group_of[host]]
+    group = state.estate.group(host)
     pools = group.pools[step]
     if step == 3 and not state.estate.is_server[host]:
         return (-1 - group.site, *pools)

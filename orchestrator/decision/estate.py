@@ -5,7 +5,7 @@ Never changes after it was made; what changes is in `state`. Names are translate
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from orchestrator.decision.requirements import (
@@ -70,6 +70,7 @@ class Estate:
         pools = PoolTable(content, self.site_number)
         self.pools = pools.slots
         self.groups, self.group_of = compile_groups(content, self.site_number, self.service_number, pools)
+        self.group: Callable[[int], Group] = [self.groups[number] for number in self.group_of].__getitem__
         self.site_of = [self.groups[group].site for group in self.group_of]
         self.services_of = [self.groups[group].services for group in self.group_of]
         self.hosts_of_site: list[list[int]] = [[] for _ in self.sites]
@@ -108,11 +109,12 @@ class Estate:
                 if task.step == "gate":
                     key = f"{service.id}/{task.id}"
                     self.tasks[key] = TaskKey(key, task, number, -1)
-        for host, group in enumerate(self.group_of):
-            for tasks in self.groups[group].tasks:
-                for task in tasks:
-                    key = f"{self.hosts[host]}/{task.id}"
-                    self.tasks[key] = TaskKey(key, task, -1, host)
+        self.tasks_before: list[tuple[tuple[str, ...], ...]] = []
+        for host, name in enumerate(self.hosts):
+            steps = self.group(host).tasks
+            self.tasks_before.append(tuple(tuple(f"{name}/{task.id}" for task in tasks) for tasks in steps))
+            for tasks in steps:
+                self.tasks.update((f"{name}/{task.id}", TaskKey(f"{name}/{task.id}", task, -1, host)) for task in tasks)
         for site in self.content.inventory.sites:
             self.tasks[f"{site.id}/isolate"] = isolation_task(site.id)
 
@@ -210,10 +212,6 @@ class Estate:
         for place, host in enumerate(by_urgency):
             self.urgency[host] = place
         self.chosen = frozenset(self.host_number[host] for host in self.plan.quorum)
-
-    def group(self, host: int) -> Group:
-        """The group of a host."""
-        return self.groups[self.group_of[host]]
 
 
 def isolation_task(site: str) -> TaskKey:

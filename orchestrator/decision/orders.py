@@ -98,8 +98,10 @@ def seats_of(state: State, kind: str, subject: str) -> Seats:
 def missing(state: State, order: OrderState) -> Missing:
     """Which seats no signer fills, under the assignment of persons to seats that leaves the fewest."""
     seats = seats_of(state, order.kind, order.subject)
-    roles = [state.roster[person].roles for person in order.persons]
     best = list(seats)
+    if not order.persons:
+        return Missing(best)
+    roles = [state.roster[person].roles for person in order.persons]
     for places in permutations(range(len(seats)), min(len(roles), len(seats))):
         taken = {place for place, held in zip(places, roles, strict=False) if seats[place] & held}
         left = [seat for number, seat in enumerate(seats) if number not in taken]

@@ -437,7 +437,7 @@ class State:
 
     def expiry_now(self, now_us: int) -> int:
         """The time that expiries are judged at: an unconfirmed clock jump expires nothing."""
-        return now_us - max(0, self.jump_us)
+        return now_us - self.jump_us if self.jump_us > 0 else now_us
 
     def digest(self) -> str:
         """SHA-256 (hex) of all that is not derived: equal for equal records, whoever replays them."""
