@@ -7,6 +7,7 @@ judges the same rules independently.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 
 from orchestrator.decision import quorum
 from orchestrator.decision.estate import STEP_NUMBER
@@ -220,10 +221,9 @@ def unit_wants(state: State, host: int, now_us: int) -> bool | None:
     if all(state.up[service] for service in services):
         return True
     for service in services:
-        reachable = quorum.out_of(state, service)
-        if reachable < state.quorum[service]:
-            reachable += sum(could_follow(state, other, now_us) for other in state.estate.players[service])
-        if reachable < state.quorum[service]:
+        lacking = max(0, state.quorum[service] - quorum.out_of(state, service))
+        followers = (other for other in state.estate.players[service] if could_follow(state, other, now_us))
+        if len(list(islice(followers, lacking))) < lacking:
             return False
     return any(quorum.out_of(state, service) < state.quorum[service] for service in group.services)
 
