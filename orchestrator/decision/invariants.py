@@ -65,7 +65,8 @@ def _reconnect(state: State, host: int, now_us: int) -> None:
     _require(all(cause.startswith("relapse:") for cause in wave.holds), 3, name, "its wave is held")
     passed = all(state.waves[ancestor].passed_us for ancestor in state.ancestors[state.wave_of[host]])
     _require(passed, 3, name, "an ancestor's gate has not passed")
-    frozen = {"all", f"site:{state.estate.sites[state.estate.site_of[host]]}", f"host:{name}"} & state.freezes.keys()
+    site = state.estate.sites[state.estate.site_of[host]]
+    frozen = state.freezes and state.freezes.keys() & {"all", f"site:{site}", f"host:{name}"}
     _require(not frozen and not state.clock_doubted, 4, name, "reconnects are frozen")
     _require("breach_closed" in state.facts, 4, name, "the breach is not closed")
 

@@ -103,8 +103,10 @@ def missing(state: State, order: OrderState) -> Missing:
         return Missing(best)
     roles = [state.roster[person].roles for person in order.persons]
     for places in permutations(range(len(seats)), min(len(roles), len(seats))):
-        taken = {place for place, held in zip(places, roles, strict=False) if seats[place] & held}
-        left = [seat for number, seat in enumerate(seats) if number not in taken]
+        left = list(seats)
+        for place, held in zip(places, roles, strict=False):
+            if seats[place] & held:
+                left.remove(seats[place])
         if len(left) < len(best):
             best = left
     return Missing(best)

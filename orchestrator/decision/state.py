@@ -24,7 +24,6 @@ from orchestrator.decision.stages import (
     IN_SERVICE,
     INSPECTED,
     MOVING,
-    RECONNECTING,
     RESTORED,
     RESTORING,
     Stage,
@@ -315,7 +314,7 @@ class State:
         holds = RESTORING <= now <= INSPECTED
         if held != holds:
             self._quarantine_changed(self.estate.site_of[host], 1 if holds else -1)
-        if INSPECTED in (was, now) or was >= RECONNECTING or now >= RECONNECTING:
+        if was >= INSPECTED or now >= INSPECTED:
             self.membership_changed(host)
         if was >= IN_SERVICE or now >= IN_SERVICE:
             self.gate_changed(host)
