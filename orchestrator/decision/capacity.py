@@ -43,7 +43,9 @@ def take(state: State, now_us: int) -> tuple[int, int] | None:
     best: tuple[int, int, int] | None = None
     chosen: Signature = ()
     for pools in list(state.live_signatures):
-        heap = _without_stale(state, pools)
+        heap = state.ready[pools]
+        while heap and state.queued[heap[0][1]] != (heap[0][0], heap[0][2]):
+            heapq.heappop(heap)  # it has been queued anew since
         if best is not None and heap and heap[0] > best:
             continue  # whether its pools have room is asked when its turn comes
         if not heap or _parked(state, pools, now_us):
@@ -58,13 +60,6 @@ def take(state: State, now_us: int) -> tuple[int, int] | None:
         del state.live_signatures[chosen]
     state.queued[host] = UNQUEUED
     return host, step
-
-
-def _without_stale(state: State, pools: Signature) -> list[tuple[int, int, int]]:
-    heap = state.ready[pools]
-    while heap and state.queued[heap[0][1]] != (heap[0][0], heap[0][2]):
-        heapq.heappop(heap)
-    return heap
 
 
 def _parked(state: State, pools: Signature, now_us: int) -> bool:

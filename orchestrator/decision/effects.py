@@ -11,7 +11,7 @@ from typing import cast
 from orchestrator.canonical import Json
 from orchestrator.decision import life, orders, revision
 from orchestrator.decision.events import Ordered
-from orchestrator.decision.stages import GONE, OUT, Stage, Turn
+from orchestrator.decision.stages import BLOCKED, GONE, OUT, Stage, Turn
 from orchestrator.decision.state import FOREVER_US, Member, OrderState, State, TaskState
 from orchestrator.plans import changes
 
@@ -230,7 +230,9 @@ def confirm_task(state: State, key: str, at_us: int) -> None:
 def _t0(state: State, order: OrderState, at_us: int) -> None:
     moved_earlier = 0 < cast("int", order.args["at_us"]) < state.t0_us()
     state.facts["t0"] = {"at_us": order.args["at_us"]}
-    _look_at_everyone(state)
+    # Who is not even cut off waits for that first.
+    cut_off = state.isolated_us
+    state.dirty.update((host, None) for host, stage in enumerate(state.stage) if cut_off[host] or stage is not BLOCKED)
     if not moved_earlier:
         return
     for host, point_us in enumerate(state.restore_point_us):
