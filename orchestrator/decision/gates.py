@@ -157,14 +157,15 @@ def _ready_for_successors(state: State, wave: int) -> bool:
 
 def holds(state: State) -> Iterator[Command]:
     """Holds that begin or end by themselves: relapsed services, and hosts whose exception ended unproven."""
-    yield from _relapses(state)
-    yield from _overdue(state)
+    held = any(one.holds for one in state.waves)
+    yield from _relapses(state, held=held)
+    yield from _overdue(state, held=held)
 
 
-def _overdue(state: State) -> Iterator[Command]:
+def _overdue(state: State, *, held: bool) -> Iterator[Command]:
     """The waves that follow the wave of such a host wait until it is proven or recalled."""
     owing = [host for host, owed in state.obligations.items() if owed.holds]
-    if not owing and not any(one.holds for one in state.waves):
+    if not owing and not held:
         return
     for wave, one in enumerate(state.waves):
         name = state.estate.waves[wave].name
@@ -179,20 +180,19 @@ def _overdue(state: State) -> Iterator[Command]:
                 yield Unhold(name, cause)
 
 
-def _relapses(state: State) -> Iterator[Command]:
+def _relapses(state: State, *, held: bool) -> Iterator[Command]:
     """Holds for waves that need a service which passed its gate and no longer reads PASS; their end when it does."""
-    held_back = any(one.holds for one in state.waves)
     for service, good in enumerate(state.good):
         home = state.estate.wave_of_service[service]
-        if (good and not held_back) or home < 0 or not state.waves[home].passed_us:
+        if (good and not held) or home < 0 or not state.waves[home].passed_us:
             continue
         relapsed = not good and service not in state.dropped
         cause = f"relapse:{state.estate.services[service]}"
         for wave in state.estate.waves_needing[service]:
-            held = cause in state.waves[wave].holds
-            if relapsed and not held:
+            stands = cause in state.waves[wave].holds
+            if relapsed and not stands:
                 yield Hold(state.estate.waves[wave].name, cause)
-            elif held and not relapsed:
+            elif stands and not relapsed:
                 yield Unhold(state.estate.waves[wave].name, cause)
 
 

@@ -12,8 +12,11 @@ from orchestrator.decision.state import State
 
 def claims_open(state: State, host: int, now_us: int) -> dict[str, int]:
     """Persons who hold a seat at the host now, with the time their claim ends."""
+    claims = state.claims.get(host)
+    if not claims:
+        return {}
     at_us = state.expiry_now(now_us)
-    return {person: until for person, until in state.claims.get(host, {}).items() if until > at_us}
+    return {person: until for person, until in claims.items() if until > at_us}
 
 
 def seats_open(state: State, host: int, now_us: int) -> int:
