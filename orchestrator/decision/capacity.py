@@ -83,13 +83,13 @@ def wake_pace(state: State, site: int) -> None:
 
 
 def occupy(state: State, pools: Signature, now_us: int) -> Signature:
-    """Takes a slot of each pool and returns what must be given back."""
+    """Takes a slot of each pool and returns what must be given back: all but the pace, which stands first."""
     for pool in pools:
         if pool < 0:
             state.recent[-1 - pool].append(now_us)
         else:
             state.in_use[pool] += 1
-    return tuple(pool for pool in pools if pool >= 0)
+    return pools[1:] if pools and pools[0] < 0 else pools
 
 
 def release(state: State, pools: Signature) -> None:

@@ -55,6 +55,7 @@ from orchestrator.decision.state import CONNECTED, QUARANTINED, STEP, State
 
 SECOND = 1_000_000
 RECALL = "INFECTED while out: recall it"
+RESULTS = (Finished, Lost, Cancelled)
 Entry = Event | Command
 
 
@@ -79,7 +80,7 @@ def decide(state: State, event: Event, at_us: int) -> list[Entry]:
 
 def admit(state: State, event: Event, at_us: int) -> Event:
     """Refuses what cannot happen now; turns a result that came after its action's end into `Late`."""
-    if isinstance(event, Finished | Lost | Cancelled):
+    if isinstance(event, RESULTS):
         return _admit_result(state, event)
     if isinstance(event, Ordered):
         orders.admit(state, event, at_us)

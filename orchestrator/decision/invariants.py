@@ -36,10 +36,10 @@ def _require(holds: bool, number: int, subject: str, sentence: str) -> None:
 def _issue(state: State, command: Issue, now_us: int) -> None:
     target, action = command.target, command.action
     _require(action not in state.open and action not in state.ended, 5, action, "an action id starts at most once")
-    site = state.estate.site_number.get(target, -1)
     host = state.estate.host_number.get(target, -1)
-    _require(site >= 0 or host >= 0, 11, target, "only hosts and sites of the estate are acted on")
     if host < 0:
+        site = state.estate.site_number.get(target, -1)
+        _require(site >= 0, 11, target, "only hosts and sites of the estate are acted on")
         _require(not state.site_lane[site], 5, target, "one action per site and lane")
         return
     _require(not state.lanes[LANE[command.step]][host], 5, target, "one action per host and lane")
