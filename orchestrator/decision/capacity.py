@@ -75,6 +75,13 @@ def _parked(state: State, pools: Signature, now_us: int) -> bool:
     return False
 
 
+def _park(state: State, pool: int) -> None:
+    """The pool is full: the queues that take from it wait until a slot comes back."""
+    for pools in [one for one in state.live_signatures if pool in one]:
+        del state.live_signatures[pools]
+        state.waiting_on[pool][pools] = None
+
+
 def wake_pace(state: State, site: int) -> None:
     """A workstation's minute at this site is over: its queues are looked at again."""
     for pools in state.ready:
@@ -89,6 +96,8 @@ def occupy(state: State, pools: Signature, now_us: int) -> Signature:
             state.recent[-1 - pool].append(now_us)
         else:
             state.in_use[pool] += 1
+            if state.in_use[pool] >= state.estate.pools[pool].size:
+                _park(state, pool)
     return pools[1:] if pools and pools[0] < 0 else pools
 
 
