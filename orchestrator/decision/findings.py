@@ -19,20 +19,22 @@ def judged(state: State, event: Judged, at_us: int) -> None:
         host = state.estate.host_number[name]
         state.touch(name, "judged")
         state.claims.get(host, {}).pop(event.person, None)
-        state.dirty[host] = None
         if event.verdict == quorum.CLEAN:
             verdict = Verdict(event.verdict, event.person, event.indicator_set, event.expires_us, at_us)
             kept = [one for one in state.verdicts[host] if one.person != event.person]
             state.verdicts[host] = [*kept, verdict]
             state.wake_at(event.expires_us, "host", host)
-            _discharge(state, host, at_us)
-            state.membership_changed(host)
+            if quorum.verdicts_missing(state, host, at_us) == 0:  # else it waits for another person
+                state.dirty[host] = None
+                _discharge(state, host)
+                state.membership_changed(host)
         else:
+            state.dirty[host] = None
             _not_clean(state, host, event.verdict, at_us)
 
 
-def _discharge(state: State, host: int, at_us: int) -> None:
-    if host in state.obligations and quorum.verdicts_missing(state, host, at_us) == 0:
+def _discharge(state: State, host: int) -> None:
+    if host in state.obligations:
         del state.obligations[host]
         state.suspects[host] = 0
         state.answered(host, "owed")
