@@ -22,8 +22,13 @@ from orchestrator.decision.state import State
 from orchestrator.interfaces.content import planned
 from orchestrator.interfaces.metrics import Metrics
 from orchestrator.interfaces.serving import serve
+from orchestrator.inventory.model import Needs
 from orchestrator.plans.lay_down import reference_estate
+from orchestrator.plans.model import Content, Pool
+from tests.estates import server, service, with_classes, with_pools
 from tests.live_hospital import Hospital, hospital
+from tests.storyline import Story
+from tests.storyline import hospital as content_of
 
 NAMES = {
     "relance_hosts",
@@ -91,6 +96,25 @@ def test_stages_without_hosts_are_zeros_and_places_without_hosts_are_absent(here
 def test_no_metric_names_a_host(here: Hospital) -> None:
     text = Metrics(here.engine).text().decode()
     assert not [host.id for host in here.content.inventory.hosts if f'"{host.id}"' in text]
+
+
+def test_only_hosts_that_lack_nothing_but_a_slot_wait_in_a_queue() -> None:
+    services = (service("lis", "laboratory"), service("pacs", "radiology", needs=Needs(restore=("lis",))))
+    hosts = [server(f"lis-{number}", "north", "lis") for number in (1, 2, 3)]
+    content = narrow(content_of(*hosts, server("pacs-1", "north", "pacs"), services=services))
+    story = Story(content).opened().isolated()
+    samples = parsed(Metrics(Still(story.state)).text())  # type: ignore[arg-type]
+    assert labelled(samples, "relance_queue_waiting", step="restore") == 2, "one is under way, pacs-1 lacks more"
+    assert labelled(samples, "relance_queue_waiting") == 2
+
+
+def narrow(content: Content) -> Content:
+    """One restore at a time."""
+    klass = content.classes[0]
+    pools = klass.pools.model_copy(update={"restore": ("one",)})
+    return with_classes(
+        with_pools(content, Pool(id="one", name="One", size=1)), klass.model_copy(update={"pools": pools})
+    )
 
 
 def test_exactly_one_state_of_each_thing_is_true(here: Hospital) -> None:

@@ -25,7 +25,7 @@ from orchestrator.decision.blockers import next_step
 from orchestrator.decision.estate import Estate
 from orchestrator.decision.requirements import HOST_STEPS
 from orchestrator.decision.stages import Stage
-from orchestrator.decision.state import DURATION_BOUNDS_S, State
+from orchestrator.decision.state import DURATION_BOUNDS_S, UNQUEUED, State
 from orchestrator.interfaces.documents import FUNCTION_WORDS, WAVE_WORDS
 from orchestrator.interfaces.live import Live
 from orchestrator.interfaces.views import wave_word
@@ -144,7 +144,7 @@ def _pools(state: State) -> list[Metric]:
 
 def _queue(state: State) -> Metric:
     """Hosts whose next step may start and that wait for a slot only."""
-    counts = Counter(next_step(state, host) for host, queued in enumerate(state.queued) if queued)
+    counts = Counter(next_step(state, host) for host, queued in enumerate(state.queued) if queued != UNQUEUED)
     metric = GaugeMetricFamily("relance_queue_waiting", "Hosts that wait for a slot, by step.", labels=("step",))
     for step in HOST_STEPS:
         metric.add_metric((step,), counts[step])
