@@ -30,6 +30,9 @@ def journal_of(path: Path, count: int, batch: int = 10) -> Journal:
     return journal
 
 
+LATER_US = 1_800_000_000_000_000  # after every record that `add` makes
+
+
 def add(journal: Journal, count: int, batch: int = 10) -> None:
     """Commit `count` more records, `batch` in a transaction."""
     first = journal.head.size

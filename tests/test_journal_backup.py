@@ -80,6 +80,7 @@ import sys
 from pathlib import Path
 from orchestrator.journal.blobs import Blobs
 from orchestrator.journal.sqlite import Journal
+from tests.damage import LATER_US
 state = Path(sys.argv[1])
 blobs = Blobs(state / "evidence")
 with Journal.open(state / "journal.sqlite") as journal:
@@ -87,7 +88,7 @@ with Journal.open(state / "journal.sqlite") as journal:
         journal.begin()
         for number in range(10):
             blob = blobs.put(b"%d %d" % (journal.head.size, number))
-            journal.append(number, "inspected", {"blob": blob, "n": number})
+            journal.append(LATER_US, "inspected", {"blob": blob, "n": number})
         print(journal.commit().size, flush=True)
 """
     with python(code, str(state)) as work:
@@ -113,7 +114,7 @@ def test_the_live_process_can_back_itself_up_from_another_thread_and_goes_on(sta
     with Journal.open(state / "journal.sqlite") as journal:
         add(journal, 5)
         journal.begin()
-        journal.append(1, "note", {})
+        journal.append(1_700_000_000_000_035, "note", {})
         done: list[Backup] = []
         other = threading.Thread(target=lambda: done.append(backup(state, tmp_path / "usb")))
         other.start()

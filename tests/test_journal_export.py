@@ -12,7 +12,7 @@ from orchestrator.errors import Unusable
 from orchestrator.journal.export import export, verify_export
 from orchestrator.journal.record import EMPTY_ROOT, Head, encode
 from orchestrator.journal.sqlite import Journal
-from tests.damage import journal_of, mounted
+from tests.damage import LATER_US, journal_of, mounted
 
 
 @pytest.fixture
@@ -44,10 +44,10 @@ def test_a_live_journal_can_be_exported_and_the_newer_export_replaces_the_older(
     path = exported.parent / "state" / "journal.sqlite"
     with Journal.open(path) as journal:
         journal.begin()
-        journal.append(1, "note", {})
+        journal.append(LATER_US, "note", {})
         journal.commit()
         journal.begin()
-        journal.append(2, "note", {})
+        journal.append(LATER_US, "note", {})
         with Journal.open(path, read_only=True) as reader:
             assert export(reader, exported).size == 26
     assert verify_export(exported).size == 26
@@ -63,7 +63,7 @@ CHANGES: dict[str, tuple[Callable[[list[bytes]], list[bytes]], str]] = {
     "cut in the middle": (lambda lines: [*lines[:4], lines[4][:30]], "Line 5 .* not JSON"),
     "nothing left": (lambda lines: [], "Line 1 .* without its head"),
     "a word changed": (
-        lambda lines: [*lines[:4], lines[4].replace(b"0004", b"0040"), *lines[5:]],
+        lambda lines: [*lines[:4], lines[4].replace(b"srv-0004", b"srv-0040"), *lines[5:]],
         "Line 26 .* the head does not match the records before it",
     ),
     "a space added": (lambda lines: [*lines[:4], lines[4] + b" ", *lines[5:]], "Line 5 .* not written in canonical"),
@@ -107,7 +107,7 @@ def test_a_full_disk_ends_an_export_in_a_sentence_and_keeps_the_last_one(tmp_pat
             pytest.skip("only root may mount a small disk")
         export(journal, disk / "journal.jsonl")
         journal.begin()
-        journal.append(1, "note", {"text": "x" * 100_000})
+        journal.append(LATER_US, "note", {"text": "x" * 100_000})
         journal.commit()
         with pytest.raises(Unusable, match="no room left"):
             export(journal, disk / "journal.jsonl")

@@ -8,7 +8,7 @@ import pytest
 
 from orchestrator.errors import Unusable
 from orchestrator.journal.sqlite import Journal
-from tests.damage import add, journal_of, python, read_all
+from tests.damage import LATER_US, add, journal_of, python, read_all
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ def test_a_writer_that_slipped_past_the_lock_is_fenced_by_the_numbers(path: Path
 def test_a_writer_without_our_manners_cannot_take_a_number_twice(path: Path) -> None:
     with journal_of(path, 4) as journal:
         journal.begin()
-        journal.append(1, "k", {})
+        journal.append(LATER_US, "k", {})
         journal._db.execute("INSERT INTO journal VALUES (5, 1, 'k', NULL, x'00', x'00')")
         with pytest.raises(Unusable, match="Another process wrote"):
             journal.commit()

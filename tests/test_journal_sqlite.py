@@ -16,9 +16,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from orchestrator.errors import Refused, Unusable
-from orchestrator.journal.record import EMPTY_ROOT, Head, Record, encode, leaf_hash, root_of
+from orchestrator.journal.record import EMPTY_ROOT, EPOCH, Head, Record, encode, leaf_hash, root_of
 from orchestrator.journal.sqlite import MARK_EVERY, Journal
-from tests.damage import add, body_of, change, journal_of, python, read_all
+from tests.damage import LATER_US, add, body_of, change, journal_of, python, read_all
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def test_a_transaction_taken_back_leaves_nothing_and_its_numbers_are_used_again(
     with journal_of(path, 5) as journal:
         before = journal.head
         journal.begin()
-        journal.append(1, "issued", body_of(1))
+        journal.append(LATER_US, "issued", body_of(1))
         assert journal.head == before
         assert len(list(journal.records())) == 5
         journal.rollback()
@@ -79,6 +79,44 @@ def test_a_record_that_has_no_bytes_changes_nothing(path: Path) -> None:
         assert [record.at_us for record in journal.records()] == [2]
 
 
+def test_only_an_epoch_sets_time_back_and_nothing_else_is_added_before_the_last_record(path: Path) -> None:
+    def refused(journal: Journal, at_us: int) -> None:
+        with pytest.raises(Refused, match="its time lies before that of the record before it") as said:
+            journal.append(at_us, "reading", {})
+        assert said.value.rule == "journal.time"
+
+    with Journal.create(path) as journal:
+        journal.begin()
+        journal.append(100, "reading", {})
+        refused(journal, 99)
+        journal.commit()
+        journal.begin()
+        refused(journal, 99)
+        journal.append(40, EPOCH, {})
+        refused(journal, 39)
+        journal.append(40, "reading", {})
+        journal.commit()
+    with Journal.open(path) as journal:
+        journal.begin()
+        refused(journal, 39)
+        journal.append(40, "reading", {})
+        journal.commit()
+    assert [record.at_us for record in read_all(path)] == [100, 40, 40, 40]
+
+
+def test_a_record_that_lies_before_its_predecessor_is_damage_unless_it_is_an_epoch(path: Path) -> None:
+    journal_of(path, 20).close()
+    early = Record(8, 1_600_000_000_000_000, "reading", {})
+    text = encode(early)
+    columns = "at_us = ?, kind = ?, action = NULL, hash = ?, bytes = ?"
+    values = (early.at_us, early.kind, leaf_hash(text), text)
+    change(path, f"UPDATE journal SET {columns} WHERE seq = 8", *values)
+    with pytest.raises(Unusable, match=r"Record 8 .* its time lies before that of the record before it"):
+        read_all(path)
+    with Journal.open(path) as journal:
+        assert len(list(journal.records(8))) == 13, "what was not read is not judged by"
+
+
 @given(st.lists(st.tuples(st.integers(0, 300), st.booleans()), max_size=5))
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_order_of_commits_and_rollbacks_keeps_exactly_the_committed(
@@ -90,7 +128,7 @@ def test_any_order_of_commits_and_rollbacks_keeps_exactly_the_committed(
     with Journal.create(state / "journal.sqlite") as journal:
         for count, keep in batches:
             journal.begin()
-            batch = [journal.append(number, "k", body_of(number)) for number in range(count)]
+            batch = [journal.append(len(kept) + number, "k", body_of(number)) for number in range(count)]
             if keep:
                 journal.commit()
                 kept += batch
@@ -173,7 +211,7 @@ def test_a_reader_beside_the_live_writer_sees_each_commit_and_nothing_open(path:
     with journal_of(path, 10) as journal, Journal.open(path, read_only=True) as reader:
         assert reader.head == journal.head
         journal.begin()
-        journal.append(1, "k", {})
+        journal.append(LATER_US, "k", {})
         assert reader.head.size == len(list(reader.records())) == 10
         journal.commit()
         assert reader.head == journal.head

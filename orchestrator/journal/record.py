@@ -17,6 +17,9 @@ from orchestrator.errors import Refused
 RECORD_BYTES_MAX = 1 << 22  # what canonical.decode reads; anything larger belongs in a blob
 EMPTY_ROOT = sha256(b"").digest()
 
+EPOCH = "epoch"  # the one kind of record whose time may lie before that of the record before it
+WENT_BACK = "its time lies before that of the record before it, and it is no epoch"
+
 _JSON = json.JSONDecoder()
 
 
@@ -77,6 +80,11 @@ def decode_verified(text: bytes) -> Record:
     if end != len(line):
         raise ValueError("text follows the record")
     return _record(value)
+
+
+def goes_back(record: Record, before_us: int) -> bool:
+    """Whether its time lies before `before_us`, that of the record before it, and it is no epoch."""
+    return record.at_us < before_us and record.kind != EPOCH
 
 
 def leaf_hash(text: bytes) -> bytes:

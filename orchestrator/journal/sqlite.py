@@ -19,7 +19,7 @@ from orchestrator.errors import Refused, Unusable
 from orchestrator.journal import witness
 from orchestrator.journal.disk import refused_by_disk, refused_by_sqlite, sync_folder
 from orchestrator.journal.lock import Lock
-from orchestrator.journal.record import Frontier, Head, Record, decode_verified, encode, leaf_hash
+from orchestrator.journal.record import WENT_BACK, Frontier, Head, Record, decode_verified, encode, goes_back, leaf_hash
 
 APPLICATION = 0x52_4C_4E_43  # "RLNC", so that `file` and a stray SQLite database cannot be confused
 FORMAT = 1
@@ -53,6 +53,7 @@ class Journal:
         self._path = path
         self._read_only = read_only
         self._frontier = Frontier()  # over what was read so far, and over what the open transaction appends
+        self._last_us = 0  # the time of the last record in the frontier, the open transaction aside
         self._marks: list[Frontier] = []
         self._head: Head | None = None
         self._before: Frontier | None = None  # the frontier to fall back to; None outside a transaction
@@ -130,6 +131,8 @@ class Journal:
             body = {**body, "action": action}
         frontier = self._frontier
         record = Record(frontier.size + 1, at_us, kind, body)
+        if goes_back(record, self._pending[-1][1] if self._pending else self._last_us):
+            raise Refused(f"A record cannot be added: {WENT_BACK}.", rule="journal.time", kind=kind)
         text = encode(record)
         leaf = leaf_hash(text)
         self._pending.append((record.seq, at_us, kind, _action_of(body), leaf, text))
@@ -150,6 +153,7 @@ class Journal:
             self.rollback()
             raise refused from error
         self._before = None
+        self._last_us = self._pending[-1][1] if self._pending else self._last_us
         self._pending.clear()
         self._head = Head(self._frontier.size, self._frontier.root())
         self._witness.note(self._head)
@@ -187,7 +191,10 @@ class Journal:
             for row in self._db.execute(_SELECT, (start, last)):
                 record = self._verified(row, expected)
                 if expected == frontier.size + 1:
+                    if goes_back(record, self._last_us):
+                        raise self._damaged(expected, WENT_BACK)
                     self._grow(frontier, row[4])
+                    self._last_us = record.at_us
                 expected += 1
                 yield record
         except _REFUSALS as error:
