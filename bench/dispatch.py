@@ -80,12 +80,11 @@ class World(DryRun):
         """What people and probes say now; time goes on by half a second, or to the next timer."""
         self.turns += 1
         self.now_us += TURN_US
-        self.told += self._people()
-        if not self.told and not state.open:
-            self._look_around()
-        if not self.told and not state.open and state.timers:
-            self.now_us = max(self.now_us, state.timers[0][0])
-        told, self.told = self.told, []
+        told, self.told = [*self.told, *self._people()], []
+        if not told and not state.open:
+            self._look_around()  # told in the next turn: no sweep begins later than the turn that hears of it
+            if not self.told and state.timers:
+                self.now_us = max(self.now_us, state.timers[0][0])
         return told
 
     def close(self) -> None:

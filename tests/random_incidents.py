@@ -181,7 +181,7 @@ class Incident(People):
         person = chance.choice(["analyst-1", "analyst-2", "analyst-3", "double", "operator-1", "nobody"])
         valid_s = chance.choice([2, 30, 150, 150, 150, 10**7])
         indicators = state.indicator_set if chance.random() < 0.95 else SETS[1]
-        expires_us = self.now_us + valid_s * SECOND
+        expires_us = self.signer_us() + valid_s * SECOND
         self.feed(Judged(verdict, dict(sorted(judged.items())), person, indicators, expires_us, "b"))
 
     def _some_reading(self) -> None:
@@ -227,7 +227,7 @@ class Incident(People):
     def _some_order(self) -> None:
         kind, subject, args = self._an_order()
         head = 1 << 40 if self.chance.random() < 0.9 else max(0, self.state.seq - self.chance.randint(0, 40))
-        expires = self.now_us + self.chance.choice([-1, 60, 3600, 3600, 3600]) * SECOND
+        expires = self.signer_us() + self.chance.choice([-1, 60, 3600, 3600, 3600]) * SECOND
         self.orders += 1
         people = [*ROLES, "double", "nobody"]
         for person in self.chance.sample(people, len(people)):
@@ -284,7 +284,7 @@ class Incident(People):
         elif kind == "host.declare":
             args = {"host_key": "k", "restore_point_us": chance.choice([1, self.now_us])}
         elif kind == "host.exception":
-            args = {"until_us": self.now_us + chance.choice([60, 3600, 90_000]) * SECOND}
+            args = {"until_us": self.signer_us() + chance.choice([60, 3600, 90_000]) * SECOND}
         elif kind == "host.exclude" and chance.random() < 0.3:
             args = {"even_if_last": True}
         elif kind in ("host.isolate", "host.recall") and host in self.estate.host_number:

@@ -41,7 +41,7 @@ class People(World):
         self.orders += 1
         done = False
         for person in persons:
-            expires_us = self.now_us + 3600 * SECOND
+            expires_us = self.signer_us() + 3600 * SECOND
             done = self.feed(Ordered(f"{self.orders:032x}", kind, subject, args, person, expires_us, 1 << 40, "b"))
         return done
 

@@ -17,6 +17,7 @@ from orchestrator.decision.decide import decide
 from orchestrator.decision.estate import Estate
 from orchestrator.decision.events import (
     Cancelled,
+    Epoch,
     Event,
     Finished,
     Lost,
@@ -156,7 +157,21 @@ class World:
             self.witness.see(entry, at_us)
             self._work(entry)
         self.check()
+        if self.state.clock_confirmed:
+            self._epoch()
         return True
+
+    def _epoch(self) -> None:
+        """The clock was confirmed: time continues from it, for the workers too."""
+        delta_us = self.state.jump_us
+        assert self.feed(Epoch(delta_us)), self.story()
+        self.now_us += delta_us
+        for job in self.jobs.values():
+            job.due_us += delta_us
+
+    def signer_us(self) -> int:
+        """The time by the clock of who signs now: the core's, or one that jumped."""
+        return self.now_us + (self.state.jump_us if self.steps % 2 else 0)
 
     def check(self) -> None:
         """The witness is content and every count agrees."""

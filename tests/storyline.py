@@ -21,6 +21,7 @@ from orchestrator.decision.decide import decide
 from orchestrator.decision.estate import Estate
 from orchestrator.decision.events import (
     Cancelled,
+    Epoch,
     Event,
     Finished,
     Judged,
@@ -110,7 +111,7 @@ class Story:
         commands = entries[1:] if self.recorded else entries
         self.left = [one for one in commands if isinstance(one, Command)]
         self.last = list(self.left)
-        self.records.extend((max(self.now_us, self.state.at_us), *encode(one)) for one in entries)
+        self.records.extend((self.state.at_us, *encode(one)) for one in entries)
         return self
 
     def at(self, seconds: float) -> Story:
@@ -180,9 +181,15 @@ class Story:
         return self
 
     def jump(self, seconds: int) -> Story:
-        """The wall clock jumps, and the engine says so."""
-        self.now_us += max(0, seconds) * SECOND
+        """The wall clock jumps, and the engine says so; core time does not follow."""
         return self.send(Jumped(seconds * SECOND))
+
+    def clock_confirmed(self) -> Story:
+        """An operator confirms the clock, and the engine lets time continue from it."""
+        delta_us = self.state.jump_us
+        self.order("clock.confirm", "clock", "operator-1").nothing().send(Epoch(delta_us))
+        self.now_us += delta_us
+        return self
 
     # what must leave
 

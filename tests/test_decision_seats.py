@@ -35,11 +35,12 @@ def test_claims_and_verdicts_fill_seats_once(tell: Tell) -> None:
     assert seats(story.later(60)) == 1, "a claim ends by itself"
 
 
-def test_an_unconfirmed_jump_of_the_clock_ends_no_claim(tell: Tell) -> None:
+def test_a_jump_of_the_clock_ends_no_claim(tell: Tell) -> None:
     story = waiting(tell).order("claim", "lis-1", "analyst-1").nothing().jump(7200).nothing()
     assert claims_open(story.state, 0, story.now_us).keys() == {"analyst-1"}
-    story.order("clock.confirm", "clock", "operator-1").nothing()
-    assert claims_open(story.state, 0, story.now_us) == {}
+    story.clock_confirmed().nothing()
+    assert claims_open(story.state, 0, story.now_us).keys() == {"analyst-1"}
+    assert claims_open(story.state, 0, story.later(3600).now_us) == {}
 
 
 def test_the_seat_of_an_expired_verdict_reopens_only_when_all_else_is_met(tell: Tell) -> None:

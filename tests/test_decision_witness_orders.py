@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from orchestrator.decision.commands import Issue, OpenTask
-from orchestrator.decision.events import Finished
+from orchestrator.decision.commands import GiveUp, Issue, OpenTask
+from orchestrator.decision.events import Epoch, Finished, Jumped
 from tests.estates import server, service, with_hosts, with_services
 from tests.forged_histories import (
     ALARM,
@@ -21,8 +21,9 @@ from tests.forged_histories import (
     seen,
     swept,
 )
-from tests.storyline import Tell, hospital
+from tests.storyline import SECOND, Tell, hospital
 
+UNCONFIRMED = "time moves and nobody confirmed the clock"
 FROZEN = (4, "lis-1", "reconnects are frozen")
 
 
@@ -107,7 +108,28 @@ def test_what_was_proven_before_a_host_was_declared_or_taken_back_counts_for_not
 
 def test_a_jump_of_the_clock_stops_reconnects_until_a_person_confirms_it(tell: Tell) -> None:
     story = ready(tell).jump(600)
-    assert seen(story, *orders("clock.confirm", "clock", "operator-1"), clean(story), RECONNECT) == []
+    doubted, moved = (4, "lis-1", "a clock jump is not confirmed"), Epoch(600 * SECOND)
+    confirmed = orders("clock.confirm", "clock", "operator-1")
+    assert seen(story, *confirmed, clean(story), RECONNECT) == [doubted], "not before time continues from it"
+    assert seen(story, *confirmed, moved, clean(story), RECONNECT) == []
+    assert seen(story, moved) == [(4, "clock", UNCONFIRMED)]
+    assert seen(story, *confirmed, Epoch(601 * SECOND)) == [(4, "clock", UNCONFIRMED)]
+    assert seen(story, *confirmed, Jumped(SECOND), Epoch(601 * SECOND)) == [(4, "clock", UNCONFIRMED)]
+
+
+@pytest.mark.parametrize("seconds", [259_200, -259_200])
+def test_after_an_epoch_a_verdict_is_judged_by_the_time_it_had_left(tell: Tell, seconds: int) -> None:
+    for waited_s, broken in ((500, []), (600, [UNPROVEN])):
+        story = tell().begun().inspected("lis-1").verdicts("lis-1", "analyst-1", valid_s=600).nothing()
+        story.jump(seconds).nothing().clock_confirmed().nothing().later(waited_s)
+        assert seen(story, clean(story), RECONNECT) == broken
+
+
+def test_a_sweep_and_an_isolation_keep_their_order_over_an_epoch(tell: Tell) -> None:
+    story = ready(tell).jump(-259_200).nothing().clock_confirmed().nothing()
+    isolated = [Issue("lis-1/isolate/1", "lis-1", "isolate"), Finished("lis-1/isolate/1", "ok")]
+    assert UNSWEPT in seen(story, *isolated, swept(story, 0), clean(story), RECONNECT)
+    assert UNSWEPT not in seen(story, *isolated, swept(story, 1), clean(story), RECONNECT)
 
 
 def test_a_server_is_excluded_by_two_persons_and_one_alone_answers_no_alarm(tell: Tell) -> None:
@@ -117,6 +139,11 @@ def test_a_server_is_excluded_by_two_persons_and_one_alone_answers_no_alarm(tell
     exclude = orders("host.exclude", "lis-1", "operator-1", "crisis-1")
     assert seen(story, cutting, infected, exclude[0], failed) == [ALARM]
     assert seen(story, cutting, infected, *exclude, failed) == []
+
+
+def test_a_host_elsewhere_that_failed_for_good_leaves_no_place_to_be_taken_here(tell: Tell) -> None:
+    story = ready(tell, hospital(server("lis-1", "north", "lis"), server("lis-2", "south", "lis")))
+    assert seen(story, GiveUp("lis-2", "no strategy is left"), clean(story), RECONNECT) == []
 
 
 def test_a_site_cut_off_by_hand_counts_once_a_second_person_saw_it(tell: Tell) -> None:

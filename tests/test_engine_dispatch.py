@@ -102,6 +102,14 @@ def test_what_is_ready_is_gathered_for_two_seconds_into_one_invocation(
     assert desk.submitted == [tmp_path / "runs" / "7"]
 
 
+def test_what_was_gathered_before_an_epoch_set_time_back_does_not_wait_for_days(
+    dispatcher: Dispatcher, state: State
+) -> None:
+    (host,) = hosts(state, 1)
+    dispatcher.issue(issue(host, "preserve"), state, NOW_US)
+    assert commit(dispatcher, *dispatcher.poll(NOW_US - 3 * 86_400 * SECOND)) == [f"{host}/preserve/1"]
+
+
 def test_different_playbooks_are_different_invocations(dispatcher: Dispatcher, state: State, desk: Desk) -> None:
     first, second = hosts(state, 2)
     dispatcher.issue(issue(first, "restore", strategy="restore"), state, NOW_US)

@@ -316,6 +316,37 @@ def test_a_clock_set_back_is_recorded_and_time_neither_goes_back_nor_stands_stil
     assert times == sorted(times)
 
 
+def test_after_the_confirmation_time_continues_from_the_clock_that_was_set_back(tmp_path: Path) -> None:
+    clock = ShiftedClock()
+    with turning(tmp_path / "state", clock=clock) as hospital:
+        hospital.open_incident()
+        clock.shift_us = -4320 * MINUTE_US
+        wait_until(lambda: "jumped" in kinds(tmp_path / "state"))
+        hospital.order("clock.confirm", "clock", "operator-1", expires_us=clock.now_us() + MINUTE_US)
+        wait_until(lambda: "epoch" in kinds(tmp_path / "state"))
+        hospital.order("freeze", "all", "operator-1")
+        now_us, doubted = hospital.engine.read(lambda state, now_us: (now_us, state.clock_doubted))
+        assert abs(now_us - clock.now_us()) < MINUTE_US
+        assert not doubted
+    told = records(tmp_path / "state")
+    (place,) = (record.seq for record in told if record.kind == "epoch")
+    assert told[place - 1].at_us - told[place - 2].at_us < -4300 * MINUTE_US
+    for part in (told[: place - 1], told[place - 1 :]):
+        assert [record.at_us for record in part] == sorted(record.at_us for record in part)
+
+
+def test_while_a_jump_is_not_confirmed_time_does_not_follow_it_and_goes_on(tmp_path: Path) -> None:
+    clock = ShiftedClock()
+    with turning(tmp_path / "state", clock=clock) as hospital:
+        for hours in (72, -72, 1000):
+            clock.shift_us = hours * 60 * MINUTE_US
+            now_us = hospital.engine.read(lambda state, now_us: now_us)
+            assert abs(now_us - SystemClock().now_us()) < MINUTE_US
+        wait_until(lambda: hospital.engine.read(lambda state, now_us: state.jump_us) > 999 * 60 * MINUTE_US)
+    (*_, last) = records(tmp_path / "state")
+    assert abs(last.at_us - SystemClock().now_us()) < MINUTE_US
+
+
 def test_what_waits_for_its_next_try_is_tried_again_on_a_clock_that_was_set_back(tmp_path: Path) -> None:
     clock, hands = ShiftedClock(), Hands()
     with turning(tmp_path / "state", hands, clock) as hospital:

@@ -10,17 +10,26 @@ from pathlib import Path
 import pytest
 
 from orchestrator import __version__
+from orchestrator.clock import SystemClock
 from orchestrator.decision import codec
-from orchestrator.decision.events import Opened, Started
+from orchestrator.decision.decide import decide
+from orchestrator.decision.estate import Estate
+from orchestrator.decision.events import Epoch, Jumped, Opened, Ordered, Started
+from orchestrator.decision.state import State
 from orchestrator.engine import process
 from orchestrator.engine.contents import keep
 from orchestrator.engine.process import Beginning, Live, lay_out, open_engine
+from orchestrator.engine.recovery import applied_to
 from orchestrator.errors import Unusable
 from orchestrator.interfaces.auditing import audit
+from orchestrator.journal.replay import replay
 from orchestrator.journal.sqlite import Journal
 from orchestrator.plans.files import usable
+from orchestrator.plans.waves import derive
 from tests.drill_ground import wait_until
 from tests.small_estate import SmallEstate
+
+DAY_US = 86_400_000_000
 
 
 @pytest.fixture
@@ -75,6 +84,73 @@ def test_every_further_start_goes_on_with_the_same_incident_and_says_its_version
         live.close()
     assert len(incidents) == 1
     assert [type(entry) for entry in entries(state_dir)].count(Started) == 3
+
+
+class SetClock(SystemClock):
+    """The machine's clock, whose wall time a test sets."""
+
+    shift_us = 0
+
+    def now_us(self) -> int:
+        return super().now_us() + self.shift_us
+
+
+def test_a_clock_that_jumped_or_was_confirmed_is_taken_over_by_the_next_start(
+    estate: SmallEstate, state_dir: Path
+) -> None:
+    """Down while it is set back; unconfirmed over a restart; killed between the confirmation and the epoch."""
+    clock = SetClock()
+
+    def start() -> Live:
+        return open_engine(state_dir, clock=clock)
+
+    def seen(live: Live) -> tuple[int, bool]:
+        return live.engine.read(lambda state, now_us: (now_us - state.at_us, state.clock_doubted))
+
+    opened(estate, state_dir).close()
+    clock.shift_us = -3 * DAY_US
+    live = start()
+    wait_until(lambda: seen(live)[1])
+    assert 0 <= seen(live)[0] < DAY_US, "core time does not follow"
+    live.close()
+    clock.shift_us = -2 * DAY_US  # a day passes while nobody runs
+    live = start()
+    wait_until(lambda: bool(entries(state_dir).count(Started(__version__)) == 3))
+    live.close()
+    assert [type(entry) for entry in entries(state_dir)].count(Jumped) == 1, "that day passed by the wall clock"
+    _confirmed_and_killed(state_dir, estate)
+    live = start()
+    wait_until(lambda: not seen(live)[1])
+    assert abs(live.engine.read(lambda state, now_us: now_us) - clock.now_us()) < 60_000_000
+    live.close()
+    assert [type(entry) for entry in entries(state_dir)].count(Epoch) == 1
+    assert audit(state_dir)["violations"] == []
+    again = start()
+    wait_until(lambda: again.engine.head().size > 0)
+    again.close()
+    assert [type(entry) for entry in entries(state_dir)].count(Epoch) == 1
+
+
+def _confirmed_and_killed(state_dir: Path, estate: SmallEstate) -> None:
+    """The records of a roster and of a confirmation, the last ones before a kill."""
+    content = usable(estate.path)
+    state = State(Estate(content, derive(content)))
+    persons = [
+        {"id": one, "roles": [role], "key": "k"}
+        for one, role in (("operator-1", "operator"), ("it-director", "it_director"))
+    ]
+    with Journal.open(state_dir / "journal.sqlite") as journal:
+        replay(journal, applied_to(state, state_dir))
+        journal.begin()
+        for order, kind, subject, person, args in (
+            ("1", "genesis", "roster", "operator-1", {"persons": persons}),
+            ("1", "genesis", "roster", "it-director", {"persons": persons}),
+            ("2", "clock.confirm", "clock", "operator-1", {}),
+        ):
+            event = Ordered(order * 32, kind, subject, args, person, state.at_us + DAY_US, 1 << 40, "")
+            for entry in decide(state, event, state.at_us):
+                journal.append(state.at_us, *codec.encode(entry))
+        journal.commit()
 
 
 def test_the_state_folder_is_nobody_elses(state_dir: Path) -> None:

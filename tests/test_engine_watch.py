@@ -270,6 +270,22 @@ def test_each_site_is_swept_and_what_answers_is_named(port: int, watching: list[
         assert swept[site].begun_us == NOW_US, "in the engine's time, as everything it is compared with"
 
 
+def test_when_an_epoch_sets_time_back_everything_is_asked_anew_as_after_a_start(
+    port: int, watching: list[Watching]
+) -> None:
+    state = answering(tcp("server-up", port, klass="server"), port=port)
+    host = next(number for number, one in enumerate(state.estate.content.inventory.hosts) if one.klass == "server")
+    out(state, host, stage=Stage.IN_SERVICE)
+    for _ in range(2):
+        watching.append(Watching(state))
+    watching[0].readings(kind="host")
+    watching[1].sweeps(len(state.estate.sites))
+    for one in watching:
+        one.now_us -= 3 * 86_400 * SECOND
+    watching[0].readings(kind="host")
+    assert {event.begun_us for event in watching[1].sweeps(len(state.estate.sites))} == {watching[1].now_us}
+
+
 def test_a_sweep_whose_control_target_is_silent_says_so(port: int, watching: list[Watching]) -> None:
     content = placed(small_estate(), DEAF)
     quiet = tuple(site.model_copy(update={"control": "192.0.2.1:9"}) for site in content.inventory.sites)

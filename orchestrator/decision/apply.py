@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from orchestrator.decision import commands as c
-from orchestrator.decision import course, effects, findings, gates, life
+from orchestrator.decision import course, effects, epoch, findings, gates, life
 from orchestrator.decision import events as e
 from orchestrator.decision.stages import Stage
 from orchestrator.decision.state import State
@@ -34,8 +34,9 @@ def _nothing(state: State, event: e.Started | e.Woke, at_us: int) -> None:
 
 def _jumped(state: State, event: e.Jumped, at_us: int) -> None:
     state.jump_us += event.delta_us
-    state.clock_doubted = True
+    state.clock_doubted, state.clock_confirmed = True, False
     state.reconnects_stale = True
+    state.touch("clock", "jumped")  # who saw it before the jump did not confirm this one
 
 
 def _start_soak(state: State, command: c.StartSoak, at_us: int) -> None:
@@ -92,6 +93,7 @@ APPLY: dict[type, Callable[[State, Any, int], None]] = {
     e.Reading: findings.reading,
     e.Swept: findings.swept,
     e.Jumped: _jumped,
+    e.Epoch: epoch.passed,
     c.Issue: life.issue,
     c.Cancel: life.cancel,
     c.EnterService: course.enter_service,

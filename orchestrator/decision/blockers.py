@@ -188,7 +188,7 @@ def task_stands(state: State, key: str, now_us: int) -> bool:
         return False
     known = state.estate.tasks.get(key)
     expires_s = known.spec.expires_s if known else None
-    return expires_s is None or task.confirmed_us + expires_s * 1_000_000 > state.expiry_now(now_us)
+    return expires_s is None or task.confirmed_us + expires_s * 1_000_000 > now_us
 
 
 def _replaced(state: State, host: int) -> bool:

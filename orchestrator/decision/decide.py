@@ -28,6 +28,7 @@ from orchestrator.decision.commands import (
 from orchestrator.decision.estate import STEP_NUMBER
 from orchestrator.decision.events import (
     Cancelled,
+    Epoch,
     Event,
     Finished,
     Judged,
@@ -67,6 +68,8 @@ def decide(state: State, event: Event, at_us: int) -> list[Entry]:
     """
     at_us = max(at_us, state.at_us)
     event = admit(state, event, at_us)
+    if isinstance(event, Epoch):
+        at_us += event.delta_us
     entries: list[Entry] = []
     if worth_recording(state, event, at_us):
         apply(state, event, at_us)
@@ -91,8 +94,11 @@ def admit(state: State, event: Event, at_us: int) -> Event:
             raise IllegalEvent("A journal is opened once, by its first record.")
     elif isinstance(event, Reading):
         _admit_reading(state, event)
-    elif isinstance(event, Swept) and event.site not in state.estate.site_number:
-        raise IllegalEvent(f"There is no site {event.site}.")
+    elif isinstance(event, Swept) and (event.site not in state.estate.site_number or event.begun_us > at_us):
+        # Begun before time was set back: nobody knows whether before an isolation, too.
+        raise IllegalEvent(f"There is no site {event.site}, or its sweep begins later than now.")
+    elif isinstance(event, Epoch) and (event.delta_us != state.jump_us or not state.clock_confirmed):
+        raise IllegalEvent(f"Nobody confirmed a clock that jumped by {event.delta_us} us.")
     return event
 
 
@@ -388,13 +394,13 @@ def _out(state: State, host: int, now_us: int) -> Command | None:
     if host in state.recheck and host not in state.obligations:
         return Owe(name, state.recheck[host], now_us + timing.obligation_s * SECOND, holds=False)
     until_us = state.exceptions.get(host)
-    if until_us is not None and state.expiry_now(now_us) >= until_us:
+    if until_us is not None and now_us >= until_us:
         return Owe(name, "its exception ended", until_us, holds=True)
     failing_us = state.failing_us[host]
     if failing_us and now_us - failing_us >= timing.host_fail_s * SECOND and "check" not in asks:
         return Ask(name, "check", "its check has read FAIL for too long")
     owed = state.obligations.get(host)
-    if owed is not None and state.expiry_now(now_us) >= owed.deadline_us and "owed" not in asks:
+    if owed is not None and now_us >= owed.deadline_us and "owed" not in asks:
         return Ask(name, "owed", f"overdue: {owed.cause}")
     return None
 
@@ -433,7 +439,7 @@ def _task(state: State, key: str, now_us: int) -> Command | None:
     expires_s = known.spec.expires_s
     if task is not None and task.status == "confirmed":
         due_us = task.confirmed_us + (expires_s or 0) * SECOND
-        return OpenTask(key, "it expired") if expires_s and state.expiry_now(now_us) >= due_us else None
+        return OpenTask(key, "it expired") if expires_s and now_us >= due_us else None
     if task is not None and task.status == "claimed":
         observed = state.readings.get(state.estate.confirmed_by.get(key, ""))
         if observed is None or observed.at_us <= task.claimed_us or observed.outcome == "UNKNOWN":
@@ -457,8 +463,7 @@ def _open_in_order(state: State, key: str, now_us: int) -> Command | None:
         if first is None or first.status != "confirmed":
             return None
         due_us = first.confirmed_us + after.wait_s * SECOND
-        if state.expiry_now(now_us) < due_us:
-            due_us += max(0, state.jump_us)
+        if now_us < due_us:
             state.wake_at(
                 due_us, *(("task", state.estate.task_number[key]) if known.host < 0 else ("host", known.host))
             )

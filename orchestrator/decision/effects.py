@@ -9,8 +9,9 @@ from collections.abc import Callable
 from typing import cast
 
 from orchestrator.canonical import Json
-from orchestrator.decision import life, orders, revision
+from orchestrator.decision import epoch, life, orders, revision
 from orchestrator.decision.events import Ordered
+from orchestrator.decision.order_rules import EXCEPTION_MAX_S
 from orchestrator.decision.stages import BLOCKED, GONE, OUT, Stage, Turn
 from orchestrator.decision.state import FOREVER_US, Member, OrderState, State, TaskState
 from orchestrator.plans import changes
@@ -176,7 +177,7 @@ def _isolate(state: State, order: OrderState, at_us: int) -> None:
 
 def _exception(state: State, order: OrderState, at_us: int) -> None:
     host = state.estate.host_number[order.subject]
-    until_us = cast("int", order.args["until_us"])
+    until_us = epoch.heard(state, cast("int", order.args["until_us"]), at_us, EXCEPTION_MAX_S)
     state.exceptions[host] = until_us
     state.wake_at(until_us, "host", host)
     state.dirty[host] = None
@@ -312,11 +313,8 @@ def _change_content(state: State, order: OrderState, at_us: int) -> None:
 
 
 def _confirm_clock(state: State, order: OrderState, at_us: int) -> None:
-    state.jump_us = 0
-    state.clock_doubted = False
-    state.task_agenda.update(dict.fromkeys(state.estate.tasks))
-    state.dirty_gates.update(dict.fromkeys(range(len(state.waves))))
-    _look_at_everyone(state)
+    """Nothing moves yet: whoever reads the clock answers with an `Epoch`."""
+    state.clock_confirmed = True
 
 
 EFFECTS: dict[str, Callable[[State, OrderState, int], None]] = {

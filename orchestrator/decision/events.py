@@ -115,7 +115,14 @@ class Swept:
 
 @dataclass(slots=True)
 class Jumped:
-    """The wall clock jumped by `delta_us` against elapsed time."""
+    """The wall clock jumped by `delta_us` against elapsed time; core time does not follow."""
+
+    delta_us: int
+
+
+@dataclass(slots=True)
+class Epoch:
+    """A person confirmed the clock: core time, and every time the core keeps, moves by `delta_us`."""
 
     delta_us: int
 
@@ -138,5 +145,6 @@ Event = (
     | Reading
     | Swept
     | Jumped
+    | Epoch
     | Woke
 )

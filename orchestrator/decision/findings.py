@@ -20,10 +20,11 @@ def judged(state: State, event: Judged, at_us: int) -> None:
         state.touch(name, "judged")
         state.claims.get(host, {}).pop(event.person, None)
         if event.verdict == quorum.CLEAN:
-            verdict = Verdict(event.verdict, event.person, event.indicator_set, event.expires_us, at_us)
+            ends_us = quorum.ends_us(state, event.expires_us, at_us)
+            verdict = Verdict(event.verdict, event.person, event.indicator_set, ends_us, at_us)
             kept = [one for one in state.verdicts[host] if one.person != event.person]
             state.verdicts[host] = [*kept, verdict]
-            state.wake_at(event.expires_us, "host", host)
+            state.wake_at(ends_us, "host", host)
             if quorum.verdicts_missing(state, host, at_us) == 0:  # else it waits for another person
                 state.dirty[host] = None
                 _discharge(state, host)

@@ -90,8 +90,8 @@ def pending(state: State, wave: int, now_us: int) -> Iterator[Lack]:
         if not task_stands(state, key, now_us):
             yield "task", key
     ends_us = state.waves[wave].soak_us + gate.soak_us
-    if state.expiry_now(now_us) < ends_us:
-        yield "soak", str(ends_us + max(0, state.jump_us))
+    if now_us < ends_us:
+        yield "soak", str(ends_us)
 
 
 def subjects(state: State, wave: int) -> list[str]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from orchestrator.decision import quorum, revision, seats
+from orchestrator.decision import epoch, quorum, revision, seats
 from orchestrator.decision.events import Ordered
 from orchestrator.decision.stages import OUT, Stage
 from orchestrator.decision.state import State
@@ -15,6 +15,8 @@ from orchestrator.errors import Refused
 from orchestrator.plans import changes
 
 QUARTER_US = 15 * 60 * 1_000_000
+EXCEPTION_MAX_S = 12 * 3600
+EARLIEST_US = 1_577_836_800_000_000  # 2020: a machine whose battery is empty starts in 1970
 
 
 def _host(state: State, event: Ordered) -> int:
@@ -159,7 +161,7 @@ def _exception(state: State, event: Ordered, now_us: int) -> None:
     if state.stage[_host(state, event)] in OUT:
         raise Refused(f"{event.subject} is out; an exception is for a host in quarantine.", rule="exception.out")
     until = event.args.get("until_us")
-    if not isinstance(until, int) or not now_us < until <= now_us + 12 * 3600 * 1_000_000:
+    if not isinstance(until, int) or not epoch.heard(state, until, now_us, EXCEPTION_MAX_S):
         raise Refused("An exception ends within 12 hours; until_us says when.", rule="exception.length")
 
 
@@ -211,6 +213,14 @@ def _revoke(state: State, event: Ordered, now_us: int) -> None:
         raise Refused(f"{event.subject} is not in the roster.", rule="roster.person")
 
 
+def _clock(state: State, event: Ordered, now_us: int) -> None:
+    """The subject is always the same, so that a jump the signer has not seen is a conflict."""
+    if event.subject != "clock" or not state.clock_doubted:
+        raise Refused("There is no jump of the clock to confirm.", rule="clock.doubt")
+    if now_us + state.jump_us < EARLIEST_US:
+        raise Refused("The clock shows a time before 2020: set it right, then look again.", rule="clock.wrong")
+
+
 def _waiver(state: State, event: Ordered, now_us: int) -> None:
     kind, _, name = event.subject.partition(":")
     classes = {one.id for one in state.estate.content.classes}
@@ -252,5 +262,6 @@ RULES: dict[str, Callable[[State, Ordered, int], None]] = {
     "service.lower-k": _service,
     "service.drop-need": _service,
     "roster.revoke": _revoke,
+    "clock.confirm": _clock,
     **dict.fromkeys(changes.KINDS, _content),
 }

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import permutations
 
 from orchestrator.canonical import Json
-from orchestrator.decision import quorum, seats
+from orchestrator.decision import epoch, quorum, seats
 from orchestrator.decision.events import Judged, Ordered
 from orchestrator.decision.order_rules import RULES, is_person, isolation_needs_second
 from orchestrator.decision.state import OrderState, State
@@ -116,8 +116,7 @@ def admit(state: State, event: Ordered, now_us: int) -> None:
     """Whether this signature may be added. Raises Refused or Conflict; changes nothing."""
     if event.kind not in KINDS:
         raise Refused(f"There is no order of kind {event.kind}.", rule="orders.kind", kind=event.kind)
-    now_us = state.expiry_now(now_us)
-    if event.expires_us <= now_us:
+    if epoch.expired(state, event.expires_us, now_us):
         raise Refused("The order has expired; make a new one.", rule="orders.expiry", order=event.order)
     if event.kind == "genesis":
         _admit_genesis(state, event)
@@ -196,8 +195,7 @@ def admit_verdict(state: State, event: Judged, now_us: int) -> None:
         raise Refused(f"{event.verdict} is no verdict.", rule="verdict.kind")
     if event.indicator_set != state.indicator_set:
         raise Refused("The verdict was given under another indicator set than the one in force.", rule="verdict.set")
-    limit_us = now_us + state.estate.timing.verdict_valid_s * 1_000_000
-    if not now_us < event.expires_us <= limit_us + 60_000_000:
+    if not quorum.ends_us(state, event.expires_us, now_us):
         raise Refused(
             "The verdict has expired, or is meant to hold longer than the plan allows.", rule="verdict.expiry"
         )

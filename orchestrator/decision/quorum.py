@@ -6,10 +6,12 @@ person.
 
 from __future__ import annotations
 
+from orchestrator.decision import epoch
 from orchestrator.decision.stages import INSPECTED, OUT, RECONNECTING
 from orchestrator.decision.state import QUARANTINED, State
 
 CLEAN, SUSPECT, INFECTED = "CLEAN", "SUSPECT", "INFECTED"
+GRACE_S = 60  # how far the clock of who signs a verdict may be ahead of ours
 
 
 def counting(state: State, host: int, now_us: int, *, expired_too: bool = False) -> set[str]:
@@ -17,7 +19,7 @@ def counting(state: State, host: int, now_us: int, *, expired_too: bool = False)
     verdicts = state.verdicts[host]
     if not verdicts:
         return set()
-    at_us = 0 if expired_too else state.expiry_now(now_us)
+    at_us = 0 if expired_too else now_us
     return {
         verdict.person
         for verdict in verdicts
@@ -28,6 +30,11 @@ def counting(state: State, host: int, now_us: int, *, expired_too: bool = False)
     }
 
 
+def ends_us(state: State, signed_us: int, now_us: int) -> int:
+    """When a verdict filed now ends; 0 if it has expired or is meant to hold longer than the plan allows."""
+    return epoch.heard(state, signed_us, now_us, state.estate.timing.verdict_valid_s + GRACE_S)
+
+
 def verdicts_missing(state: State, host: int, now_us: int) -> int:
     """How many more persons must say CLEAN; an exception stands in for one, but never for the first."""
     required = state.estate.group(host).klass.verdicts_required
@@ -36,7 +43,7 @@ def verdicts_missing(state: State, host: int, now_us: int) -> int:
     missing = required - len(counting(state, host, now_us))
     if missing <= 0:
         return 0
-    excepted = missing == 1 and state.exceptions.get(host, 0) > state.expiry_now(now_us)
+    excepted = missing == 1 and state.exceptions.get(host, 0) > now_us
     return 0 if excepted and counting(state, host, now_us, expired_too=True) else missing
 
 

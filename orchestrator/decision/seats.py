@@ -15,8 +15,7 @@ def claims_open(state: State, host: int, now_us: int) -> dict[str, int]:
     claims = state.claims.get(host)
     if not claims:
         return {}
-    at_us = state.expiry_now(now_us)
-    return {person: until for person, until in claims.items() if until > at_us}
+    return {person: until for person, until in claims.items() if until > now_us}
 
 
 def seats_open(state: State, host: int, now_us: int) -> int:

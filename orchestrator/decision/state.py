@@ -158,6 +158,7 @@ class State:
         self.freezes: dict[str, str] = {}
         self.jump_us = 0
         self.clock_doubted = False
+        self.clock_confirmed = False
         self.roster: dict[str, Member] = {}
         self.revoked: set[str] = set()
         self.recalls: deque[int] = deque(maxlen=RECALLS_MAX)
@@ -433,10 +434,6 @@ class State:
         fact = self.facts.get("t0")
         value = fact["at_us"] if fact else 0
         return value if isinstance(value, int) else 0
-
-    def expiry_now(self, now_us: int) -> int:
-        """The time that expiries are judged at: an unconfirmed clock jump expires nothing."""
-        return now_us - self.jump_us if self.jump_us > 0 else now_us
 
     def digest(self) -> str:
         """SHA-256 (hex) of all that is not derived: equal for equal records, whoever replays them."""

@@ -41,8 +41,12 @@ class Witness:
         self._told: set[str] = set()
 
     def see(self, entry: e.Event | c.Command, at_us: int) -> None:
-        """Judges one record by what was known before it, then notes it."""
+        """Judges one record by what was known before it, then notes it.
+
+        The core moves every time it keeps with an epoch; this clerk's own time goes on and takes the moves off instead.
+        """
         books = self.books
+        at_us -= books.moved_us
         if isinstance(entry, _EVENTS):
             self.settle(at_us)
         withdrawn = ""
@@ -52,6 +56,9 @@ class Witness:
             withdrawn = self._end(entry, at_us)
         elif isinstance(entry, c.PassGate):
             self._gate(entry, at_us)
+        elif isinstance(entry, e.Epoch):
+            confirmed_us = sum(books.jumped_us) if books.clock_confirmed else None
+            self._require(entry.delta_us == confirmed_us, 4, "clock", "time moves and nobody confirmed the clock")
         elif isinstance(entry, c.EnterService):
             stands = books.host[entry.host].out and not books.host[entry.host].infected
             self._require(stands, 1, entry.host, "it enters service without a release that stands")
@@ -161,16 +168,15 @@ class Witness:
         if not host.inspection or host.tainted or host.infected:
             return False
         required = books.klass(name).verdicts_required
-        judging_us = books.judging_us(at_us)
         valid = {
             person: filed
             for person, filed in host.clean.items()
             if filed.indicator_set == books.indicator_set and person not in books.revoked
         }
-        fresh = sum(filed.expires_us > judging_us for filed in valid.values())
+        fresh = sum(filed.expires_us > at_us for filed in valid.values())
         if fresh >= required:
             return True
-        return host.exception_us > judging_us and len(valid) >= max(1, required - 1)
+        return host.exception_us > at_us and len(valid) >= max(1, required - 1)
 
     def _stopped(self, name: str) -> Iterator[tuple[int, str]]:
         """Why no reconnect of this host may start, or go on unbegun: needs, wave, freezes (invariants 2, 3, 4)."""

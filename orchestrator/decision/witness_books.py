@@ -106,6 +106,8 @@ class Books:
         self.facts: set[str] = set()
         self.freezes: set[str] = set()
         self.jumped_us: list[int] = []
+        self.clock_confirmed = False
+        self.moved_us = 0
         self.indicator_set = ""
         self.revoked: set[str] = set()
         self.dropped: set[str] = set()
@@ -162,9 +164,10 @@ class Books:
         if note is not None:
             note(self, entry, at_us)
 
-    def judging_us(self, now_us: int) -> int:
-        """The time expiries are judged at: what an unconfirmed jump added does not count."""
-        return now_us - max(0, sum(self.jumped_us))
+    def end_us(self, signed_us: int, now_us: int, longest_s: int) -> int:
+        """When something signed now ends: its signer read the clock as it was before the jumps, or after them."""
+        ends = [signed_us - self.moved_us, signed_us - self.moved_us - sum(self.jumped_us)]
+        return min([one for one in ends if one > now_us and one - now_us <= longest_s * 1_000_000] or [0])
 
     def hosts_of(self, service: str) -> list[str]:
         """The hosts that play a service."""
@@ -290,10 +293,13 @@ def _judged(books: Books, event: e.Judged, at_us: int) -> None:
         if event.verdict != "CLEAN":
             host.tainted, host.clean = event.verdict, {}
         elif inspection == host.inspection:
-            host.clean[event.person] = Filed(event.indicator_set, event.expires_us)
+            longest_s = books.content.restart.timing.verdict_valid_s + 60
+            ends_us = books.end_us(event.expires_us, at_us, longest_s)
+            host.clean[event.person] = Filed(event.indicator_set, ends_us)
 
 
 def _swept(books: Books, event: e.Swept, at_us: int) -> None:
+    begun_us = event.begun_us - books.moved_us
     at_site = [(name, book) for name, book in books.host.items() if books.hosts[name].site == event.site]
     if not event.control:
         books.missed[event.site] = books.missed.get(event.site, 0) + 1
@@ -308,10 +314,10 @@ def _swept(books: Books, event: e.Swept, at_us: int) -> None:
             continue
         if name in event.answered:
             host.silent = False
-            if host.isolated_us < event.begun_us:
+            if host.isolated_us < begun_us:
                 host.answered_for = host.answered_for and host.connected
                 host.connected, host.isolated_us = True, 0
-        elif host.isolated_us and host.isolated_us < event.begun_us:
+        elif host.isolated_us and host.isolated_us < begun_us:
             host.silent, host.connected = True, False
 
 
@@ -325,6 +331,12 @@ def _reading(books: Books, event: e.Reading, at_us: int) -> None:
 
 def _jumped(books: Books, event: e.Jumped, at_us: int) -> None:
     books.jumped_us.append(event.delta_us)
+    books.clock_confirmed = False
+
+
+def _epoch(books: Books, event: e.Epoch, at_us: int) -> None:
+    books.moved_us += event.delta_us
+    books.jumped_us, books.clock_confirmed = [], False
 
 
 def _enter_service(books: Books, command: c.EnterService, at_us: int) -> None:
@@ -382,6 +394,7 @@ _NOTES: dict[type, Callable[[Books, Any, int], None]] = {
     e.Reading: _reading,
     e.Swept: _swept,
     e.Jumped: _jumped,
+    e.Epoch: _epoch,
     c.Issue: _issue,
     c.Cancel: _cancel,
     c.EnterService: _enter_service,

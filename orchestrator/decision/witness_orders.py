@@ -80,7 +80,8 @@ def _taken_back(books: Books, event: e.Ordered, at_us: int) -> None:
 
 
 def _excepted(books: Books, event: e.Ordered, at_us: int) -> None:
-    books.host[event.subject].exception_us = cast("int", event.args["until_us"])
+    until_us = books.end_us(cast("int", event.args["until_us"]), at_us, 12 * 3600)
+    books.host[event.subject].exception_us = until_us
 
 
 def _fact(books: Books, event: e.Ordered, at_us: int) -> None:
@@ -109,7 +110,7 @@ def _revoked(books: Books, event: e.Ordered, at_us: int) -> None:
 
 
 def _clock_confirmed(books: Books, event: e.Ordered, at_us: int) -> None:
-    books.jumped_us.clear()
+    books.clock_confirmed = True
 
 
 def _content_changed(books: Books, event: e.Ordered, at_us: int) -> None:
@@ -141,7 +142,7 @@ def confirmed(books: Books, key: str, expires_s: int | None, now_us: int) -> boo
     task = books.task.get(key)
     if task is None or not task.confirmed_us:
         return False
-    return expires_s is None or task.confirmed_us + expires_s * 1_000_000 > books.judging_us(now_us)
+    return expires_s is None or task.confirmed_us + expires_s * 1_000_000 > now_us
 
 
 def _task_failed(books: Books, event: e.Ordered, at_us: int) -> None:

@@ -120,7 +120,7 @@ class Dispatcher:
         gathering = self._gathering[playbook]
         quiet, busy = (0, ISOLATE_BUSY_US) if gathering.requests[0].step == "isolate" else (GATHER_US, GATHER_BUSY_US)
         patience_us = busy if playbook in self._running else quiet
-        if len(gathering.requests) < BATCH_MAX and now_us - gathering.since_us < patience_us:
+        if len(gathering.requests) < BATCH_MAX and 0 <= now_us - gathering.since_us < patience_us:
             return []
         requests, rest = gathering.requests[:BATCH_MAX], gathering.requests[BATCH_MAX:]
         del self._gathering[playbook]

@@ -19,7 +19,7 @@ from orchestrator.clock import Clock
 from orchestrator.decision import codec
 from orchestrator.decision.commands import Cancel, Issue
 from orchestrator.decision.decide import Entry, decide
-from orchestrator.decision.events import Event, Jumped, Woke
+from orchestrator.decision.events import Epoch, Event, Jumped, Woke
 from orchestrator.decision.invariants import InvariantBroken
 from orchestrator.decision.state import State
 from orchestrator.errors import RelanceError, Unusable
@@ -75,7 +75,6 @@ class Engine:
         self._events: list[tuple[Event, Future[list[Entry]] | None]] = []
         self._stopping = threading.Event()
         self._ready = threading.Event()
-        self._offset_us = 0
         self._time_us = self._elapsed_us = 0
         self._journal: Journal
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
@@ -189,16 +188,17 @@ class Engine:
     def _begin(self) -> None:
         self._journal, first = self._prepare()
         self._events = [(event, None) for event in first]
-        self._time_us, self._elapsed_us = self._state.at_us, self._clock.elapsed_us()
-        self._offset_us = self._clock.now_us() - self._elapsed_us
+        # While nobody ran the wall clock alone tells what passed; what it was set back meanwhile is found as a jump.
+        self._time_us = max(self._state.at_us, self._clock.now_us() - self._state.jump_us)
+        self._elapsed_us = self._clock.elapsed_us()
         self._ready.set()
 
     def _turn(self) -> None:
         """One round: calls and events in, one transaction, commands out."""
         self._take_calls()
+        self._heed_clock()
         now_us = self._now_us()
-        events = [*self._jump(), *((event, None) for event in self._hands.poll(self._state, now_us))]
-        events += self._events
+        events = [*((event, None) for event in self._hands.poll(self._state, now_us)), *self._events]
         self._events = []
         timers = self._state.timers
         if timers and timers[0][0] <= now_us:
@@ -257,23 +257,29 @@ class Engine:
                 self._hands.cancel(entry)
 
     def _now_us(self) -> int:
-        """The wall clock; where that was set back, what it showed before and the time elapsed since.
+        """Core time: what elapsed, and what a wall clock ahead of it by less than five minutes adds.
 
-        Time never goes back and never stands still, so that waits, soaks and sweeps go on.
+        It never goes back and never stands still, so that waits, soaks and sweeps go on; it follows no jump.
         """
         elapsed_us = self._clock.elapsed_us()
-        self._time_us = max(self._clock.now_us(), self._time_us + elapsed_us - self._elapsed_us, self._state.at_us)
+        self._time_us += elapsed_us - self._elapsed_us
         self._elapsed_us = elapsed_us
+        ahead_us = self._ahead_us()
+        self._time_us += ahead_us if 0 < ahead_us < JUMP_US else 0
         return self._time_us
 
-    def _jump(self) -> list[tuple[Event, Future[list[Entry]] | None]]:
-        """A wall clock that moved against elapsed time by more than five minutes is an event of its own."""
-        offset_us = self._clock.now_us() - self._clock.elapsed_us()
-        delta_us = offset_us - self._offset_us
-        if abs(delta_us) < JUMP_US:
-            return []
-        self._offset_us = offset_us
-        return [(Jumped(delta_us), None)]
+    def _ahead_us(self) -> int:
+        """How far the wall clock is ahead of core time, the jumps aside that are on record."""
+        return self._clock.now_us() - self._state.jump_us - self._time_us
+
+    def _heed_clock(self) -> None:
+        """A clock that jumped is a record; once a person confirmed it, time continues from it, as a record too."""
+        now_us, ahead_us = self._now_us(), self._ahead_us()
+        if abs(ahead_us) >= JUMP_US:
+            self._commit([(Jumped(ahead_us), None)], now_us)
+        elif self._state.clock_confirmed:
+            self._commit([(Epoch(self._state.jump_us), None)], now_us)
+            self._time_us = self._state.at_us
 
 
 def _fulfil(reply: Future[T], fn: Callable[[], T]) -> None:

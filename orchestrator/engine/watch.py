@@ -66,6 +66,10 @@ class Watch:
         events += self._swept(state)
         if state.estate is not self._estate:
             self._read(state.estate)
+        if now_us < self._looked_us:  # an epoch set time back: ask as after a start
+            self._looked_us = 0
+            self._next_us.clear()
+            self._sweep_next_us.clear()
         if now_us - self._looked_us >= SECOND // 4:
             self._looked_us = now_us
             self._ask_services(state, now_us)

@@ -152,7 +152,7 @@ def _queue(state: State) -> Metric:
 
 
 def _obligations(state: State, now_us: int) -> Metric:
-    overdue = sum(state.expiry_now(now_us) >= owed.deadline_us for owed in state.obligations.values())
+    overdue = sum(now_us >= owed.deadline_us for owed in state.obligations.values())
     metric = GaugeMetricFamily("relance_obligations", "Inspections owed on hosts that are out.", labels=("overdue",))
     metric.add_metric(("false",), len(state.obligations) - overdue)
     metric.add_metric(("true",), overdue)

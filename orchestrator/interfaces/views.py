@@ -129,7 +129,7 @@ def _obligations(state: State, now_us: int) -> list[Owed]:
             "host": state.estate.hosts[host],
             "cause": owed.cause,
             "deadline_us": owed.deadline_us,
-            "overdue": state.expiry_now(now_us) >= owed.deadline_us,
+            "overdue": now_us >= owed.deadline_us,
             "holds": owed.holds,
         }
         for host, owed in sorted(state.obligations.items(), key=lambda item: item[1].deadline_us)

@@ -5,7 +5,7 @@ Never shows one analyst what another said about a host that is still being judge
 
 from __future__ import annotations
 
-from orchestrator.decision import explain, orders, quorum, seats
+from orchestrator.decision import epoch, explain, orders, quorum, seats
 from orchestrator.decision.state import OrderState, State, TaskState
 from orchestrator.errors import UsageError
 from orchestrator.interfaces.documents import Kind, Order, Queue, Seat, Task, Why
@@ -129,7 +129,7 @@ def waiting_orders(state: State, now_us: int) -> list[Order]:
             "missing_roles": missing_roles(state, one),
         }
         for name, one in state.orders.items()
-        if not one.done and one.expires_us > now_us
+        if not one.done and not epoch.expired(state, one.expires_us, now_us)
     ]
 
 

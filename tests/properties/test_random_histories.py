@@ -27,7 +27,7 @@ def test_troubles_break_no_promise_and_calm_brings_every_host_into_service(seed:
 
 def test_the_troubles_are_worth_their_name() -> None:
     """Refusals, results that come late, releases and gates that pass all occur, or the histories would prove little."""
-    incident = Incident(2)
+    incident = Incident(4)
     incident.trouble(STEPS)
     kinds = {type(entry).__name__ for entry, _ in incident.records}
     assert incident.refused > 50

@@ -16,7 +16,7 @@ def test_two_jumps_that_cancel_out_still_wait_for_a_person_to_confirm_the_clock(
     """Seed 5: ten minutes forward and ten back added up to nothing, and reconnects went on by themselves."""
     story = tell().begun().inspected("lis-1").jump(600).jump(-600)
     story.verdicts("lis-1", "analyst-1", "analyst-2").nothing()
-    story.order("clock.confirm", "clock", "operator-1").expect("issue lis-1/reconnect/1")
+    story.clock_confirmed().expect("issue lis-1/reconnect/1")
 
 
 def test_a_waiver_that_is_withdrawn_makes_its_hosts_preserve_their_evidence_at_once(tell: Tell) -> None:
