@@ -60,7 +60,7 @@ def test_a_quiet_restart_is_a_few_lines_without_alarms() -> None:
 def test_what_a_person_must_decide_is_said_in_words() -> None:
     found = quiet()
     found["frozen"] = {"site:north": "all-work"}
-    found["clock_jump_us"], found["clock_doubted"] = 7_200_000_000, True
+    found["at_us"], found["clock_jump_us"], found["clock_doubted"] = 2_000_000, 7_200_000_000, True
     found["asks"] = [{"host": "lis-1", "lane": "host", "why": "inspect failed 3 times"}]
     found["failed"] = ["pc-4"]
     found["obligations"] = [
@@ -72,7 +72,9 @@ def test_what_a_person_must_decide_is_said_in_words() -> None:
     text = texts.status_text(found)
     for words in (
         "FROZEN: site:north (all-work)",
-        "jumped by 7200 s",
+        "CLOCK: it jumped and shows 1970-01-01 02:00:02 UTC; by the time that passed it is 1970-01-01 00:00:02 UTC.",
+        "Reconnects are frozen",
+        "relance order make clock.confirm clock --key KEY --person YOU",
         "lis-1 (host): inspect failed 3 times",
         "pc-4: failed",
         "ad-1 owes an inspection (OVERDUE): offline",

@@ -23,7 +23,12 @@ def status_text(found: Status) -> str:
     ]
     lines += [f"FROZEN: {scope} ({mode})." for scope, mode in found["frozen"].items()]
     if found["clock_doubted"]:
-        lines.append(f"The clock jumped by {found['clock_jump_us'] // 1_000_000} s: an operator must confirm it.")
+        lines += [
+            f"CLOCK: it jumped and shows {clock(found['at_us'] + found['clock_jump_us'])} UTC; by the time that passed "
+            f"it is {clock(found['at_us'])} UTC. Reconnects are frozen; nothing expires by the jump.",
+            "  Compare another clock; if this one is wrong, set it right. Then an operator signs:",
+            "  relance order make clock.confirm clock --key KEY --person YOU",
+        ]
     lines += ["", *_functions(found), "", *_waves(found["waves"]), *_full_pools(found), *_decisions(found)]
     if found["waits"]:
         lines += ["", "What waits:"]
