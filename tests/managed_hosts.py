@@ -1,7 +1,7 @@
 """Hosts to drive in tests: one real sshd on loopback, an address per host, and a stand-in for the management path.
 
 Never used by the product. Each address has a folder: `log` (one line per command), `mark`, and `fault` (what the
-stand-in does wrong: `hang`, `fail`, `drop`, `slow`), which a test writes.
+stand-in does wrong: `hang`, `fail`, `drop`, `slow`, `comment`, `keyless`), which a test writes.
 """
 
 from __future__ import annotations
@@ -52,7 +52,12 @@ restore*)
     drop) kill -9 $(cat sshd) ;;
     slow) sleep 1 ;;
     esac
-    echo '{"host_key":"ssh-ed25519 AAAA","restore_point_us":7,"image_digest":"ff"}' ;;
+    case "$fault" in
+    comment) key="ssh-ed25519 AAAA root@lab-1" ;;
+    keyless) key="not made yet; ask again" ;;
+    *) key="ssh-ed25519 AAAA" ;;
+    esac
+    echo '{"host_key":"'"$key"'","restore_point_us":7,"image_digest":"ff"}' ;;
 rotate*) ;;
 *) exit 2 ;;
 esac

@@ -282,7 +282,7 @@ class Incident(People):
         if kind == "host.retry" and chance.random() < 0.5:
             args = {"strategy": chance.choice(["restore", "reimage", "replace", "pray"])}
         elif kind == "host.declare":
-            args = {"host_key": "k", "restore_point_us": chance.choice([1, self.now_us])}
+            args = {"host_key": "ssh-ed25519 AAAA", "restore_point_us": chance.choice([1, self.now_us])}
         elif kind == "host.exception":
             args = {"until_us": self.signer_us() + chance.choice([60, 3600, 90_000]) * SECOND}
         elif kind == "host.exclude" and chance.random() < 0.3:

@@ -19,6 +19,7 @@ from tests.storyline import OLD_POINT_US, SECOND, T0_US, Story, Tell, hospital, 
 
 LAB = "laboratory/slice"
 HOUR_S = 3600
+THEIRS = "ssh-ed25519 THEIRS root@vendor"
 
 
 def two_waves(**fields: Any) -> Content:
@@ -175,16 +176,16 @@ def test_an_excluded_host_is_taken_back_from_the_beginning(tell: Tell) -> None:
 
 def test_a_host_that_others_brought_back_is_inspected_like_any_other(tell: Tell) -> None:
     story = tell().opened().launched()
-    story.order("host.declare", "lis-1", "operator-1", "analyst-1", host_key="theirs", restore_point_us=OLD_POINT_US)
+    story.order("host.declare", "lis-1", "operator-1", "analyst-1", host_key=THEIRS, restore_point_us=OLD_POINT_US)
     story.expect("issue lis-1/inspect/1").finish("lis-1/inspect/1").nothing()
     story.isolated("north").verdicts("lis-1", "analyst-1", "analyst-2").expect("issue lis-1/reconnect/1")
-    assert story.state.host_key[story.host("lis-1")] == "theirs"
+    assert story.state.host_key[story.host("lis-1")] == "ssh-ed25519 THEIRS"
     assert story.state.ended["lis-1/restore/1"] == "finished", "a declaration takes the number of a restore"
 
 
 def test_a_declared_host_whose_point_is_too_young_is_restored_by_its_own_class(tell: Tell) -> None:
     story = tell().opened().launched()
-    story.order("host.declare", "lis-1", "operator-1", "analyst-1", host_key="theirs", restore_point_us=T0_US)
+    story.order("host.declare", "lis-1", "operator-1", "analyst-1", host_key=THEIRS, restore_point_us=T0_US)
     story.expect("condemn lis-1", "change strategy lis-1 restore")
     story.finish("north/isolate/1").expect("issue lis-1/restore/2 restore")
 
@@ -192,7 +193,7 @@ def test_a_declared_host_whose_point_is_too_young_is_restored_by_its_own_class(t
 def test_a_declared_host_found_infected_is_restored_by_its_own_class(tell: Tell) -> None:
     story = tell().opened().launched().isolated()
     story.lose("lis-1/restore/1").nothing()
-    story.order("host.declare", "lis-1", "operator-1", "analyst-1", host_key="theirs", restore_point_us=OLD_POINT_US)
+    story.order("host.declare", "lis-1", "operator-1", "analyst-1", host_key=THEIRS, restore_point_us=OLD_POINT_US)
     story.expect("issue lis-1/inspect/1").finish("lis-1/inspect/1").nothing()
     story.verdicts("lis-1", "analyst-1", verdict="INFECTED")
     story.expect("change strategy lis-1 restore", "issue lis-1/restore/3 restore lis-1/restore/1")
@@ -204,7 +205,7 @@ def test_a_declaration_answers_what_was_asked_before(tell: Tell) -> None:
     for number, wait_s in ((1, 1), (2, 2)):
         story.finish(f"lis-1/preserve/{number}", "failed").nothing().at(wait_s).whatever()
     story.finish("lis-1/preserve/3", "failed").expect("ask lis-1 host")
-    story.order("host.declare", "lis-1", "operator-1", "analyst-1", host_key="k", restore_point_us=OLD_POINT_US)
+    story.order("host.declare", "lis-1", "operator-1", "analyst-1", host_key=THEIRS, restore_point_us=OLD_POINT_US)
     story.expect("issue lis-1/inspect/1")
     assert story.asks("lis-1") == {}
 

@@ -64,7 +64,13 @@ def test_an_order_names_something_that_exists(tell: Tell, kind: str) -> None:
         ("hosts.retry", "host.retry", "lis-1", {}),
         ("hosts.exclude", "host.take-back", "lis-1", {}),
         ("hosts.declare", "host.declare", "lis-2", {}),
-        ("hosts.declare", "host.declare", "lis-2", {"host_key": "k", "restore_point_us": "old"}),
+        ("hosts.declare", "host.declare", "lis-2", {"host_key": "ssh-ed25519 AAAA", "restore_point_us": "old"}),
+        (
+            "hosts.declare",
+            "host.declare",
+            "lis-2",
+            {"host_key": "what the vendor wrote, somewhere", "restore_point_us": 1},
+        ),
         ("hosts.recall", "host.recall", "lis-1", {}),
         ("exception.length", "host.exception", "lis-1", {}),
         ("exception.length", "host.exception", "lis-1", {"until_us": 5}),
@@ -129,7 +135,7 @@ def test_a_host_that_is_out_is_recalled_before_it_is_excluded_or_given_another_s
 
 def test_only_a_host_at_rest_is_declared_as_brought_back_by_others(tell: Tell) -> None:
     story = tell(TWO).begun()
-    known: dict[str, Json] = {"host_key": "k", "restore_point_us": 1}
+    known: dict[str, Json] = {"host_key": "ssh-ed25519 AAAA", "restore_point_us": 1}
     refused(story, "hosts.declare", "host.declare", "lis-1", **known)
     story.finish("lis-1/restore/1").whatever()
     refused(story, "hosts.declare", "host.declare", "lis-1", **known)

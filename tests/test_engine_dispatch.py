@@ -12,7 +12,7 @@ from orchestrator.decision.estate import Estate
 from orchestrator.decision.events import Cancelled, Dispatched, Finished, Lost
 from orchestrator.decision.state import State
 from orchestrator.engine.dispatch import BATCH_MAX, Dispatcher, Places, event_of, playbook_of, request_of
-from orchestrator.plans.model import Playbooks, StepTimes
+from orchestrator.plans.model import Content, Playbooks, StepTimes
 from orchestrator.plans.waves import derive
 from orchestrator.workers import invocation
 from orchestrator.workers.ansible import AnsibleWorker
@@ -240,6 +240,44 @@ def test_a_run_may_take_as_long_as_its_slowest_action(tmp_path: Path, desk: Desk
     assert invocation.read(tmp_path / "runs" / "7").limit_s == 999
 
 
+def with_login(content: Content, klass: str, **login: str) -> Content:
+    """The same estate where one class logs in otherwise."""
+    changed = [
+        one.model_copy(update={"login": one.login.model_copy(update=login)}) if one.id == klass else one
+        for one in content.classes
+    ]
+    return content.model_copy(update={"classes": tuple(changed)})
+
+
+def test_an_action_whose_words_no_shell_may_see_fails_alone_and_the_others_go_on(dispatcher: Dispatcher) -> None:
+    content = with_login(small_estate(), "first-server", user="$(reboot)")
+    state = State(Estate(content, derive(content)))
+    (bad,) = hosts(state, 1)
+    good = next(host.id for host in content.inventory.hosts if host.kind == "workstation")
+    for host in (bad, good):
+        dispatcher.issue(issue(host, "preserve"), state, NOW_US)
+    failed, dispatched = dispatcher.poll(NOW_US + 2 * SECOND)
+    assert isinstance(failed, Finished)
+    assert (failed.action, failed.outcome) == (f"{bad}/preserve/1", "failed")
+    assert "$(reboot)" in failed.sentence
+    assert dispatched == Dispatched("preserve.yml", [f"{good}/preserve/1"])
+
+
+def test_a_run_folder_that_a_disk_spoilt_before_its_start_is_lost_and_stops_nothing(
+    state: State, tmp_path: Path
+) -> None:
+    places = Places(tmp_path / "playbooks", tmp_path / "runs", tmp_path / "key", tmp_path / "known_hosts")
+    dispatcher = Dispatcher(places, AnsibleWorker(), InspectionWorker(places.key, lambda document: ""))
+    (host,) = hosts(state, 1)
+    dispatcher.issue(issue(host, "preserve"), state, NOW_US)
+    dispatcher.poll(NOW_US + 2 * SECOND)
+    dispatcher.dispatched(7)
+    (places.runs / "7" / "request.json").write_text("{")
+    dispatcher.committed()
+    assert dispatcher.poll(NOW_US + 2 * SECOND) == [Lost(f"{host}/preserve/1")]
+    assert dispatcher.live() == 0
+
+
 # what a worker is told, and what its answer means
 
 
@@ -255,7 +293,7 @@ def test_a_network_action_goes_to_the_gate_and_a_host_action_to_the_management_p
 
 def test_the_key_a_restore_brought_and_the_mark_it_replaces_travel_with_the_request(state: State) -> None:
     (host,) = hosts(state, 1)
-    state.host_key[state.estate.host_number[host]] = KEY
+    state.host_key[state.estate.host_number[host]] = f"{KEY} root@{host}"
     command = Issue(f"{host}/restore/2", host, "restore", "reimage", f"{host}/restore/1")
     request = request_of(state, command)
     assert (request.host_key, request.strategy, request.supersedes) == (KEY, "reimage", f"{host}/restore/1")

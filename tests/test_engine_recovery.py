@@ -191,12 +191,16 @@ def test_an_inspection_died_with_its_process_and_is_cancelled(past: Past) -> Non
     assert [entry.action for entry in again] == [f"{inspection[:-1]}2"], "it is done again under a name of its own"
 
 
-@pytest.mark.parametrize("damage", ["missing", "torn"])
+@pytest.mark.parametrize("damage", ["missing", "torn", "odd"])
 def test_a_run_whose_folder_tells_nothing_is_lost(past: Past, damage: str) -> None:
     actions = past.dispatch()
     for request in past.runs.glob("*/request.json"):
         if damage == "missing":
             request.unlink()
+        elif damage == "odd":  # as an earlier version wrote it
+            request.write_bytes(
+                request.read_bytes().replace(b'"host_key":""', b'"host_key":"ssh-ed25519 AAAA root@lab"')
+            )
         else:
             request.write_bytes(request.read_bytes()[:40])
     _, events = past.recovered()

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.decision.events import Finished
+from orchestrator.engine.dispatch import event_of
 from orchestrator.workers import invocation, processes
 from orchestrator.workers.ansible import AnsibleWorker
 from orchestrator.workers.base import Outcome, Request
@@ -56,6 +58,21 @@ def test_a_restored_host_is_reported_once_and_the_run_is_forgotten(hosts: Manage
     assert ended.at_us > 0
     wait_until(lambda: drained(worker))
     assert invocation.condition(run_dir) == "finished"
+
+
+def test_a_reported_host_key_loses_its_comment_and_what_is_no_key_is_a_failed_restore(
+    hosts: ManagedHosts, worker: AnsibleWorker
+) -> None:
+    hosts.fault(1, "comment")
+    hosts.fault(2, "keyless")
+    submit(worker, hosts.ask(*(hosts.request(number, "restore") for number in (1, 2, 3))))
+    ended = [event_of(outcome) for _, outcome in sorted(outcomes(worker, 3).items())]
+    assert [one.outcome for one in ended if isinstance(one, Finished)] == ["ok", "failed", "ok"]
+    assert isinstance(ended[0], Finished)
+    assert isinstance(ended[1], Finished)
+    assert ended[0].facts["host_key"] == "ssh-ed25519 AAAA"
+    assert "not made yet" in ended[1].sentence
+    assert hosts.log(2)[-1] == "mark end host-2/restore/1 ok", "what the management path believes is not what counts"
 
 
 def test_two_runs_side_by_side_never_mix_what_they_were_asked(hosts: ManagedHosts, worker: AnsibleWorker) -> None:

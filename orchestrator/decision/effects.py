@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import cast
 
 from orchestrator.canonical import Json
-from orchestrator.decision import epoch, life, orders, revision
+from orchestrator.decision import epoch, host_key, life, orders, revision
 from orchestrator.decision.events import Ordered
 from orchestrator.decision.order_rules import EXCEPTION_MAX_S
 from orchestrator.decision.stages import BLOCKED, GONE, OUT, Stage, Turn
@@ -162,7 +162,7 @@ def _declare(state: State, order: OrderState, at_us: int) -> None:
     state.tries[host] = [0] * len(state.tries[host])
     state.not_before_us[0][host] = 0
     state.infected_us[host] = state.late_points[host] = state.suspects[host] = 0
-    state.host_key[host] = str(order.args["host_key"])
+    state.host_key[host] = host_key.bare(order.args["host_key"])
     state.restore_point_us[host] = cast("int", order.args["restore_point_us"])
     state.move(host, Turn.DECLARED)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from orchestrator.decision import epoch, quorum, revision, seats
+from orchestrator.decision import epoch, host_key, quorum, revision, seats
 from orchestrator.decision.events import Ordered
 from orchestrator.decision.stages import OUT, Stage
 from orchestrator.decision.state import State
@@ -118,8 +118,10 @@ def _declare(state: State, event: Ordered, now_us: int) -> None:
     host = _host(state, event)
     if state.stage[host] not in (Stage.BLOCKED, Stage.PRESERVED, Stage.FAILED) or state.lanes[0][host]:
         raise Refused(f"{event.subject} is being worked on; only a host at rest can be declared.", rule="hosts.declare")
-    if not isinstance(event.args.get("host_key"), str) or not isinstance(event.args.get("restore_point_us"), int):
-        raise Refused("A declaration names the host key and the restore point.", rule="hosts.declare")
+    if not host_key.bare(event.args.get("host_key")) or not isinstance(event.args.get("restore_point_us"), int):
+        raise Refused(
+            "A declaration names the host key (as in ssh-ed25519 AAAA...) and the restore point.", rule="hosts.declare"
+        )
 
 
 def _recall(state: State, event: Ordered, now_us: int) -> None:

@@ -5,14 +5,18 @@ Never issues anything itself, and never starts an invocation before the record t
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from orchestrator import canonical
+from orchestrator.canonical import Json
+from orchestrator.decision import host_key
 from orchestrator.decision.commands import Cancel, Issue
 from orchestrator.decision.events import Cancelled, Dispatched, Event, Finished, Lost
 from orchestrator.decision.state import State
+from orchestrator.errors import Refused, Unusable
 from orchestrator.inventory.model import Host
 from orchestrator.plans.model import HostClass
 from orchestrator.workers import invocation
@@ -20,6 +24,7 @@ from orchestrator.workers.ansible import AnsibleWorker
 from orchestrator.workers.base import Invocation, Outcome, Request
 from orchestrator.workers.ssh import InspectionWorker, Sweep
 
+LOG = logging.getLogger("relance.engine")
 BATCH_MAX = 50
 NETWORK = ("reconnect", "isolate")
 GATHER_US = 2_000_000
@@ -56,27 +61,29 @@ class Dispatcher:
         self._due: deque[tuple[str, list[Request]]] = deque()
         self._written: list[tuple[Path, list[Request]]] = []
         self._running: dict[str, set[str]] = {}
-        self._cancelled: list[Event] = []
-        self._limits: dict[str, int] = {}
+        self._settled: list[Event] = []
         self._told: set[str] = set()
         self._skipped: set[str] = set()
 
     def issue(self, command: Issue, state: State, now_us: int) -> None:
-        """Takes an issued action."""
+        """Takes an issued action; one whose words could mean something to a shell fails here, alone."""
         request = request_of(state, command)
+        try:
+            Request.from_json(request.as_json())
+        except Refused as refusal:
+            self._settled.append(Finished(command.action, "failed", refusal.sentence))
+            return
         if command.step == "inspect":
             self._inspector.sweep = sweep_of(state)
             self._inspector.submit(self._places.runs, [request])
             return
         playbook = playbook_of(state, command)
-        self._limits[command.action] = _limit_s(state, command)
         self._gathering.setdefault(playbook, _Gathering(now_us)).requests.append(request)
 
     def cancel(self, command: Cancel) -> None:
         """An action still gathering is taken back at once; a dispatched one is skipped if it has not begun."""
         if self._taken_back(command.action):
-            self._limits.pop(command.action, None)
-            self._cancelled.append(Cancelled(command.action))
+            self._settled.append(Cancelled(command.action))
         elif any(request.action == command.action for _, requests in self._due for request in requests):
             self._skipped.add(command.action)  # its run folder is not there yet
         else:
@@ -94,9 +101,8 @@ class Dispatcher:
         return False
 
     def poll(self, now_us: int) -> list[Event]:
-        """Results, taken-back actions, and the batches that are due, as events."""
-        events: list[Event] = [*self._cancelled]
-        self._cancelled.clear()
+        """Results, actions that ended here, and the batches that are due, as events."""
+        events, self._settled = self._settled, []
         for outcome in (*self._ansible.poll(), *self._inspector.poll()):
             self._forget(outcome.action)
             if outcome.action in self._told:
@@ -108,7 +114,6 @@ class Dispatcher:
         return events
 
     def _forget(self, action: str) -> None:
-        self._limits.pop(action, None)
         for playbook, actions in list(self._running.items()):
             actions.discard(action)
             if not actions:
@@ -136,7 +141,7 @@ class Dispatcher:
         run_dir = self._places.runs / str(seq)
         # The copy kept with the incident: what runs is what was reviewed, whatever happens to the estate's folder.
         playbooks = self._places.contents / state.estate.content.digest / "plans" / "playbooks"
-        limit_s = max(self._limits.get(request.action, 3600) for request in requests)
+        limit_s = max(request.limit_s for request in requests)
         asked = Invocation(
             str(seq), playbook, str(playbooks), limit_s, str(self._places.key),
             str(self._places.known_hosts), tuple(requests),
@@ -145,9 +150,15 @@ class Dispatcher:
         self._written.append((run_dir, requests))
 
     def committed(self) -> None:
-        """Starts what was dispatched."""
+        """Starts what was dispatched; what a run folder that cannot be read asked for is lost."""
         for run_dir, requests in self._written:
-            self._ansible.submit(run_dir, requests)
+            try:
+                self._ansible.submit(run_dir, requests)
+            except Unusable as error:
+                LOG.warning("%s Its actions count as lost.", error.sentence)
+                for request in requests:
+                    self._forget(request.action)
+                    self._settled.append(Lost(request.action))
             for action in self._skipped.intersection(request.action for request in requests):
                 self._ansible.cancel(action)
                 self._skipped.discard(action)
@@ -187,11 +198,19 @@ def event_of(outcome: Outcome) -> Event:
         return Lost(outcome.action)
     if outcome.outcome == "cancelled":
         return Cancelled(outcome.action)
+    facts: dict[str, Json] = {**outcome.facts}
+    if outcome.outcome == "ok" and "host_key" in facts:
+        facts["host_key"] = host_key.bare(facts["host_key"])
+        if not facts["host_key"]:
+            sentence = (
+                f"The host key it reported is none, so the host could never be dialled: {outcome.facts['host_key']!r}"
+            )
+            return Finished(outcome.action, "failed", sentence[:500])
     try:
-        canonical.encode(outcome.facts)
+        canonical.encode(facts)
     except canonical.NotCanonical as error:
         return Finished(outcome.action, "failed", f"What it told cannot be recorded: {error.sentence}")
-    return Finished(outcome.action, outcome.outcome, outcome.sentence[:500], outcome.facts)
+    return Finished(outcome.action, outcome.outcome, outcome.sentence[:500], facts)
 
 
 def playbook_of(state: State, command: Issue) -> str:
@@ -203,11 +222,6 @@ def playbook_of(state: State, command: Issue) -> str:
     if command.step == "restore":
         return books.restore if command.strategy == "restore" else books.reimage
     return str(getattr(books, command.step))
-
-
-def _limit_s(state: State, command: Issue) -> int:
-    host = state.estate.host_number.get(command.target, -1)
-    return int(getattr(state.estate.group(host).klass.limit_s, command.step)) if host >= 0 else 300
 
 
 def request_of(state: State, command: Issue) -> Request:
@@ -232,8 +246,9 @@ def request_of(state: State, command: Issue) -> Request:
         port=klass.login.port,
         management_user=klass.login.management_user if command.step not in NETWORK else site.gate_user,
         management_port=klass.login.management_port,
-        host_key=state.host_key[host],
+        host_key=host_key.bare(state.host_key[host]),
         supersedes=command.supersedes,
         klass=klass.id,
         os=klass.os,
+        limit_s=int(getattr(klass.limit_s, command.step)),
     )

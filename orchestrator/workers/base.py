@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import Any, Literal, Protocol, cast
 
 from orchestrator.canonical import Json
+from orchestrator.decision import host_key
 from orchestrator.errors import Refused
 
 Result = Literal["ok", "failed", "unreachable", "lost", "cancelled"]
 Lane = Literal["host", "network"]
 
 # These values reach shell commands and Ansible templates, so nothing but what ids and addresses need is let through.
-_PLAIN = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._:/-]{0,199}$")
-_KEY = re.compile(r"^[a-z0-9@.-]+ [A-Za-z0-9+/=]+$")
+_PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,199}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +42,7 @@ class Request:
     supersedes: str = ""
     klass: str = ""
     os: str = "linux"
+    limit_s: int = 300
 
     @property
     def lane(self) -> Lane:
@@ -72,8 +73,8 @@ class Request:
         """Reads it back; refuses (Refused) values that could mean something to a shell or a template."""
         values = {("klass" if name == "class" else name): value for name, value in fields.items()}
         for name, value in values.items():
-            pattern = _KEY if name == "host_key" else _PLAIN
-            if isinstance(value, str) and value and not pattern.match(value):
+            pattern = host_key.FORM if name == "host_key" else _PLAIN
+            if isinstance(value, str) and value and not pattern.fullmatch(value):
                 raise Refused(f"The request's {name} {value!r} holds characters that no id or address has.", name=name)
         return cls(**cast("dict[str, Any]", values))
 

@@ -21,7 +21,7 @@ from typing import Literal
 
 from orchestrator import canonical
 from orchestrator.clock import SystemClock
-from orchestrator.errors import Unusable
+from orchestrator.errors import Refused, Unusable
 from orchestrator.workers.base import Invocation, Lane, Outcome
 
 Condition = Literal["not_started", "running", "finished", "dead"]
@@ -51,7 +51,7 @@ def read(run_dir: Path) -> Invocation:
             raise TypeError("not an object")
         asked = Invocation.from_json(fields)
         return replace(asked, invocation=f"{asked.invocation}-{run_dir.stat().st_ino:x}")
-    except (OSError, KeyError, TypeError, canonical.NotCanonical) as error:
+    except (OSError, KeyError, TypeError, Refused, canonical.NotCanonical) as error:
         raise Unusable(f"The run folder {run_dir.name} holds no readable request: {error}.") from error
 
 
