@@ -9,7 +9,7 @@ import pytest
 
 from orchestrator.decision.commands import Cancel, Issue
 from orchestrator.decision.estate import Estate
-from orchestrator.decision.events import Cancelled, Dispatched, Finished, Lost
+from orchestrator.decision.events import Cancelled, Dispatched, Event, Finished, Lost
 from orchestrator.decision.state import State
 from orchestrator.engine.dispatch import BATCH_MAX, Dispatcher, Places, event_of, playbook_of, request_of
 from orchestrator.plans.model import Content, Playbooks, StepTimes
@@ -19,6 +19,7 @@ from orchestrator.workers.ansible import AnsibleWorker
 from orchestrator.workers.base import Outcome, Request
 from orchestrator.workers.ssh import InspectionWorker
 from tests.estates import small_estate
+from tests.managed_hosts import wait_until
 
 SECOND = 1_000_000
 NOW_US = 1_700_000_000 * SECOND
@@ -219,10 +220,23 @@ def test_results_of_an_adopted_run_that_the_journal_holds_are_not_told_again(
 def test_an_inspection_goes_to_no_playbook_and_its_end_is_heard(dispatcher: Dispatcher, state: State) -> None:
     (host,) = hosts(state, 1)
     dispatcher.issue(issue(host, "inspect"), state, NOW_US)
+    events: list[Event] = []
+    wait_until(lambda: events.extend(dispatcher.poll(NOW_US)) or events)
+    assert [one.action for one in events if isinstance(one, Finished)] == [f"{host}/inspect/1"]
     dispatcher.close()
-    (event,) = dispatcher.poll(NOW_US)
-    assert isinstance(event, Cancelled | Finished)
-    assert event.action == f"{host}/inspect/1"
+
+
+def test_an_inspection_may_take_as_long_as_its_own_class_says(state: State) -> None:
+    base = small_estate()
+    patient = base.classes[0].limit_s.model_copy(update={"inspect": 7200})
+    content = base.model_copy(
+        update={"classes": (base.classes[0].model_copy(update={"limit_s": patient}), *base.classes[1:])}
+    )
+    state = State(Estate(content, derive(content)))
+    of_class = {host.klass: host.id for host in content.inventory.hosts}
+    limits = {klass: request_of(state, issue(host, "inspect")).limit_s for klass, host in of_class.items()}
+    assert limits == {one.id: one.limit_s.inspect for one in content.classes}
+    assert sorted(limits.values())[-2] < 7200
 
 
 def test_a_run_may_take_as_long_as_its_slowest_action(tmp_path: Path, desk: Desk) -> None:

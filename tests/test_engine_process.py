@@ -255,13 +255,3 @@ def test_a_disk_that_fails_under_the_first_start_is_a_sentence_and_no_incident(
         open_engine(state_dir, Beginning(estate.path, usable(estate.path)))
     with Journal.open(state_dir / "journal.sqlite") as journal:
         assert journal.head.size == 0
-
-
-def test_an_inspection_may_take_as_long_as_the_slowest_class_says(estate: SmallEstate, state_dir: Path) -> None:
-    estate.edit("plans/classes.yaml", "    strategies: [reimage, replace]\n", (
-        "    strategies: [reimage, replace]\n"
-        "    limit_s: {preserve: 60, restore: 60, inspect: 7200, reconnect: 60, isolate: 60}\n"
-    ))  # fmt: skip
-    live = opened(estate, state_dir)
-    assert live.hands.dispatcher._inspector._limits.command_s == 7200
-    live.close()

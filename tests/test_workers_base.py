@@ -33,7 +33,7 @@ def test_a_request_reads_back_as_it_was_written() -> None:
 
 
 def test_an_outcome_reads_back_as_it_was_written() -> None:
-    outcome = Outcome("lab-1/restore/2", "ok", "", {"host_key": "ssh-ed25519 AAAA", "restore_point_us": 7}, 9)
+    outcome = Outcome("lab-1/restore/2", "ok", "", {"host_key": "ssh-ed25519 AAAA", "restore_point_us": 7})
     assert Outcome.from_json(outcome.as_json()) == outcome
 
 

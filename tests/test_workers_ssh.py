@@ -158,6 +158,17 @@ def test_a_silent_host_is_unreachable_and_holds_nobody_up(hosts: ManagedHosts, w
     assert other.outcome == "ok"
 
 
+def test_an_inspection_takes_no_longer_than_its_own_limit_and_another_host_keeps_its_time(
+    hosts: ManagedHosts, kept: Kept
+) -> None:
+    worker = InspectionWorker(hosts.base / "client", kept.keep, sweep=replace(DRILL, sockets="sleep 2"), limits=QUICK)
+    hasty = replace(hosts.request(1, "inspect"), limit_s=1)
+    cut, whole = inspect(worker, hasty, hosts.request(2, "inspect"))
+    assert (cut.outcome, whole.outcome) == ("failed", "ok")
+    assert "within 1 s" in cut.sentence
+    worker.close()
+
+
 def test_a_host_without_the_disk_fails_with_its_own_words(hosts: ManagedHosts, worker: InspectionWorker) -> None:
     shutil.rmtree(disk(hosts, 1))
     (outcome,) = inspect(worker, hosts.request(1, "inspect"))

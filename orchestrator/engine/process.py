@@ -27,7 +27,6 @@ from orchestrator.journal.sqlite import Journal
 from orchestrator.plans.model import Content
 from orchestrator.plans.waves import derive
 from orchestrator.workers.ansible import AnsibleWorker
-from orchestrator.workers.connection import Limits
 from orchestrator.workers.probing import Prober
 from orchestrator.workers.ssh import InspectionWorker
 
@@ -109,9 +108,7 @@ def _hands(state: State, state_dir: Path) -> LiveHands:
         key=state_dir / "secrets" / "ssh_key",
         known_hosts=state_dir / "secrets" / "management_hosts",
     )
-    content = state.estate.content
-    limits = Limits(command_s=max((one.limit_s.inspect for one in content.classes), default=60))
-    inspector = InspectionWorker(places.key, Blobs(state_dir / "evidence").put, limits=limits)
+    inspector = InspectionWorker(places.key, Blobs(state_dir / "evidence").put)
     return LiveHands(Dispatcher(places, AnsibleWorker(), inspector), Watch(state, Prober()))
 
 

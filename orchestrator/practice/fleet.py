@@ -8,7 +8,6 @@ they were. Beside the hosts' files it writes `fleet.pid` (locked while it lives)
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import fcntl
 import json
 import os
@@ -33,10 +32,10 @@ from orchestrator.practice.fleet_host import PracticeHost
 from orchestrator.practice.fleet_http import Answers, HttpDoor
 from orchestrator.practice.fleet_ssh import SSHD, SshDoor, kill_marked
 from orchestrator.practice.fleet_tool import ToolDesk, lay_tools
+from orchestrator.workers.processes import become_subreaper
 
 TICK_S = 2.0
 FILES_SPARE = 300
-_PR_SET_CHILD_SUBREAPER = 36
 
 
 class Fleet:
@@ -190,7 +189,7 @@ def run(root: Path) -> None:
     for tool in (SSHD, "/bin/dash", "/usr/bin/perl"):
         if not shutil.which(tool):
             raise Unusable(f"{tool} is missing: install openssh-server, dash and perl-base.", file=tool)
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)  # so that no orphan of a login is left
+    become_subreaper()  # so that no orphan of a login is left
     with held(root):
         kill_marked(root)
         account = fleet_account.claim()

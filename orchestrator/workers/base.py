@@ -126,7 +126,6 @@ class Outcome:
     outcome: Result
     sentence: str = ""
     facts: dict[str, Json] = field(default_factory=dict)
-    at_us: int = 0
 
     def as_json(self) -> dict[str, Json]:
         """One line of `results.jsonl`."""
@@ -140,7 +139,6 @@ class Outcome:
             outcome=cast("Result", fields["outcome"]),
             sentence=str(fields["sentence"]),
             facts=cast("dict[str, Json]", fields["facts"]),
-            at_us=cast("int", fields["at_us"]),
         )
 
 

@@ -22,6 +22,7 @@ from typing import Literal
 from orchestrator import canonical
 from orchestrator.clock import SystemClock
 from orchestrator.errors import Refused, Unusable
+from orchestrator.journal.disk import sync_folder
 from orchestrator.workers.base import Invocation, Lane, Outcome
 
 Condition = Literal["not_started", "running", "finished", "dead"]
@@ -170,15 +171,6 @@ class HostLocks:
         handle = self._handles.pop((host, lane), None)
         if handle is not None:
             os.close(handle)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the names in a folder durable."""
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _write_new(path: Path, text: bytes) -> None:

@@ -11,7 +11,7 @@ import selectors
 import socket
 from collections import deque
 from collections.abc import Iterable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass
 
 from orchestrator.clock import SystemClock
@@ -19,6 +19,7 @@ from orchestrator.probes.base import Answer, Probe, Question
 from orchestrator.probes.http import HttpProbe
 from orchestrator.probes.ssh import SshProbe
 from orchestrator.probes.tcp import TcpProbe
+from orchestrator.workers.threads import Threads
 
 _CLOCK = SystemClock()
 _THREADS = 16
@@ -38,14 +39,14 @@ class Prober:
 
     def __init__(self, probes: Mapping[str, Probe] | None = None, threads: int = _THREADS) -> None:
         self._probes = dict(probes) if probes is not None else own_probes()
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="probe")
+        self._pool: Threads[Answer] = Threads(threads, "probe")
         self._waiting: dict[str, Future[Answer]] = {}
 
     def submit(self, name: str, probe: str, question: Question) -> bool:
         """Ask `question` with the probe of that name, unless `name` is still being asked (then False)."""
         if name in self._waiting:
             return False
-        self._waiting[name] = self._pool.submit(self._ask, probe, question)
+        self._waiting[name] = self._pool.submit(lambda: self._ask(probe, question))
         return True
 
     def poll(self) -> list[tuple[str, Answer]]:
@@ -54,8 +55,8 @@ class Prober:
         return [(name, self._waiting.pop(name).result()) for name in ended]
 
     def close(self) -> None:
-        """Take no more questions, drop those that wait, and wait for those being asked."""
-        self._pool.shutdown(cancel_futures=True)
+        """Ask nothing more; a question being asked ends by itself, and nobody hears its answer."""
+        self._pool.close()
 
     def _ask(self, probe: str, question: Question) -> Answer:
         if probe not in self._probes:
@@ -70,7 +71,6 @@ class Prober:
 class Swept:
     """What one sweep saw. It proves silence only if `control` answered. `unasked` could not be dialled from here."""
 
-    begun_us: int
     control: bool
     answered: frozenset[Target]
     unasked: frozenset[Target]
@@ -81,12 +81,9 @@ def sweep(source: str, targets: Iterable[Target], control: Target, *, timeout_s:
 
     Non-blocking: at most 2,048 dials are in flight (fewer if the process may open fewer files).
     """
-    begun_us = _CLOCK.now_us()
     flight = _Flight(source, timeout_s)
     flight.dial({*targets, control})
-    return Swept(
-        begun_us, control in flight.answered, frozenset(flight.answered - {control}), frozenset(flight.unasked)
-    )
+    return Swept(control in flight.answered, frozenset(flight.answered - {control}), frozenset(flight.unasked))
 
 
 class _Flight:

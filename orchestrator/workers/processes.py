@@ -48,15 +48,6 @@ def end_all(invocation: str, *, spare: Collection[int] = (), limit_s: float = 1.
     return left
 
 
-def reap() -> None:
-    """Collect the children that have ended; call only when nobody else waits for them."""
-    try:
-        while os.waitpid(-1, os.WNOHANG)[0]:
-            pass
-    except ChildProcessError:
-        return
-
-
 def _own_pids() -> Iterator[int]:
     uid = os.getuid()
     with os.scandir("/proc") as entries:

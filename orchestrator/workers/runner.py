@@ -62,9 +62,8 @@ class Batch:
 
     def write(self, outcome: Outcome) -> None:
         """Put the line on disk, then give the host back. A disk that refuses ends the run (`broken`)."""
-        stamped = Outcome(outcome.action, outcome.outcome, outcome.sentence, outcome.facts, _CLOCK.now_us())
         try:
-            self.results.append(stamped)
+            self.results.append(outcome)
         except OSError as error:  # ansible-runner would swallow it and call the run a success
             self.broken = error
             return

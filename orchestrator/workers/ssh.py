@@ -9,19 +9,19 @@ from __future__ import annotations
 import secrets
 import shlex
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from concurrent.futures import Future
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 from orchestrator import canonical
 from orchestrator.canonical import Json
-from orchestrator.clock import SystemClock
 from orchestrator.errors import RelanceError
 from orchestrator.workers.base import Outcome, Request
 from orchestrator.workers.connection import Key, Limits, Mistrusted, Overran, Peer, Reply, Unreached, ask, load_key
+from orchestrator.workers.threads import Threads
 
-_CLOCK = SystemClock()
 _MARKERS_MAX = 200
 _SECTION_BYTES_MAX = 1 << 20
 _LISTS = ("sockets", "accounts", "jobs")
@@ -99,7 +99,7 @@ def evidence(request: Request, sweep: Sweep, reply: Reply, token: str) -> Eviden
 
 
 class InspectionWorker:
-    """Implements `Worker` with a pool of threads. `keep` stores the evidence and returns its SHA-256 in hex.
+    """Implements `Worker` with a few threads. `keep` stores the evidence and returns its SHA-256 in hex.
 
     `sweep` is what the next inspections look at.
 
@@ -113,13 +113,13 @@ class InspectionWorker:
         self._keep = keep
         self.sweep = sweep or Sweep()
         self._limits = limits or Limits()
-        self._pool = ThreadPoolExecutor(8, thread_name_prefix="inspect")
+        self._pool: Threads[Outcome] = Threads(8, "inspect")
         self._waiting: dict[str, Future[Outcome]] = {}
 
     def submit(self, run_dir: Path, requests: Sequence[Request]) -> None:
         """Queue the hosts; the run folder is not needed."""
         for request in requests:
-            self._waiting[request.action] = self._pool.submit(self._inspect, request)
+            self._waiting[request.action] = self._pool.submit(partial(self._inspect, request))
 
     def cancel(self, action: str) -> None:
         """Stop an inspection that waits for a thread."""
@@ -131,18 +131,23 @@ class InspectionWorker:
         ended = [action for action, future in self._waiting.items() if future.done()]
         return [_outcome(action, self._waiting.pop(action)) for action in ended]
 
+    def waiting(self) -> int:
+        """How many inspections have not been told."""
+        return len(self._waiting)
+
     def close(self) -> None:
-        """Take no more, and wait for what runs."""
-        self._pool.shutdown(cancel_futures=True)
+        """Begin no more; what runs is broken off when the process ends."""
+        self._pool.close()
 
     def _inspect(self, request: Request) -> Outcome:
         try:
-            seen = look(request, load_key(self._key_path), self.sweep, self._limits)
+            limits = replace(self._limits, command_s=request.limit_s)
+            seen = look(request, load_key(self._key_path), self.sweep, limits)
             digest = self._keep(seen.document)
         except (Mistrusted, Overran) as error:
             return _failed(request, error)
         except Unreached as error:
-            return Outcome(request.action, "unreachable", error.sentence, {}, _CLOCK.now_us())
+            return Outcome(request.action, "unreachable", error.sentence)
         except RelanceError as error:
             return _failed(request, error)
         facts: dict[str, Json] = {
@@ -151,21 +156,21 @@ class InspectionWorker:
             "files": seen.files,
             "not_examined": list(seen.not_examined),
         }
-        return Outcome(request.action, "ok", "", facts, _CLOCK.now_us())
+        return Outcome(request.action, "ok", "", facts)
 
 
 def _failed(request: Request, error: RelanceError) -> Outcome:
     facts: dict[str, Json] = {name: str(value) for name, value in error.facts.items()}
-    return Outcome(request.action, "failed", error.sentence, facts, _CLOCK.now_us())
+    return Outcome(request.action, "failed", error.sentence, facts)
 
 
 def _outcome(action: str, future: Future[Outcome]) -> Outcome:
     if future.cancelled():
-        return Outcome(action, "cancelled", "It was cancelled before it began.", {}, _CLOCK.now_us())
+        return Outcome(action, "cancelled", "It was cancelled before it began.")
     try:
         return future.result()
     except Exception as error:  # noqa: BLE001 - the one place where this worker's own fault becomes an outcome
-        return Outcome(action, "failed", f"The inspection broke: {type(error).__name__}: {error}.", {}, _CLOCK.now_us())
+        return Outcome(action, "failed", f"The inspection broke: {type(error).__name__}: {error}.")
 
 
 def _sections(output: bytes, token: str) -> dict[str, bytes]:
