@@ -181,8 +181,12 @@ class Dispatcher:
         """How many invocations have not ended."""
         return len(self._ansible.live())
 
+    def inspecting(self) -> int:
+        """How many inspections have not been told; the end of the process breaks them off."""
+        return self._inspector.waiting()
+
     def close(self) -> None:
-        """Ends the threads of the inspector; runners go on."""
+        """Begins no more inspections; runners go on."""
         self._inspector.close()
 
 

@@ -40,6 +40,6 @@ class LiveHands:
         self.dispatcher.committed()
 
     def close(self) -> None:
-        """Ends threads; runners go on by themselves."""
+        """Asks and inspects nothing more; runners go on by themselves."""
         self.watch.close()
         self.dispatcher.close()

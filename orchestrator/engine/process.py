@@ -48,7 +48,7 @@ class Live:
     hands: LiveHands
 
     def close(self) -> int:
-        """Stops taking work and ends our threads; how many invocations go on by themselves, to be adopted."""
+        """Stops taking work and waits for no answer; how many invocations go on by themselves, to be adopted."""
         self.engine.stop()
         going_on = self.hands.dispatcher.live()
         self.hands.close()

@@ -67,8 +67,10 @@ def _run(options: argparse.Namespace) -> int:
         going_on = live.close()
     if live.engine.failure is not None:
         raise live.engine.failure
+    broken_off = live.hands.dispatcher.inspecting()
     told = f"{going_on} invocations go on by themselves; the next start adopts them" if going_on else "nothing goes on"
-    show(options, {"invocations_going_on": going_on}, f"Stopped; {told}.")
+    told += f"; {broken_off} inspections were broken off; the next start makes them again" if broken_off else ""
+    show(options, {"invocations_going_on": going_on, "inspections_broken_off": broken_off}, f"Stopped; {told}.")
     return OK
 
 

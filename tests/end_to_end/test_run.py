@@ -7,6 +7,7 @@ import re
 import shutil
 import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -16,12 +17,14 @@ import pytest
 
 from orchestrator.clock import SystemClock
 from orchestrator.decision import codec
+from orchestrator.decision.commands import Issue
 from orchestrator.decision.events import Dispatched, Finished, Reading
 from orchestrator.engine.process import Beginning, open_engine
 from orchestrator.interfaces.auditing import audit
 from orchestrator.journal.sqlite import Journal
 from orchestrator.plans.files import usable
 from orchestrator.practice import fleet_launch
+from orchestrator.practice.fleet_file import Fault, load
 from orchestrator.practice.rehearsal import PEOPLE
 from orchestrator.practice.signing import Line, NotAnswering, People
 from orchestrator.workers import invocation
@@ -132,6 +135,44 @@ def test_ctrl_c_leaves_the_runners_to_their_work_and_the_next_run_adopts_them(tm
         dispatched = [action for one in entries(state) if isinstance(one, Dispatched) for action in one.actions]
         assert sorted(actions) == sorted(action for action in dispatched if action.split("/")[1] == "isolate")
         assert {one.outcome for one in entries(state) if isinstance(one, Finished)} == {"ok"}
+
+
+def test_ctrl_c_waits_for_no_inspection_that_hangs_and_the_next_run_makes_it_again(
+    tmp_path: Path, runs: list[Run]
+) -> None:
+    with ground(tmp_path) as root:
+        state = root / "state"
+        mute(root / "fleet")
+        runs.append(Run(root / "estate", state).live())
+        sign_genesis(root, state)
+        people = People(state, root / "keys", PEOPLE, SystemClock())
+        people.look()
+        t0_us = json.loads((root / "people.json").read_bytes())["t0_us"]
+        people.order("fact.t0", "t0", ("analyst-1", "it-director"), {"at_us": t0_us})
+        people.order("wave.launch", "foundations", ("operator-1",), {})
+        wait_until(lambda: issued(state, "inspect"))
+        begun_s = time.monotonic()
+        said = runs[0].interrupt()
+        assert time.monotonic() - begun_s < 7, "a host that says nothing is waited for ten seconds"
+        assert re.search(r"[1-9]\d* inspections were broken off; the next start makes them again", said)
+        first = issued(state, "inspect")[0]
+        runs.append(Run(root / "estate", state).live())
+        wait_until(lambda: first.replace("/1", "/2") in issued(state, "inspect"))
+        runs[1].interrupt()
+
+
+def mute(fleet: Path) -> None:
+    """From now on every host accepts logins and says nothing."""
+    fleet_launch.stop(fleet)
+    file = load(fleet)
+    silent = (Fault(kind="hang", where="host"),)
+    hosts = tuple(host.model_copy(update={"faults": silent}) for host in file.hosts)
+    file.model_copy(update={"hosts": hosts}).save(fleet)
+    fleet_launch.launch(fleet)
+
+
+def issued(state: Path, step: str) -> list[str]:
+    return [one.action for one in entries(state) if isinstance(one, Issue) and one.step == step]
 
 
 def test_a_disk_that_fills_up_ends_the_run_with_a_sentence_and_it_goes_on_once_there_is_room(
