@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import errno
 import os
+import socket
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,8 +25,9 @@ from orchestrator.plans.waves import derive
 from orchestrator.probes.base import Answer
 from orchestrator.workers.probing import Prober
 from tests.drill_ground import wait_until
-from tests.estates import check, small_estate
-from tests.practice_peers import peer, speaks_first
+from tests.estates import check, small_estate, with_hosts, workstation
+from tests.practice_peers import peer, speaks_first, stays_silent
+from tests.test_workers_probing import full_listener
 
 SECOND = 1_000_000
 NOW_US = 1_700_000_000 * SECOND
@@ -233,6 +236,73 @@ def test_a_check_by_ssh_accepts_only_the_key_the_restore_brought(port: int) -> N
     assert question.params["host_key"] == "ssh-ed25519 AAAA"
     assert question.source == "127.0.0.1"
     assert "host_key" not in question_of(state, 0, tcp("up", port, klass="server")).params
+
+
+def posts(count: int, port: int) -> Content:
+    """The small estate with so many more workstations, all on loopback."""
+    return placed(
+        with_hosts(small_estate(), *(workstation(f"pc-{n}", "north", "laboratory") for n in range(count))), port
+    )
+
+
+def test_two_hundred_mute_workstations_never_stand_before_a_service(port: int, watching: list[Watching]) -> None:
+    with socket.create_server(("0.0.0.0", 0), backlog=1024) as mute:
+        deaf = int(mute.getsockname()[1])
+        of_pcs = tcp("pc-up", deaf, klass="workstation").model_copy(update={"params": {"speaks": True}})
+        content = posts(200, port).model_copy(update={"checks": (of_pcs, tcp("lis-works", port, service="lis"))})
+        state = cut_off(content)
+        out(state, *range(len(state.stage)))
+        watching.append(Watching(state))
+        for _ in range(3):
+            begun_s = time.monotonic()
+            (reading,) = watching[0].readings(kind="service")
+            assert reading.outcome == "PASS"
+            assert time.monotonic() - begun_s < 4, "within the service's interval"
+            assert any(subject.startswith("host:") for subject in watching[0].watch._rounds), (
+                "the PCs are still waited for"
+            )
+            watching[0].now_us += 4 * SECOND
+
+
+def read_as(stage: Stage, kind: str, state: State, watching: list[Watching]) -> Reading:
+    """The reading of the first host of a kind, put at a stage."""
+    out(state, next(n for n, one in enumerate(state.estate.content.inventory.hosts) if one.kind == kind), stage=stage)
+    watching.append(Watching(state))
+    (reading,) = watching[-1].readings(kind="host")
+    return reading
+
+
+@pytest.mark.parametrize("stage", [Stage.RELEASED, Stage.IN_SERVICE])
+def test_a_workstation_nobody_hears_may_be_switched_off_and_a_server_may_not(
+    port: int, watching: list[Watching], stage: Stage
+) -> None:
+    pc = read_as(stage, "workstation", answering(tcp("pc-up", DEAF, klass="workstation"), port=port), watching)
+    assert (pc.outcome, "switched off" in pc.sentence) == ("UNKNOWN", True)
+    server = read_as(stage, "server", answering(tcp("up", DEAF, klass="first-server"), port=port), watching)
+    assert server.outcome == "FAIL"
+
+
+def test_a_workstation_whose_cable_is_out_reads_unknown_and_one_that_takes_calls_and_says_nothing_fails(
+    port: int, watching: list[Watching]
+) -> None:
+    with full_listener() as (_, dropping), peer(stays_silent, address="0.0.0.0") as mute:
+        content = placed(small_estate(), port)
+        first = next(one for one in content.inventory.hosts if one.kind == "workstation")
+        unplugged = with_hosts(content, first.model_copy(update={"address": "127.0.0.1"}))
+        speaks = {"params": {"speaks": True}, "timeout_s": 1}
+        for number, outcome in ((dropping, "UNKNOWN"), (mute, "FAIL")):
+            one = tcp("pc-up", number, klass="workstation").model_copy(update=speaks)
+            state = cut_off(unplugged.model_copy(update={"checks": (one,)}))
+            assert read_as(Stage.RELEASED, "workstation", state, watching).outcome == outcome
+
+
+def test_a_workstation_that_answers_wrongly_fails_and_so_does_one_that_answers_in_part(
+    port: int, watching: list[Watching]
+) -> None:
+    wrong = check("pc-works", "L2", klass="workstation").model_copy(update={"port": port})
+    half = (tcp("pc-up", port, klass="workstation"), tcp("pc-shares", DEAF, klass="workstation"))
+    for checks in ((wrong,), half):
+        assert read_as(Stage.RELEASED, "workstation", answering(*checks, port=port), watching).outcome == "FAIL"
 
 
 @pytest.mark.parametrize(

@@ -27,11 +27,15 @@ SWEEP_TIMEOUT_S = 1.0
 
 @dataclass(slots=True)
 class _Round:
-    """One subject being asked: `need` hosts must PASS all their checks; `open` are the answers still awaited."""
+    """One subject being asked: `need` hosts must PASS all their checks; `open` are the answers still awaited.
+
+    `sleeps`: it may be switched off (a workstation at night), so that hearing nothing says nothing.
+    """
 
     subject: str
     need: int
     open: dict[str, int]
+    sleeps: bool
     answers: dict[int, list[Answer]] = field(default_factory=dict)
 
 
@@ -40,6 +44,8 @@ class Watch:
 
     def __init__(self, state: State, prober: Prober) -> None:
         self._prober = prober
+        # Of their own: hundreds of silent PCs, each waited for to the last second, never stand before a service.
+        self._host_prober = Prober()
         self._rounds: dict[str, _Round] = {}
         self._round_of: dict[str, str] = {}
         self._next_us: dict[str, int] = {}
@@ -59,7 +65,7 @@ class Watch:
     def poll(self, state: State, now_us: int) -> list[Event]:
         """Readings and sweeps that came in; puts the questions that are due."""
         events: list[Event] = []
-        for name, answer in self._prober.poll():
+        for name, answer in (*self._prober.poll(), *self._host_prober.poll()):
             reading = self._answered(name, answer)
             if reading is not None:
                 events.append(reading)
@@ -81,6 +87,7 @@ class Watch:
         """Asks nothing more."""
         self._pool.shutdown(wait=False, cancel_futures=True)
         self._prober.close()
+        self._host_prober.close()
 
     def _answered(self, name: str, answer: Answer) -> Reading | None:
         round_ = self._rounds[self._round_of.pop(name)]
@@ -88,7 +95,8 @@ class Watch:
         if round_.open:
             return None
         del self._rounds[round_.subject]
-        return Reading(round_.subject, *judge([worst(told) for told in round_.answers.values()], round_.need))
+        together = [worst(told, sleeps=round_.sleeps) for told in round_.answers.values()]
+        return Reading(round_.subject, *judge(together, round_.need))
 
     def _due(self, subject: str, now_us: int, interval_us: int) -> bool:
         if subject in self._rounds or self._next_us.get(subject, 0) > now_us:
@@ -133,10 +141,13 @@ class Watch:
         }
         if not names:
             return
-        self._rounds[subject] = _Round(subject, need, {name: host for name, (host, _) in names.items()})
+        of_host = subject.startswith("host:")
+        sleeps = of_host and not state.estate.is_server[hosts[0]]
+        self._rounds[subject] = _Round(subject, need, {name: host for name, (host, _) in names.items()}, sleeps)
+        prober = self._host_prober if of_host else self._prober
         for name, (host, check) in names.items():
             self._round_of[name] = subject
-            self._prober.submit(name, check.probe, question_of(state, host, check))
+            prober.submit(name, check.probe, question_of(state, host, check))
 
     def _start_sweeps(self, state: State, now_us: int) -> None:
         estate = state.estate
@@ -185,8 +196,13 @@ def _heard(dialled: Future[Swept]) -> tuple[bool, set[str]]:
     return seen.control, {address for address, _ in (*seen.answered, *seen.unasked)}
 
 
-def worst(answers: list[Answer]) -> Answer:
-    """What a host's checks say together: the first FAIL, else the first UNKNOWN, else PASS."""
+def worst(answers: list[Answer], *, sleeps: bool = False) -> Answer:
+    """What a host's checks say together: the first FAIL, else the first UNKNOWN, else PASS.
+
+    Of one that `sleeps`, silence alone is UNKNOWN; once anything of it is heard, what stays silent is a FAIL.
+    """
+    if sleeps and not any(answer.heard for answer in answers):
+        return Answer("UNKNOWN", f"{answers[0].sentence} It may be switched off.", heard=False)
     return min(answers, key=lambda answer: ("FAIL", "UNKNOWN", "PASS").index(answer.outcome))
 
 

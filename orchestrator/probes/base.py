@@ -18,6 +18,8 @@ from orchestrator.clock import SystemClock
 _CLOCK = SystemClock()
 # These say something about this machine or its wires, not about the peer.
 _OURS = frozenset({errno.EADDRNOTAVAIL, errno.ENETUNREACH, errno.ENETDOWN, errno.EMFILE, errno.ENFILE, errno.EACCES})
+# So speaks a machine that is off, a cable that is out, a network that knows nobody of that address.
+_SILENCE = frozenset({errno.ETIMEDOUT, errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.EHOSTDOWN})
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +35,14 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came of it, as a sentence for a person and facts for a program."""
+    """What came of it, as a sentence for a person and facts for a program. `heard`: whether the peer said anything
+    at all, were it by taking the connection; a machine that is switched off is not heard.
+    """
 
     outcome: Literal["PASS", "FAIL", "UNKNOWN"]
     sentence: str
     facts: dict[str, Json] = field(default_factory=dict)
+    heard: bool = True
 
 
 class Probe(Protocol):
@@ -65,15 +70,19 @@ class Deadline:
 def connect(question: Question, deadline: Deadline) -> socket.socket:
     """A TCP connection from the question's source. Raises OSError."""
     source = (question.source, 0) if question.source else None
-    return socket.create_connection((question.address, question.port), deadline.left_s(), source)
+    try:
+        return socket.create_connection((question.address, question.port), deadline.left_s(), source)
+    except TimeoutError as error:  # told apart from a peer that took the connection and fell silent
+        raise TimeoutError(errno.ETIMEDOUT, "no connection came about") from error
 
 
 def unanswered(question: Question, error: OSError) -> Answer:
     """The answer when the connection failed or fell silent."""
     where = f"{question.address}:{question.port}"
+    heard = error.errno not in _SILENCE
     if isinstance(error, TimeoutError):
-        return Answer("FAIL", f"{where} did not answer within {question.timeout_s:g} s.", {"error": "timeout"})
+        return Answer("FAIL", f"{where} did not answer within {question.timeout_s:g} s.", {"error": "timeout"}, heard)
     words = error.strerror or str(error)
     if error.errno in _OURS:
-        return Answer("UNKNOWN", f"{where} could not be asked from here: {words}.", {"error": words})
-    return Answer("FAIL", f"{where} does not answer: {words}.", {"error": words})
+        return Answer("UNKNOWN", f"{where} could not be asked from here: {words}.", {"error": words}, heard=False)
+    return Answer("FAIL", f"{where} does not answer: {words}.", {"error": words}, heard)

@@ -29,7 +29,7 @@ class SshProbe:
         where = f"ssh at {question.address}:{question.port}"
         kind, _, wanted = str(question.params.get("host_key", "")).partition(" ")
         if not wanted or kind not in _ALGORITHMS:
-            return Answer("UNKNOWN", f"No host key is pinned for {where}; it was not asked.")
+            return Answer("UNKNOWN", f"No host key is pinned for {where}; it was not asked.", heard=False)
         deadline = Deadline(question.timeout_s)
         try:
             with connect(question, deadline) as peer:

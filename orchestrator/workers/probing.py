@@ -60,11 +60,11 @@ class Prober:
 
     def _ask(self, probe: str, question: Question) -> Answer:
         if probe not in self._probes:
-            return Answer("UNKNOWN", f"This version has no probe named {probe!r}.")
+            return Answer("UNKNOWN", f"This version has no probe named {probe!r}.", heard=False)
         try:
             return self._probes[probe].ask(question)
         except Exception as error:  # noqa: BLE001 - the one place where a probe's own fault becomes an answer
-            return Answer("UNKNOWN", f"The {probe} probe failed: {type(error).__name__}: {error}.")
+            return Answer("UNKNOWN", f"The {probe} probe failed: {type(error).__name__}: {error}.", heard=False)
 
 
 @dataclass(frozen=True, slots=True)
