@@ -68,7 +68,12 @@ _GATE = r"""#!/bin/sh
 echo "$*" >> log
 case "$1" in
 isolate) echo isolated > "state-$3" ;;
-reconnect) [ "$(cat fault 2>/dev/null)" = stuck ] || echo open > "state-$3" ;;
+reconnect)
+    case "$(cat fault 2>/dev/null) $3" in
+    "stuck "*) ;;
+    "hang host-1") echo $$ > hung; exec sleep 600 ;;
+    *) echo open > "state-$3" ;;
+    esac ;;
 isolate-site) for state in state-*; do echo isolated > "$state"; done ;;
 show) echo "{\"host\":\"$2\",\"state\":\"$(cat "state-$2" 2>/dev/null || echo isolated)\"}" ;;
 *) exit 2 ;;

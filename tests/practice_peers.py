@@ -53,6 +53,17 @@ def says(text: bytes) -> Behaviour:
     return behave
 
 
+def keeps_the_line(text: bytes) -> Behaviour:
+    """Reads a little, says `text`, and keeps the connection."""
+
+    def behave(connection: socket.socket) -> None:
+        connection.recv(4096)
+        connection.sendall(text)
+        stays_silent(connection)
+
+    return behave
+
+
 def speaks_first(text: bytes) -> Behaviour:
     """Says `text` at once."""
     return lambda connection: connection.sendall(text)

@@ -11,7 +11,7 @@ import pytest
 from orchestrator.probes.base import Answer, Question
 from orchestrator.probes.http import HttpProbe
 from tests.managed_hosts import free_port
-from tests.practice_peers import drips, hangs_up, over_tls, peer, says, stays_silent
+from tests.practice_peers import drips, hangs_up, keeps_the_line, over_tls, peer, says, stays_silent
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 14\r\n\r\n42 results out"
 
@@ -68,6 +68,20 @@ def test_a_service_that_hangs_up_fails() -> None:
 
 def test_a_service_that_accepts_and_says_nothing_fails_in_time() -> None:
     with peer(stays_silent) as port:
+        assert ask(port, timeout_s=0.3).facts == {"error": "timeout"}
+
+
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n6\r\n42 res\r\n8\r\nults out\r\n0\r\n\r\n"
+
+
+@pytest.mark.parametrize("page", [OK, CHUNKED], ids=["counted", "chunked"])
+def test_a_service_that_keeps_the_connection_after_a_whole_page_passes_at_once(page: bytes) -> None:
+    with peer(keeps_the_line(page)) as port:
+        assert ask(port, contains="results out").outcome == "PASS"
+
+
+def test_a_service_that_stops_in_the_middle_of_its_page_fails_in_time() -> None:
+    with peer(keeps_the_line(OK[:-3])) as port:
         assert ask(port, timeout_s=0.3).facts == {"error": "timeout"}
 
 

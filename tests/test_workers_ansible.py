@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -31,7 +32,7 @@ def worker() -> Iterator[AnsibleWorker]:
     worker = AnsibleWorker()
     yield worker
     for run_dir in worker.live():
-        worker.stop(run_dir)
+        processes.end_all(invocation.read(run_dir).invocation)
 
 
 def submit(worker: AnsibleWorker, run_dir: Path) -> None:
@@ -137,6 +138,56 @@ def test_an_action_that_has_begun_is_not_cut_off_by_cancelling_it(hosts: Managed
     assert outcomes(worker, 1)["host-1/restore/1"].outcome == "ok"
 
 
+def test_a_reconnect_that_hangs_is_gone_within_two_seconds_of_the_isolation_that_replaces_it(
+    hosts: ManagedHosts, worker: AnsibleWorker
+) -> None:
+    gate = hosts.base / hosts.gate
+    (gate / "fault").write_text("hang")
+    reconnect = hosts.ask(hosts.request(1, "reconnect"), name="1")
+    submit(worker, reconnect)
+    wait_until((gate / "hung").exists)
+    begun_s = time.monotonic()
+    worker.cancel("host-1/reconnect/1")
+    submit(worker, hosts.ask(hosts.request(1, "isolate"), name="2"))
+    name = invocation.read(reconnect).invocation
+    assert worker.poll() == []
+    wait_until(lambda: processes.carriers(name) == [])
+    assert time.monotonic() - begun_s < 2
+    ended = outcomes(worker, 2)
+    assert ended["host-1/isolate/1"].outcome == "ok"
+    assert ended["host-1/reconnect/1"].outcome == "cancelled", "the gate says isolated"
+
+
+def test_a_hung_reconnect_that_is_cancelled_leaves_the_others_of_its_batch_to_their_end(
+    hosts: ManagedHosts, worker: AnsibleWorker
+) -> None:
+    gate = hosts.base / hosts.gate
+    (gate / "fault").write_text("hang")
+    run_dir = hosts.ask(*(hosts.request(number, "reconnect") for number in (1, 2, 3)))
+    submit(worker, run_dir)
+    wait_until((gate / "hung").exists)
+    worker.cancel("host-1/reconnect/1")
+    ended = outcomes(worker, 3)
+    assert {action: one.outcome for action, one in ended.items()} == {
+        "host-1/reconnect/1": "cancelled",
+        "host-2/reconnect/1": "ok",
+        "host-3/reconnect/1": "ok",
+    }
+
+
+def test_a_host_is_free_for_its_next_run_while_another_of_its_batch_still_works(
+    hosts: ManagedHosts, worker: AnsibleWorker
+) -> None:
+    hosts.fault(2, "hang")
+    run_dir = hosts.ask(hosts.request(1, "restore"), hosts.request(2, "restore"))
+    submit(worker, run_dir)
+    assert set(outcomes(worker, 1)) == {"host-1/restore/1"}
+    wait_until((hosts.base / hosts.addresses[1] / "hung").exists)
+    locks = invocation.HostLocks(hosts.runs)
+    assert locks.take("host-1", "host", wait_s=5), "its line is readable a moment before it is on disk"
+    assert not locks.take("host-2", "host")
+
+
 def test_a_stopped_run_leaves_no_process_and_its_actions_are_settled(
     hosts: ManagedHosts, worker: AnsibleWorker
 ) -> None:
@@ -145,8 +196,8 @@ def test_a_stopped_run_leaves_no_process_and_its_actions_are_settled(
     submit(worker, run_dir)
     ended = outcomes(worker, 1)
     wait_until((hosts.base / hosts.addresses[1] / "hung").exists)
-    assert worker.stop(run_dir) == []
-    assert processes.carriers(invocation.read(run_dir).invocation) == []
+    worker.stop(run_dir)
+    wait_until(lambda: processes.carriers(invocation.read(run_dir).invocation) == [])
     ended |= outcomes(worker, 1)
     assert ended["host-1/restore/1"].outcome == "ok"
     assert ended["host-2/restore/1"].outcome == "lost"
@@ -217,6 +268,19 @@ def test_a_run_that_finished_unseen_is_read(hosts: ManagedHosts, worker: Ansible
     worker.adopt(run_dir)
     assert [outcome.facts for outcome in worker.poll()] == [{"host_key": "k"}]
     assert worker.live() == []
+
+
+def test_what_still_runs_on_its_management_path_after_a_restart_is_waited_for(
+    hosts: ManagedHosts, worker: AnsibleWorker
+) -> None:
+    run_dir = hosts.ask(hosts.request(1, "restore"))
+    invocation.start(run_dir)
+    hosts.mark(1, "host-1/restore/1", "begun", running=True)
+    worker.adopt(run_dir)
+    wait_until(lambda: not worker.poll() and "mark read" in hosts.log(1))
+    assert worker.poll() == []
+    hosts.mark(1, "host-1/restore/1", "ended", "ok", host_key="ssh-ed25519 NEW")
+    assert outcomes(worker, 1)["host-1/restore/1"].outcome == "ok"
 
 
 def test_a_dead_run_found_at_start_is_settled_by_the_mark(hosts: ManagedHosts, worker: AnsibleWorker) -> None:

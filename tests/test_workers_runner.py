@@ -6,7 +6,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -39,24 +40,54 @@ def hosts(tmp_path: Path) -> Iterator[ManagedHosts]:
 @pytest.fixture(scope="module")
 def night(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Night]:
     """1 ok, 2 fails, 3 nobody listens, 4 refuses our key, 5 shows another host key, 6 drops the connection, 7 is
-    cancelled, 8 stands under another live mark, 9 supersedes a dead one, 10 accepts and says nothing."""
-    with managed_hosts(tmp_path_factory.mktemp("night"), 9) as hosts, silent_peer() as silent:
+    cancelled, 8 stands under another live mark, 9 supersedes a dead one, 10 accepts and says nothing, 11 has no pin."""
+    with managed_hosts(tmp_path_factory.mktemp("night"), 11) as hosts, silent_peer() as silent:
         requests = [hosts.request(number, "restore") for number in range(1, 10)]
         hosts.fault(2, "fail")
         requests[2] = replace(requests[2], management_port=1)
         requests[3] = replace(requests[3], management_user="nobody-here")
         repin(hosts, 5, make_key(hosts.base / "other"))
+        repin(hosts, 11, "")
         hosts.fault(6, "drop")
         hosts.mark(8, "host-8/restore/9", "begun")
         hosts.mark(9, "host-9/restore/9", "begun")
         requests[8] = replace(requests[8], supersedes="host-9/restore/9")
         requests.append(replace(hosts.request(1, "restore"), action="host-10/restore/1", host="host-10"))
         requests[9] = replace(requests[9], management="127.0.0.1", management_port=silent)
+        requests.append(hosts.request(11, "restore"))
         run_dir = hosts.ask(*requests, limit_s=12)
         invocation.cancel(run_dir, "host-7/restore/1")
         done = start(run_dir, RELANCE_PLANTED=PLANTED, ANSIBLE_BECOME_PASSWORD=PLANTED)
         lines = {line.action.split("/")[0]: line for line in invocation.results(run_dir)[0]}
         yield Night(hosts, run_dir, lines, done.returncode)
+
+
+def test_hosts_end_one_after_another_and_those_never_reached_at_the_limit_lose_no_try(
+    hosts: ManagedHosts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hung = hosts.base / hosts.addresses[1] / "hung"
+
+    class OnceItHangs(threading.Timer):
+        """The time limit, reached when the second host hangs."""
+
+        def __init__(self, limit_s: float, expire: Callable[[], None]) -> None:
+            super().__init__(0, lambda: (wait_until(hung.exists), expire()))
+
+    monkeypatch.setattr(threading, "Timer", OnceItHangs)
+    monkeypatch.setattr(ansible_files, "forks", lambda hosts: 1)
+    hosts.fault(2, "hang")
+    run_dir = hosts.ask(*(hosts.request(number, "restore") for number in (1, 2, 3)))
+    handlers = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)]
+    assert runner.run(run_dir) == 0
+    assert handlers == [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)]
+    lines = {line.action: line for line in invocation.results(run_dir)[0]}
+    assert {action: line.outcome for action, line in lines.items()} == {
+        "host-1/restore/1": "ok",  # although another of its batch never ended
+        "host-2/restore/1": "lost",
+        "host-3/restore/1": "cancelled",
+    }
+    assert "turn had not come" in lines["host-3/restore/1"].sentence
+    assert hosts.log(3) == []
 
 
 def repin(hosts: ManagedHosts, number: int, key: str) -> None:
@@ -112,6 +143,13 @@ def test_a_changed_host_key_is_not_spoken_to(night: Night) -> None:
     assert night.hosts.log(5) == []
 
 
+def test_a_missing_pin_is_told_as_one_and_not_as_an_attack(night: Night) -> None:
+    assert night.lines["host-11"].outcome == "failed"
+    assert night.lines["host-11"].facts == {"host_key": "missing"}
+    sentence = f"No host key is pinned for {night.hosts.addresses[10]} in secrets/management_hosts"
+    assert night.lines["host-11"].sentence.startswith(sentence)
+
+
 def test_a_connection_cut_in_the_middle_is_settled_by_the_mark(night: Night) -> None:
     assert night.lines["host-6"].outcome == "lost"
     assert night.hosts.log(6)[-1] == "mark read"
@@ -140,7 +178,7 @@ def test_a_peer_that_accepts_and_says_nothing_is_unreachable(night: Night) -> No
 
 
 def test_every_action_has_one_line_and_the_run_is_done(night: Night) -> None:
-    assert len(invocation.results(night.run_dir)[0]) == len(night.lines) == 10
+    assert len(invocation.results(night.run_dir)[0]) == len(night.lines) == 11
     assert invocation.condition(night.run_dir) == "finished"
     assert night.status == 0
 

@@ -1,6 +1,7 @@
 """Asks a web service for one page and compares status and text.
 
-Never follows a redirect, never sends a credential, reads at most 64 kB and never longer than the question's time.
+Never follows a redirect, never sends a credential, reads at most 64 kB of a page and never longer than the question's
+time, and nothing behind the page: a service may keep the connection.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ class HttpProbe:
 
     def _asked(self, question: Question, plain: socket.socket, deadline: Deadline) -> Answer:
         if not question.params.get("tls"):
-            return _compare(question, _exchange(question, plain, deadline))
+            return _exchange(question, plain, deadline)
         plain.settimeout(deadline.left_s())
         with _context().wrap_socket(plain, server_hostname=None) as peer:
             shown = hashlib.sha256(peer.getpeercert(binary_form=True) or b"").hexdigest()
@@ -45,23 +46,31 @@ class HttpProbe:
             if wanted and wanted != shown:
                 sentence = f"{question.address}:{question.port} shows another certificate than the one pinned."
                 return Answer("FAIL", sentence, {"certificate": shown})
-            answer = _compare(question, _exchange(question, peer, deadline))
+            answer = _exchange(question, peer, deadline)
             facts = answer.facts | {"certificate": shown, "certificate_checked": bool(wanted)}
             return Answer(answer.outcome, answer.sentence, facts)
 
 
-class _Received:
-    """The bytes of a response, in the shape HTTPResponse reads from."""
+class _Bounded(io.RawIOBase):
+    """A connection in the shape HTTPResponse reads from; no read lasts beyond the deadline (TimeoutError)."""
 
-    def __init__(self, text: bytes) -> None:
-        self._text = text
+    def __init__(self, peer: socket.socket, deadline: Deadline) -> None:
+        self._peer = peer
+        self._deadline = deadline
 
-    def makefile(self, mode: str) -> io.BytesIO:
-        return io.BytesIO(self._text)
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        self._peer.settimeout(self._deadline.left_s())
+        return self._peer.recv_into(buffer)
+
+    def makefile(self, mode: str) -> io.BufferedReader:
+        return io.BufferedReader(self)
 
 
-def _exchange(question: Question, peer: socket.socket, deadline: Deadline) -> bytes:
-    """Send the request and read until the peer closes, the limit, or (TimeoutError) the deadline."""
+def _exchange(question: Question, peer: socket.socket, deadline: Deadline) -> Answer:
+    """Send the request and judge what comes back. Raises OSError where the connection fails or falls silent."""
     params = question.params
     request = (
         f"GET {params.get('path', '/')} HTTP/1.0\r\nHost: {params.get('host', question.address)}\r\n"
@@ -69,24 +78,16 @@ def _exchange(question: Question, peer: socket.socket, deadline: Deadline) -> by
     )
     peer.settimeout(deadline.left_s())
     peer.sendall(request.encode())
-    text = bytearray()
-    while len(text) < _BODY_MAX:
-        peer.settimeout(deadline.left_s())
-        chunk = peer.recv(_BODY_MAX - len(text))
-        if not chunk:
-            break
-        text += chunk
-    return bytes(text)
+    return _compare(question, HTTPResponse(cast("socket.socket", _Bounded(peer, deadline))))
 
 
-def _compare(question: Question, text: bytes) -> Answer:
+def _compare(question: Question, response: HTTPResponse) -> Answer:
     where = f"http at {question.address}:{question.port}{question.params.get('path', '/')}"
-    response = HTTPResponse(cast("socket.socket", _Received(text)))
     try:
         response.begin()
         body = response.read(_BODY_MAX)
-    except (HTTPException, OSError, ValueError):
-        return Answer("FAIL", f"{where} answers with something that is not HTTP.", {"bytes": len(text)})
+    except (HTTPException, ValueError):
+        return Answer("FAIL", f"{where} answers with something that is not HTTP.")
     wanted = question.params.get("status", 200)
     facts = {"status": response.status}
     if response.status != wanted:

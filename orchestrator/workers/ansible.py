@@ -1,13 +1,15 @@
 """The worker for everything Ansible does: starts one runner process per invocation and reads what it writes.
 
 Never imports Ansible, never holds a lock of a run, and never kills a batch to cancel one of its actions: a cancelled
-action is skipped where its playbook would begin it, and one that has begun goes on to its own end.
+action is skipped where its playbook would begin it, and one that has begun goes on to its own end. Only a run at gates
+of which nobody wants anything any more is ended at once, so that an isolation never waits for a hung reconnect.
 """
 
 from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +17,7 @@ from pathlib import Path
 from orchestrator.clock import SystemClock
 from orchestrator.workers import invocation, processes
 from orchestrator.workers.ansible_files import environment
-from orchestrator.workers.base import Outcome, Request
+from orchestrator.workers.base import Invocation, Outcome, Request
 
 _CLOCK = SystemClock()
 _SETTLE_AGAIN_US = 5_000_000
@@ -28,7 +30,10 @@ class _Run:
     run_dir: Path
     invocation: str
     waiting: set[str]
+    at_gates: bool
     process: subprocess.Popen[bytes] | None = None
+    cancelled: set[str] = field(default_factory=set)
+    ending: threading.Thread | None = None
     offset: int = 0
     settle_at_us: int = field(default=0)
 
@@ -41,7 +46,7 @@ class AnsibleWorker:
 
     def submit(self, run_dir: Path, requests: Sequence[Request]) -> None:
         """Start the runner of a folder that was just written."""
-        run = _Run(run_dir, invocation.read(run_dir).invocation, {request.action for request in requests})
+        run = _run(run_dir, invocation.read(run_dir))
         run.process = _start(run)
         self._runs[run_dir] = run
 
@@ -51,8 +56,7 @@ class AnsibleWorker:
         Not started: it is handed out. Running: its lines are read as they come. Finished: they are read. Dead: a
         settling runner ends what it left behind and asks marks and gates. Lines written before are told again.
         """
-        asked = invocation.read(run_dir)
-        run = _Run(run_dir, asked.invocation, {request.action for request in asked.requests})
+        run = _run(run_dir, invocation.read(run_dir))
         if invocation.condition(run_dir) == "not_started":
             run.process = _start(run)
         self._runs[run_dir] = run
@@ -62,14 +66,13 @@ class AnsibleWorker:
         for run in self._runs.values():
             if action in run.waiting:
                 invocation.cancel(run.run_dir, action)
+                run.cancelled.add(action)
 
-    def stop(self, run_dir: Path) -> list[int]:
-        """End a whole run now, within 2 s; returns what could not be killed. Its actions are settled by `poll`."""
+    def stop(self, run_dir: Path) -> None:
+        """Have a whole run ended, within 2 s. Its actions are settled by `poll`."""
         run = self._runs[run_dir]
-        left = processes.end_all(run.invocation)
-        if run.process is not None:
-            run.process.poll()
-        return left
+        run.ending = threading.Thread(target=processes.end_all, args=(run.invocation,), name="stop", daemon=True)
+        run.ending.start()
 
     def poll(self) -> list[Outcome]:
         """New outcomes of all runs. A runner that died without all its lines is followed by a settling one."""
@@ -78,6 +81,8 @@ class AnsibleWorker:
             found += self._read(run)
             if not run.waiting:
                 self._release(run)
+            elif run.at_gates and run.waiting <= run.cancelled and run.ending is None:
+                self.stop(run.run_dir)
             elif _ended(run):
                 # What the runner wrote between our reading and its end comes first.
                 found += self._read(run)
@@ -106,7 +111,14 @@ class AnsibleWorker:
             run.process = _start(run, "--settle")
 
 
+def _run(run_dir: Path, asked: Invocation) -> _Run:
+    actions = {request.action for request in asked.requests}
+    return _Run(run_dir, asked.invocation, actions, all(request.lane == "network" for request in asked.requests))
+
+
 def _ended(run: _Run) -> bool:
+    if run.ending is not None and run.ending.is_alive():
+        return False  # whoever settles carries the run's name too, and would be ended with it
     if run.process is not None:
         return run.process.poll() is not None
     return invocation.condition(run.run_dir) != "running"

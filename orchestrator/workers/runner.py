@@ -42,6 +42,7 @@ class Batch:
         self.results = invocation.Results(run_dir)
         self.locks = invocation.HostLocks(run_dir.parent)
         self.broken: OSError | None = None
+        self.driven: set[str] = set()
         self._by_target = {request.target: request for request in asked.requests}
 
     def take_locks(self) -> tuple[Request, ...]:
@@ -75,6 +76,8 @@ class Batch:
         data = event.get("event_data", {})
         request = self._by_target.get(data.get("host", ""))
         outcome = None
+        if request is not None:
+            self.driven.add(request.action)
         if request is not None and event.get("event") == "runner_on_ok" and data.get("task") == ansible_files.MARKER:
             outcome = from_marker(request, data["res"].get("msg"))
         elif request is not None and event.get("event") == "runner_on_unreachable":
@@ -100,6 +103,9 @@ def from_marker(request: Request, message: object) -> Outcome:
 def from_unreachable(request: Request, message: str) -> Outcome | None:
     """The outcome of a connection that failed; None if the command may have begun (its mark will tell)."""
     said = last_line(message.removeprefix(_PREFIX))
+    if "host key is known for" in message:
+        sentence = f"No host key is pinned for {request.endpoint[0]} in secrets/management_hosts; it was not spoken to."
+        return Outcome(request.action, "failed", sentence, {"host_key": "missing"})
     if "verification failed" in message or "IDENTIFICATION HAS CHANGED" in message:
         sentence = f"{request.endpoint[0]} shows another host key than the pinned one; it was not spoken to."
         return Outcome(request.action, "failed", sentence, {"host_key": "mismatch"})
@@ -134,6 +140,8 @@ def run(run_dir: Path) -> int:
         batch = Batch(run_dir, asked)
         requests = batch.take_locks()
         in_time = not requests or _play(batch, requests)
+        if not in_time:
+            _never_reached(batch)
         return _close(batch, asked.limit_s if in_time else 0, _no_marker(asked, in_time))
 
 
@@ -143,6 +151,14 @@ def settle_run(run_dir: Path) -> int:
     with invocation.held(run_dir):
         processes.end_all(asked.invocation, spare=(os.getpid(),))
         return _close(Batch(run_dir, asked), asked.limit_s, NeverBegun())
+
+
+def _never_reached(batch: Batch) -> None:
+    """The hosts beyond the forks whose turn had not come when the run was ended: no try is lost."""
+    for request in batch.open():
+        if request.action not in batch.driven:
+            sentence = f"Its turn had not come when the time limit of {batch.asked.limit_s} s ended the run."
+            batch.write(Outcome(request.action, "cancelled", sentence))
 
 
 def _no_marker(asked: Invocation, in_time: bool) -> NeverBegun:
