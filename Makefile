@@ -3,6 +3,8 @@ PYTHON ?= python3.11
 VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
+# The collections the Windows roles name, for the check of their arguments alone: nothing else finds them there.
+WINDOWS := $(VENV)/windows
 
 .DEFAULT_GOAL := help
 .PHONY: help drill test check bench schemas lock clean packages
@@ -23,7 +25,12 @@ drill: $(READY) ## destroy 120 practice hosts and bring them back (about 3 minut
 	@rm -rf drill-1
 	@$(BIN)/relance drill
 
-test: check ## everything CI runs
+$(WINDOWS)/.ready: requirements-windows.lock $(READY)
+	@rm -rf $(WINDOWS)
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-compile --require-hashes --target $(WINDOWS) -r $<
+	@touch $@
+
+test: check $(WINDOWS)/.ready ## everything CI runs
 	@$(BIN)/pytest --numprocesses 2 --dist loadfile --cov --cov-report=term:skip-covered --cov-fail-under=100
 
 check: $(READY) ## format, lint, types, directions of imports
@@ -37,8 +44,9 @@ bench: $(READY) ## figures, each beside its rival, one JSON line each
 schemas: $(READY) ## write the JSON Schemas of the content anew
 	@$(BIN)/python -m orchestrator.plans.schemas
 
-lock: $(READY) ## write requirements.lock anew from requirements.in (needs uv)
+lock: $(READY) ## write both locks anew from requirements.in and requirements-windows.in (needs uv)
 	@uv pip compile --quiet --python-version 3.11 --generate-hashes --no-header --no-emit-index-url requirements.in -o requirements.lock
+	@uv pip compile --quiet --no-deps --python-version 3.11 --generate-hashes --no-header --no-emit-index-url requirements-windows.in -o requirements-windows.lock
 
 clean: ## remove what make made
 	rm -rf $(VENV) drill-* .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage

@@ -285,7 +285,7 @@ def test_a_run_folder_that_a_disk_spoilt_before_its_start_is_lost_and_stops_noth
     (host,) = hosts(state, 1)
     dispatcher.issue(issue(host, "preserve"), state, NOW_US)
     dispatcher.poll(NOW_US + 2 * SECOND)
-    dispatcher.dispatched(7)
+    dispatcher.dispatched(7, state)
     (places.runs / "7" / "request.json").write_text("{")
     dispatcher.committed()
     assert dispatcher.poll(NOW_US + 2 * SECOND) == [Lost(f"{host}/preserve/1")]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import socket
 import subprocess
 from collections import defaultdict
@@ -187,7 +186,6 @@ def test_a_new_process_on_the_same_records_counts_the_same(here: Hospital) -> No
     assert Metrics(Still(state)).text() == Metrics(here.engine).text()  # type: ignore[arg-type]
 
 
-@pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool of Debian's prometheus is not installed")
 def test_promtool_finds_nothing_to_say(here: Hospital) -> None:
     done = subprocess.run(
         ["promtool", "check", "metrics"],
@@ -200,7 +198,6 @@ def test_promtool_finds_nothing_to_say(here: Hospital) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(shutil.which("prometheus") is None, reason="Debian's prometheus is not installed")
 def test_a_real_prometheus_scrapes_a_live_process(here: Hospital, tmp_path: Path) -> None:
     with serve(here.engine, tmp_path, 0) as listening:
         target = listening.url.removeprefix("http://")
