@@ -19,6 +19,7 @@ from orchestrator.errors import UsageError
 from orchestrator.interfaces.client import Client
 from orchestrator.trust import keys
 from tests.command_line import Keyboard, Said, typed
+from tests.drill_ground import wait_until
 from tests.small_estate import SmallEstate
 from tests.state_secrets import place_secrets
 
@@ -88,7 +89,10 @@ def test_a_process_answers_holds_its_state_alone_and_goes_on_where_it_was(estate
         assert ended.code == 0, ended.err
         assert "no more work is taken" in ended.err
         assert "Stopped" in ended.out
-    with running(estate.path) as process:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    with running(estate.path, "--backup", str(disk)) as process:
+        wait_until(lambda: [path for path in disk.iterdir() if path.name.endswith("Z")])
         assert [one["order"] for one in Client(estate.path / ".relance").get("orders")] == [order]
         assert stopped(process, signal.SIGTERM).code == 0
     audited = typed(*where, "--format", "json", "audit", cwd=tmp_path)

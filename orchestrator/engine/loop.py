@@ -68,6 +68,7 @@ class Engine:
         self.state_dir = state_dir
         self.blobs = Blobs(state_dir / "evidence")
         self.failure: RelanceError | None = None
+        self.backup = "Nothing is backed up by itself."
         self._state = state
         self._hands = hands
         self._clock = clock

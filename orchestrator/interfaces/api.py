@@ -152,7 +152,8 @@ def _show_health(app: FastAPI, live: Live) -> None:
     @app.get("/healthz")
     def get_health() -> dict[str, int | str]:
         """Answers while the engine turns; 503 with its reason once it stopped."""
-        return {"status": "ok", "records": live.read(lambda state, now_us: state.seq), "version": __version__}
+        records = live.read(lambda state, now_us: state.seq)
+        return {"status": "ok", "records": records, "version": __version__, "backup": live.backup}
 
     @app.get("/metrics", response_class=Response)
     def get_metrics() -> Response:

@@ -11,6 +11,7 @@ import importlib
 import signal
 import types
 from collections.abc import Callable
+from pathlib import Path
 
 from orchestrator.errors import UsageError
 from orchestrator.interfaces.output import Commands, progress, show
@@ -25,6 +26,7 @@ def add(commands: Commands) -> None:
     """Declares run, drill and checks."""
     parser = commands.add_parser("run", description="The live process: loop, API on a socket and loopback, metrics.")
     parser.add_argument("--port", type=int, default=PORT, help="loopback port of API and metrics; 0: any free one")
+    parser.add_argument("--backup", type=Path, metavar="DIR", help="back up into DIR every 15 minutes; the last 4 stay")
     parser.set_defaults(call=_run)
     parser = commands.add_parser("drill", description="Practise a whole restart on invented hosts, with real tools.")
     parser.add_argument("--hosts", type=int, default=120)
@@ -44,6 +46,7 @@ def add(commands: Commands) -> None:
 def _run(options: argparse.Namespace) -> int:
     # Everything heavy is imported here: engine, workers and web only matter to a process that stays.
     from orchestrator.engine.process import lay_out, open_engine, require_secrets
+    from orchestrator.interfaces.backing_up import backing_up
     from orchestrator.interfaces.beginning import beginning, tell_edited
     from orchestrator.interfaces.serving import serve
 
@@ -62,7 +65,8 @@ def _run(options: argparse.Namespace) -> int:
             progress(
                 f"Incident {live.engine.incident}: live at {listening.socket} and {listening.url}. Ctrl-C ends it."
             )
-            _wait(live.engine.wait)
+            with backing_up(live.engine, options.backup):
+                _wait(live.engine.wait)
     finally:
         going_on = live.close()
     if live.engine.failure is not None:

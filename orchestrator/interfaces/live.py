@@ -28,6 +28,11 @@ class Live(Protocol):
         ...
 
     @property
+    def backup(self) -> str:
+        """What came of the last backup, in a sentence."""
+        ...
+
+    @property
     def blobs(self) -> Blobs:
         """Where bytes too large for a record are kept."""
         ...

@@ -52,7 +52,7 @@ class Prober:
     def poll(self) -> list[tuple[str, Answer]]:
         """The answers that came since the last call."""
         ended = [name for name, future in self._waiting.items() if future.done()]
-        return [(name, self._waiting.pop(name).result()) for name in ended]
+        return [(name, _answer(self._waiting.pop(name))) for name in ended]
 
     def close(self) -> None:
         """Ask nothing more; a question being asked ends by itself, and nobody hears its answer."""
@@ -61,10 +61,14 @@ class Prober:
     def _ask(self, probe: str, question: Question) -> Answer:
         if probe not in self._probes:
             return Answer("UNKNOWN", f"This version has no probe named {probe!r}.", heard=False)
-        try:
-            return self._probes[probe].ask(question)
-        except Exception as error:  # noqa: BLE001 - the one place where a probe's own fault becomes an answer
-            return Answer("UNKNOWN", f"The {probe} probe failed: {type(error).__name__}: {error}.", heard=False)
+        return self._probes[probe].ask(question)
+
+
+def _answer(future: Future[Answer]) -> Answer:
+    error = future.exception()
+    if error is not None:  # the probe's own fault
+        return Answer("UNKNOWN", f"The probe failed: {type(error).__name__}: {error}.", heard=False)
+    return future.result()
 
 
 @dataclass(frozen=True, slots=True)

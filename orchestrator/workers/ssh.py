@@ -167,10 +167,10 @@ def _failed(request: Request, error: RelanceError) -> Outcome:
 def _outcome(action: str, future: Future[Outcome]) -> Outcome:
     if future.cancelled():
         return Outcome(action, "cancelled", "It was cancelled before it began.")
-    try:
-        return future.result()
-    except Exception as error:  # noqa: BLE001 - the one place where this worker's own fault becomes an outcome
+    error = future.exception()
+    if error is not None:  # this worker's own fault
         return Outcome(action, "failed", f"The inspection broke: {type(error).__name__}: {error}.")
+    return future.result()
 
 
 def _sections(output: bytes, token: str) -> dict[str, bytes]:

@@ -48,5 +48,5 @@ class Threads(Generic[T]):
                 continue
             try:
                 future.set_result(call())
-            except Exception as error:  # noqa: BLE001 - it belongs to whoever asks for the result
+            except Exception as error:  # noqa: BLE001 - the one place where a worker's own fault becomes a result
                 future.set_exception(error)
