@@ -15,7 +15,7 @@ from orchestrator.decision import codec
 from orchestrator.decision.commands import Issue
 from orchestrator.decision.decide import Entry, decide
 from orchestrator.decision.estate import Estate
-from orchestrator.decision.events import Cancelled, Dispatched, Event, Finished, Lost, Opened, Ordered, Started
+from orchestrator.decision.events import Cancelled, Dispatched, Event, Finished, Late, Lost, Opened, Ordered, Started
 from orchestrator.decision.state import State
 from orchestrator.engine.dispatch import Dispatcher, Places
 from orchestrator.engine.process import Beginning, Live, open_engine
@@ -171,6 +171,20 @@ def test_a_dispatched_run_is_adopted_and_not_dispatched_again(past: Past) -> Non
     assert event == Finished(actions[0], "ok", "", {})
 
 
+def test_a_result_that_comes_after_its_action_was_lost_is_kept_as_late_and_changes_nothing(past: Past) -> None:
+    actions = past.dispatch()
+    lost = next(name for name in actions if past.state.open[name].step == "preserve")
+    past.send(Lost(lost))
+    past.state, events = past.recovered()
+    assert events == []
+    host = past.estate.host_number[lost.partition("/")[0]]
+    before = (past.state.stage[host], dict(past.state.open))
+    past.desk.ended = [Outcome(lost, "ok", "", {"digest": "d"})]
+    (event,) = past.dispatcher.poll(NOW_US)
+    assert [type(entry) for entry in past.send(event)] == [Late]
+    assert (past.state.stage[host], dict(past.state.open)) == before
+
+
 def test_a_cancellation_that_may_not_have_reached_its_run_is_repeated(past: Past) -> None:
     past.dispatch()
     name = of_a_workstation(past)
@@ -310,6 +324,12 @@ def test_an_engine_that_dies_at_every_point_of_an_actions_life_starts_nothing_tw
         ends = [one.action for _, one in entries if isinstance(one, Finished | Lost | Cancelled)]
         assert len(ends) == len(set(ends)), "and ends once"
         assert ledger.read(root / "fleet", incident.fleet, []).started_twice == ()
+        lost = {one.action for _, one in entries if isinstance(one, Lost) and one.action.split("/")[1] == "restore"}
+        again = {one.action: one.supersedes for _, one in entries if isinstance(one, Issue) and one.supersedes}
+        assert set(again.values()) == lost
+        for action, superseded in again.items():
+            words = Folders(root / "fleet").log(action.partition("/")[0]).read_text().splitlines()
+            assert any(line.startswith(f"begin {action} ") and line.endswith(f" {superseded}") for line in words)
         assert not [thread.name for thread in threading.enumerate() if thread.name == "engine"]
 
 
