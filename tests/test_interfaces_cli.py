@@ -63,6 +63,25 @@ def test_a_reader_that_has_seen_enough_is_no_error(tmp_path: Path) -> None:
     assert done.stdout.count("\n") == 1
 
 
+@pytest.mark.parametrize("words", ["review", "--format json review", "--format json init estate", "plan --why hv-1"])
+def test_a_full_disk_under_the_output_is_one_sentence_and_exit_7(tmp_path: Path, words: str) -> None:
+    command = f"{sys.executable} -m orchestrator.interfaces.cli --estate {SMALL} {words} > /dev/full"
+    done = subprocess.run(
+        ["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 7
+    assert done.stderr.count("\n") == 1
+    assert "The system refused: No space left on device." in done.stderr
+
+
+@pytest.mark.parametrize("place", ["/proc/nowhere", "file/estate", "/proc/self/fd/x/y"])
+def test_an_estate_that_can_be_laid_down_nowhere_is_one_sentence_and_exit_7(tmp_path: Path, place: str) -> None:
+    (tmp_path / "file").touch()
+    done = typed("init", place, cwd=tmp_path)
+    assert (done.code, done.out, done.err.count("\n")) == (7, "", 1)
+    assert "The system refused: " in done.err
+
+
 @pytest.fixture
 def types(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Keyboard:
     monkeypatch.delenv("RELANCE_ESTATE", raising=False)

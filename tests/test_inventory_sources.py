@@ -87,7 +87,8 @@ def test_only_plain_files_are_read(tmp_path: Path) -> None:
     assert sources.text("real.yaml") == "a: 1"
     assert [sources.text(name) for name in ("link.yaml", "folder.yaml", "pipe.yaml", "absent.yaml")] == [None] * 4
     assert {one.message for one in sources.findings} == {
-        "This is not a plain file; content holds no links and no devices."
+        "This is not a plain file; content holds no links and no devices.",
+        "This is a folder that cannot be opened, or stands where a file should.",
     }
 
 

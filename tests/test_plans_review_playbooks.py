@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,8 +17,8 @@ BOOKS = "plans/playbooks"
 @pytest.mark.parametrize(
     ("book", "old", "new", "sentence"),
     [
-        ("restore", "mark begin", "note", "restore.yml sets no mark at its beginning (`mark begin`)."),
-        ("restore", "mark end", "note", "restore.yml sets no mark at its end (`mark end`)."),
+        ("restore", "mark begin", "note", "restore.yml sets no mark at its beginning (`mark begin`) on linux hosts."),
+        ("restore", "mark end", "note", "restore.yml sets no mark at its end (`mark end`) on linux hosts."),
         ("restore", "relance-manage rotate", "true", "restore.yml does not rotate the local administrator secret"),
         ("reimage", "relance-manage rotate", "true", "reimage.yml does not rotate the local administrator secret"),
         ("preserve", "mark begin", "note", "preserve.yml sets no mark at its beginning"),
@@ -56,8 +59,10 @@ def test_network_playbooks_need_no_mark_but_they_need_to_be_there(tmp_path: Path
     small = SmallEstate(tmp_path)
     (small.path / BOOKS / "isolate.yml").rename(small.path / BOOKS / "isolates.yml")
     assert small.said() == [
-        "plans/classes.yaml:3 The playbook plans/playbooks/isolate.yml is missing; did you mean `isolates.yml`?"
+        "plans/classes.yaml:3 The playbook plans/playbooks/isolate.yml is missing; did you mean `isolates`?"
     ]
+    (small.path / BOOKS / "reimage.yml").rename(small.path / BOOKS / "elsewhere.yml")
+    assert [said for said in small.said() if said.endswith("The playbook plans/playbooks/reimage.yml is missing.")]
 
 
 def test_only_the_playbooks_a_class_may_run_are_asked_for(tmp_path: Path) -> None:
@@ -89,6 +94,13 @@ def test_a_playbook_is_a_plain_file_name(tmp_path: Path, name: str) -> None:
         (f"{BOOKS}/x.yml", "a\nb: \"{{ lookup('pipe', 'id') }}\"\n", 2, "A `pipe` lookup runs a command"),
         (f"{BOOKS}/x.yml", '{{ query("ansible.builtin.pipe", "id") }}', 1, "A `pipe` lookup runs a command"),
         (f"{BOOKS}/x.yml", "with_pipe: id", 1, "A `pipe` lookup runs a command"),
+        (f"{BOOKS}/x.yml", '"with_ansible.builtin.pipe" : id', 1, "A `pipe` lookup runs a command"),
+        (f"{BOOKS}/x.yml", "a\n{{ lookup ( 'pipe' , 'id') }}", 2, "A `pipe` lookup runs a command"),
+        (f"{BOOKS}/x.yml", "{{ lookup('ansible.legacy.pipe', 'id') }}", 1, "A `pipe` lookup runs a command"),
+        (f"{BOOKS}/roles/r/templates/x.j2", "{{ q('lines', 'id') }}", 1, "A `lines` lookup runs a command"),
+        (f"{BOOKS}/x.yml", "{{ lookup(chosen, 'id') }}", 1, "Write the name of this lookup out in quotes"),
+        (f"{BOOKS}/x.yml", "{{ query('pi' ~ 'pe', 'id') }}", 1, "Write the name of this lookup out in quotes"),
+        (f"{BOOKS}/x.yml", "{{ q ('p\\x69pe', 'id') }}", 1, "Write the name of this lookup out in quotes"),
         ("plans/keys.txt", "\n-----BEGIN OPENSSH PRIVATE KEY-----\nx\n", 2, "This is a private key"),
     ],
 )
@@ -125,3 +137,97 @@ def test_a_secret_is_for_its_owner_alone(
     (small.path / folder).chmod(folder_mode)
     (small.path / folder / "key").chmod(file_mode)
     assert small.said() == said
+
+
+def test_lookups_that_run_nothing_are_let_through(tmp_path: Path) -> None:
+    small = SmallEstate(tmp_path)
+    small.append(
+        f"{BOOKS}/x.yml", "{{ lookup('ansible.builtin.file', 'x') }}\nwith_items: [1]\nssh-keygen -q (nslookup)\n"
+    )
+    assert small.said() == []
+
+
+WINDOWS = """- hosts: windows
+  tasks:
+    - win_shell: relance-manage mark begin; rotate; relance-manage mark end
+"""
+
+
+def test_the_linux_play_marks_nothing_for_a_windows_host(tmp_path: Path) -> None:
+    small = SmallEstate(tmp_path)
+    small.edit("plans/classes.yaml", "kind: workstation\n    os: linux", "kind: workstation\n    os: windows")
+    assert f"The playbook {BOOKS}/isolate.yml has no play for windows hosts (`hosts: windows`)." in small.said()[0]
+    for book in ("preserve", "reimage", "reconnect", "isolate"):
+        small.append(f"{BOOKS}/{book}.yml", WINDOWS)
+    assert small.said() == []
+    small.edit(f"{BOOKS}/reimage.yml", "begin; rotate;", "begin;")
+    assert [said.partition(" ")[2] for said in small.said()] == [
+        f"The playbook {BOOKS}/reimage.yml does not rotate the local administrator secret (`rotate`) on windows hosts."
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("- hosts: linux\n  tasks: [\n", "3 This cannot be read"),
+        ("", "1 This file says nothing."),
+        ("# later\n", "1 This file says nothing."),
+        ("hosts: linux\n", "1 This must be a list of plays."),
+        ("- hosts\n- linux\n", "1 This must be a list of plays."),
+        ("- hosts: linux\n  hosts: all\n", "2 The key `hosts` stands twice in the same group."),
+        ("- hosts: linux\n  vars: !vault x\n", "2 The tag `!vault` is not read"),
+    ],
+)
+def test_a_playbook_that_is_none_is_told_with_its_line(tmp_path: Path, text: str, sentence: str) -> None:
+    small = SmallEstate(tmp_path)
+    (small.path / BOOKS / "isolate.yml").write_text(text)
+    assert [said for said in small.said() if said.startswith(f"{BOOKS}/isolate.yml:{sentence}")]
+
+
+def test_a_role_a_playbook_names_must_hold_tasks_and_one_nobody_names_may_be_anything(tmp_path: Path) -> None:
+    small = SmallEstate(tmp_path)
+    small.append(f"{BOOKS}/roles/cut_off/tasks/main.yml", "later: {\n")
+    assert small.said() == []
+    small.edit(f"{BOOKS}/isolate.yml", "hosts: linux", "hosts: linux\n  roles: [cut_off]")
+    assert [said for said in small.said() if said.startswith(f"{BOOKS}/roles/cut_off/tasks/main.yml:2 This cannot be")]
+    (small.path / BOOKS / "roles/cut_off/tasks/main.yml").write_text("later: now\n")
+    assert small.said() == [f"{BOOKS}/roles/cut_off/tasks/main.yml:1 This must be a list of tasks."]
+
+
+@pytest.mark.parametrize("way", ["loop", "folder"])
+@pytest.mark.parametrize("file", [f"{BOOKS}/restore.yml", "inventory/servers.csv", "checks/laboratory.yaml"])
+def test_a_file_nobody_can_read_is_a_sentence_about_it(tmp_path: Path, file: str, way: str) -> None:
+    small = SmallEstate(tmp_path)
+    (small.path / file).unlink()
+    if way == "loop":
+        (small.path / file).symlink_to(small.path / file)
+    else:
+        (small.path / file).mkdir()
+    assert [said for said in small.said() if said.startswith(f"{file}:1 This is ")]
+
+
+def test_a_folder_nobody_may_open_is_a_sentence_about_it(tmp_path: Path) -> None:
+    small = SmallEstate(tmp_path)
+    small.append(".relance/secrets/key", "secret")
+    for folder in (f"{BOOKS}/roles/r", ".relance"):
+        (small.path / folder).mkdir(parents=True, exist_ok=True)
+        (small.path / folder).chmod(0)
+    found = as_nobody(tmp_path, f"sorted(map(str, examine(Path({str(small.path)!r})).findings))")
+    assert "plans/playbooks/roles/r:1: error: This is a folder that cannot be opened" in found
+    assert ".relance/secrets:1: warning: Nobody knows who can reach these secrets: Permission denied." in found
+
+
+def test_a_file_whose_name_no_terminal_can_print_is_told_and_does_not_stop_the_review(tmp_path: Path) -> None:
+    small = SmallEstate(tmp_path)
+    (small.path / BOOKS / os.fsdecode(b"caf\xe9.yml")).write_text("- a\n")
+    assert small.said() == [f"{BOOKS}/caf?.yml:1 The name of this file holds what is no letter in UTF-8; rename it."]
+
+
+def as_nobody(cwd: Path, expression: str) -> str:
+    """What an expression about the review is worth to a user who may open only what modes let them."""
+    code = f"from pathlib import Path; from orchestrator.plans.review import examine; print({expression})"
+    bound = ["setpriv", "--bounding-set", "-dac_override,-dac_read_search"] if os.geteuid() == 0 else []
+    command = [*bound, sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from orchestrator.errors import RelanceError, UsageError
+from orchestrator.errors import RelanceError, Unusable, UsageError
 from orchestrator.interfaces.output import complain, wants_json
 
 INTERRUPTED = 130
@@ -63,10 +63,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return complain(error, as_json=wants_json(words))
     except KeyboardInterrupt:
         return INTERRUPTED
-    except BrokenPipeError:
-        # Whoever read our output has seen enough; Python would complain once more at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # whoever read our output has seen enough
+        _drop_output()
         return 0
+    except OSError as error:
+        return _refused(error, wants_json(words))
+
+
+def _refused(error: OSError, as_json: bool) -> int:
+    """Says what the system refused; on stderr where it was our output."""
+    about = f"{error.filename}: " if error.filename else ""
+    sentence = f"The system refused: {about}{error.strerror or error}. Mend that, then type the command again."
+    told = Unusable(sentence, rule="machine.refused")
+    try:
+        code = complain(told, as_json=as_json)
+        sys.stdout.flush()
+    except OSError:
+        _drop_output()
+        code = complain(told, as_json=False)
+    return code
+
+
+def _drop_output() -> None:
+    """What could not be printed goes nowhere; Python would complain once more at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _run(words: list[str]) -> int:

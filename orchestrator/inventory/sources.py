@@ -7,6 +7,7 @@ with file and line.
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -71,8 +72,12 @@ def order(finding: Finding) -> tuple[str, int, int, str]:
 
 
 def finding(severity: Severity, place: Place, message: str, hosts: Iterable[str] = ()) -> Finding:
-    """A finding at `place`."""
-    return Finding(severity, place.file, place.line, place.column, message, tuple(hosts))
+    """A finding at `place`, in letters any terminal can print."""
+    return Finding(severity, _printable(place.file), place.line, place.column, _printable(message), tuple(hosts))
+
+
+def _printable(text: str) -> str:
+    return text if text.isprintable() else "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
@@ -142,6 +147,12 @@ class Sources:
         """The bytes of a file, noted in the digest; None after complaining (not a file, unreadable, too big)."""
         path = self.estate / relative
         try:
+            if not relative.isprintable():
+                self.complain(Place(relative), "The name of this file holds what is no letter in UTF-8; rename it.")
+                return None
+            if path.is_dir() and not path.is_symlink():
+                self.complain(Place(relative), "This is a folder that cannot be opened, or stands where a file should.")
+                return None
             if path.is_symlink() or not path.is_file():
                 self.complain(Place(relative), "This is not a plain file; content holds no links and no devices.")
                 return None
@@ -157,7 +168,7 @@ class Sources:
 
     def choose(self, stem: str, suffixes: tuple[str, ...] = (".yaml", ".json")) -> str | None:
         """The one existing file `stem` with one of the suffixes; None if there is none, complaining if several."""
-        found = [stem + suffix for suffix in suffixes if (self.estate / (stem + suffix)).exists()]
+        found = [stem + suffix for suffix in suffixes if os.path.lexists(self.estate / (stem + suffix))]
         if len(found) > 1:
             self.complain(Place(found[1]), f"`{found[0]}` says the same; keep one of the two files.")
         return found[0] if found else None
@@ -174,12 +185,17 @@ class Sources:
 def content_files(estate: Path) -> Iterator[str]:
     """Every file of the three folders that acts, relative to the estate: all of `plans/playbooks/`, and elsewhere
     all but READMEs, generated schemas and hidden files."""
+    found: list[Path] = []
+    shut: list[OSError] = []
     for folder in FOLDERS:
-        for path in sorted((estate / folder).rglob("*")):
-            relative = path.relative_to(estate)
-            # A link to a folder counts as a file here, so that reading it is refused.
-            if (path.is_symlink() or not path.is_dir()) and _acts(relative.parts):
-                yield relative.as_posix()
+        for base, folders, files in os.walk(estate / folder, onerror=shut.append):
+            found += [Path(base, name) for name in files]
+            found += [path for name in folders if (path := Path(base, name)).is_symlink()]
+    # A folder that is a link or cannot be opened counts as a file, so that reading it is refused.
+    found += [Path(error.filename) for error in shut]
+    for relative in sorted(path.relative_to(estate) for path in found):
+        if _acts(relative.parts):
+            yield relative.as_posix()
 
 
 def _acts(parts: tuple[str, ...]) -> bool:

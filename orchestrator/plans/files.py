@@ -5,6 +5,7 @@ Never raises for what the files hold, except `usable`, which is for those who ca
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TypeVar
 
@@ -28,7 +29,7 @@ def load(estate: Path) -> tuple[Content | None, list[Finding], Where]:
     """
     sources = Sources(estate)
     for folder in FOLDERS:
-        if not (estate / folder).is_dir():
+        if not os.path.isdir(estate / folder):
             sources.complain(Place(folder), f"The folder `{folder}` is missing; `relance init` lays one down.")
     if sources.findings:
         return None, sources.findings, sources.where

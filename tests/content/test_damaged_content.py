@@ -16,7 +16,8 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from orchestrator.inventory.sources import content_files
+from orchestrator.interfaces.reviewing import reviewed
+from orchestrator.inventory.sources import blocks_everything, content_files
 from orchestrator.plans.lay_down import reference_estate
 from orchestrator.plans.model import Content
 from orchestrator.plans.needs import left_off
@@ -24,9 +25,10 @@ from orchestrator.plans.review import Examination, examine
 from orchestrator.plans.review_references import references
 from tests.small_estate import SMALL
 
-READ = [name for name in content_files(SMALL) if "playbooks" not in name]
+READ = list(content_files(SMALL))
 SEEDS_SMALL = range(150)
 SEEDS_REFERENCE = range(24)
+SEEDS_PLAYED = range(1000, 1040)
 
 Damage = Callable[[random.Random, str], str]
 
@@ -89,13 +91,13 @@ def reference_copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def examined_with(estate: Path, file: str, data: bytes) -> Examination:
+def examined_with(estate: Path, file: str, data: bytes, look: Callable[[Path], Examination] = examine) -> Examination:
     """What examining finds while one file holds other bytes; the file is put back."""
     path = estate / file
     before = path.read_bytes()
     path.write_bytes(data)
     try:
-        return examine(estate)
+        return look(estate)
     finally:
         path.write_bytes(before)
 
@@ -132,12 +134,12 @@ def ids(content: Content) -> set[str]:
     return {each.id for each in entries} | {task.id for holder in holders for task in holder.tasks}
 
 
-def damaged(estate: Path, seed: int) -> tuple[str, str, Examination]:
+def damaged(estate: Path, seed: int, look: Callable[[Path], Examination] = examine) -> tuple[str, str, Examination]:
     chance = random.Random(seed)
-    files = [name for name in content_files(estate) if "playbooks" not in name and (estate / name).stat().st_size]
+    files = [name for name in content_files(estate) if (estate / name).stat().st_size]
     file, damage = chance.choice(files), chance.choice(DAMAGES)
     text = damage(chance, (estate / file).read_text(encoding="utf-8"))
-    return file, damage.__name__, examined_with(estate, file, text.encode())
+    return file, damage.__name__, examined_with(estate, file, text.encode(), look)
 
 
 def judge(estate: Path, seed: int) -> None:
@@ -156,6 +158,14 @@ def test_a_slip_of_the_keyboard_gives_a_sentence_or_changes_nothing_that_matters
 @pytest.mark.parametrize("seed", SEEDS_REFERENCE)
 def test_a_slip_in_the_worked_reference_does_too(reference_copy: Path, seed: int) -> None:
     judge(reference_copy, seed)
+
+
+@pytest.mark.parametrize("seed", SEEDS_PLAYED)
+def test_what_a_slip_leaves_is_played_through_or_told(small_copy: Path, seed: int) -> None:
+    file, damage, found = damaged(small_copy, seed, reviewed)
+    told = f"seed {seed}: {damage} in {file}: {[str(one) for one in found.findings]}"
+    assert is_a_sentence(found), told
+    assert (found.content is None) == bool(blocks_everything(found.findings)), told
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])

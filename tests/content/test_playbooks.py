@@ -61,8 +61,8 @@ def test_a_host_action_begins_and_ends_with_its_mark_on_both_sides(name: str) ->
     words = ("relance-manage mark begin", f"relance-manage {name}", "relance-manage mark end")
     assert [linux.index(word) for word in words] == sorted(linux.index(word) for word in words)
     assert "failed" in linux
-    assert windows.count("tasks_from: begin") == 1
-    assert windows.count("tasks_from: end") == 2
+    assert windows.count("tasks_from: mark_begin") == 1
+    assert windows.count("tasks_from: mark_end") == 2
 
 
 def test_a_restore_ends_by_rotating_the_local_secret_on_both_sides() -> None:
