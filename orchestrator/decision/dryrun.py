@@ -11,13 +11,13 @@ from collections.abc import Iterator
 
 from orchestrator.canonical import Json
 from orchestrator.decision import quorum
-from orchestrator.decision.blockers import blockers, next_step
 from orchestrator.decision.commands import Issue
 from orchestrator.decision.decide import decide
 from orchestrator.decision.estate import Estate
 from orchestrator.decision.events import Event, Finished, Judged, Opened, Ordered, Reading, Swept, Woke
+from orchestrator.decision.explain import Reason, gate_why, why
 from orchestrator.decision.gates import lacks, pending
-from orchestrator.decision.stages import GONE, OUT, Stage
+from orchestrator.decision.stages import GONE, Stage
 from orchestrator.decision.state import QUARANTINED, State
 from orchestrator.plans.model import Content, Plan, Timing
 
@@ -43,7 +43,7 @@ def shrunk(content: Content) -> Content:
 
 
 class DryRun:
-    """One faultless run. `stuck` lists, after `run`, each host that is not in service with what it waits for."""
+    """One faultless run. `stuck` tells, after `run`, what waits for itself."""
 
     def __init__(self, content: Content, plan: Plan) -> None:
         waves = tuple(
@@ -56,8 +56,8 @@ class DryRun:
         self._queue: deque[Event] = deque()
         self._orders = 0
 
-    def run(self) -> list[tuple[str, str]]:
-        """Runs to the end; (host, what it waits for) for each host that did not reach service."""
+    def run(self) -> list[tuple[str, Reason]]:
+        """Runs to the end; what is `stuck` then."""
         self._open()
         while True:
             while self._queue:
@@ -145,29 +145,25 @@ class DryRun:
         self._step(Woke())
         return True
 
-    def stuck(self) -> list[tuple[str, str]]:
-        """Hosts not in service (those left off aside), each with its first blocker in short words."""
-        found = []
-        for host, stage in enumerate(self.state.stage):
-            if stage is Stage.IN_SERVICE or stage in GONE or self.state.wave_of[host] < 0:
-                continue
-            name = self.state.estate.hosts[host]
-            if stage in OUT:
-                found.append((name, "its host check"))
-                continue
-            step = next_step(self.state, host)
-            blocker = (
-                next(blockers(self.state, host, step, self.now_us), ("pool", "a slot")) if step else ("", "verdicts")
-            )
-            found.append((name, " ".join(blocker)))
-        return found or self._stuck_gates()
+    def stuck(self) -> list[tuple[str, Reason]]:
+        """The gates that cannot pass, then the hosts that cannot get on, each with its first reason; tasks first.
 
-    def _stuck_gates(self) -> list[tuple[str, str]]:
-        found = []
-        for number, wave in enumerate(self.state.estate.waves):
-            if not self.state.waves[number].passed_us:
-                lack = next(lacks(self.state, number, self.now_us), None) or next(
-                    pending(self.state, number, self.now_us), ("", "")
-                )
-                found.append((wave.name, " ".join(lack)))
-        return found
+        Gates and hosts that merely wait for another gate or for hosts are left out, unless nothing else is left.
+        """
+        gates = [
+            (wave.name, reason)
+            for number, wave in enumerate(self.state.estate.waves)
+            if all(self.state.waves[ancestor].passed_us for ancestor in self.state.ancestors[number])
+            for reason in gate_why(self.state, number, self.now_us)[:1]
+        ]
+        hosts = [(self.state.estate.hosts[host], why(self.state, host, self.now_us)) for host in self._late()]
+        moot = {"gate", "horizon"}
+        roots = [(name, reasons[0]) for name, reasons in hosts if reasons and moot.isdisjoint(one.code for one in reasons)]
+        roots.sort(key=lambda one: one[1].code != "task")
+        return [one for one in gates if one[1].code not in ("service", "posts")] + roots or gates
+
+    def _late(self) -> list[int]:
+        """The hosts that are not in service though the plan wants them there."""
+        stages = enumerate(self.state.stage)
+        done = (Stage.IN_SERVICE, *GONE)
+        return [host for host, stage in stages if stage not in done and self.state.wave_of[host] >= 0]

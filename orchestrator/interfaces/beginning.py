@@ -9,10 +9,9 @@ from pathlib import Path
 
 from orchestrator.engine.contents import opening
 from orchestrator.engine.process import Beginning
-from orchestrator.interfaces.content import unusable
 from orchestrator.interfaces.output import progress
 from orchestrator.interfaces.reviewing import reviewed
-from orchestrator.plans.files import load
+from orchestrator.plans.files import load, unusable
 
 
 def beginning(estate: Path, state_dir: Path) -> Beginning | None:
@@ -22,7 +21,7 @@ def beginning(estate: Path, state_dir: Path) -> Beginning | None:
     """
     if opening(state_dir) is not None:
         return None
-    found = reviewed(estate)
+    found = reviewed(estate, state_dir)
     if found.content is None:
         raise unusable(found.findings)
     for one in found.findings:

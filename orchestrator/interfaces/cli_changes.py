@@ -10,11 +10,10 @@ import argparse
 from orchestrator.engine.contents import keep
 from orchestrator.errors import UsageError
 from orchestrator.interfaces.client import Client
-from orchestrator.interfaces.content import unusable
 from orchestrator.interfaces.output import Commands, progress
 from orchestrator.interfaces.places import estate_of, state_of
 from orchestrator.interfaces.signing import add_signer, give_order
-from orchestrator.plans.files import load
+from orchestrator.plans.files import load, unusable
 
 
 def add(commands: Commands) -> None:

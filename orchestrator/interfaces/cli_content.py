@@ -48,7 +48,7 @@ def _review(options: argparse.Namespace) -> int:
     # The core is imported here: `plan` does without it.
     from orchestrator.interfaces.reviewing import reviewed
 
-    found = reviewed(estate_of(options)).findings
+    found = reviewed(estate_of(options), Path(options.state) if options.state else None).findings
     counts = Counter(one.severity for one in found)
     told = ", ".join(f"{counts[severity]} {severity}" for severity in ("error", "warning", "debt"))
     show(options, [one.as_json() for one in found], "\n".join([*map(str, found), told]))
@@ -56,11 +56,11 @@ def _review(options: argparse.Namespace) -> int:
 
 
 def _plan(options: argparse.Namespace) -> int:
-    content, plan = planned(estate_of(options))
+    content, plan, errors = planned(estate_of(options))
     if options.why:
-        sentences = why_host(content, plan, options.why)
+        sentences = why_host(content, plan, options.why, errors)
         show(options, {"host": options.why, "sentences": sentences}, "\n".join(sentences))
     else:
         as_asked = as_json(content, plan) if options.format == "json" else None
-        show(options, as_asked, as_text(content, plan))
+        show(options, as_asked, as_text(content, plan, errors))
     return OK

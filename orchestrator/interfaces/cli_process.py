@@ -100,7 +100,7 @@ def _checks(options: argparse.Namespace) -> int:
     from orchestrator.interfaces.content import planned
     from orchestrator.interfaces.hand_checks import asked, questions
 
-    content, _ = planned(estate_of(options))
+    content, *_ = planned(estate_of(options))
     if options.function not in {one.id for one in content.inventory.functions}:
         raise UsageError(f"There is no function {options.function}.", rule="usage.function")
     found = asked(questions(content, options.function, options.source))

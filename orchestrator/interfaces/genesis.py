@@ -18,7 +18,7 @@ from orchestrator.plans.model import Person
 
 def genesis_args(estate: Path) -> dict[str, Json]:
     """The arguments of the genesis order, with the days from and until which each person may sign."""
-    content, _ = planned(estate)
+    content, *_ = planned(estate)
     args = orders.genesis_args(content)
     for entry, person in zip(cast("list[dict[str, Json]]", args["persons"]), content.roster.persons, strict=True):
         entry.update(_validity(person))

@@ -9,11 +9,11 @@ import re
 
 from orchestrator.engine.contents import FOLDER
 from orchestrator.errors import Refused
-from orchestrator.interfaces.content import unusable
 from orchestrator.interfaces.documents import Proposal
 from orchestrator.interfaces.live import Live
 from orchestrator.interfaces.reviewing import reviewed
 from orchestrator.plans.differences import differences
+from orchestrator.plans.files import unusable
 from orchestrator.plans.model import Content
 from orchestrator.trust.statement import Order
 

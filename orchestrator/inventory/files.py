@@ -51,16 +51,17 @@ def read_inventory(sources: Sources) -> Inventory:
 
 def read_list(sources: Sources, stem: str, key: str, model: type[Model], *, needed: bool = False) -> tuple[Model, ...]:
     """The one list of a YAML or JSON file; nothing when the file is absent, with a finding if it is `needed`."""
-    relative = sources.choose(stem)
-    if relative is None:
-        if needed:
-            sources.complain(Place(f"{stem}.yaml"), "This file is missing.")
+    relative, kind = sources.choose(stem), model.__name__.removeprefix("Host").lower()
+    if relative is None and not needed:
         return ()
-    document = read_document(sources, relative)
+    if relative is None:
+        sources.complain(Place(f"{stem}.yaml"), "This file is missing.")
+    document = None if relative is None else read_document(sources, relative)
     if document is None:
+        sources.where.unread.add(kind)
         return ()
     only_keys(sources, document, key)
-    return fit_list(sources, document, key, model, model.__name__.removeprefix("Host").lower())
+    return fit_list(sources, document, key, model, kind)
 
 
 def refuse_unread(sources: Sources, folder: str, known: set[str]) -> None:
@@ -77,7 +78,10 @@ def _read_hosts(sources: Sources, stem: str, columns: tuple[str, ...]) -> tuple[
         return ()
     table = read_table(sources, relative, columns, ("id", "site", "class", "address", "management", columns[3]))
     kind = stem.removesuffix("s")
-    return () if table is None else fit_rows(sources, table, Host, "host", lambda row: _host(row, kind))
+    if table is None:
+        sources.where.unread.add("host")
+        return ()
+    return fit_rows(sources, table, Host, "host", lambda row: _host(row, kind))
 
 
 def _host(row: dict[str, str], kind: str) -> dict[str, Any]:

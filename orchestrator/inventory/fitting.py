@@ -57,6 +57,7 @@ def fit_list(sources: Sources, document: Document, key: str, model: type[Model],
     entries = value.get(key, []) if isinstance(value, dict) else value
     if not isinstance(value, dict) or not isinstance(entries, list):
         sources.complain(document.place((key,)), f"The file must hold `{key}:` followed by a list.")
+        sources.where.unread.add(kind)
         return ()
     return tuple(
         fitted

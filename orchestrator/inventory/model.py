@@ -17,7 +17,6 @@ _BYTE = r"(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 Address = Annotated[str, StringConstraints(pattern=rf"^({_BYTE}\.){{3}}{_BYTE}$")]
 AddressPort = Annotated[str, StringConstraints(pattern=rf"^({_BYTE}\.){{3}}{_BYTE}:[1-9][0-9]{{0,4}}$")]
 Network = Annotated[str, StringConstraints(pattern=rf"^({_BYTE}\.){{3}}{_BYTE}/(3[0-2]|[12]?[0-9])$")]
-Step = Literal["preserve", "restore", "inspect", "reconnect", "isolate", "health"]
 
 
 class Strict(BaseModel):

@@ -99,6 +99,8 @@ class Where:
 
     def __init__(self) -> None:
         self._entries: dict[str, dict[str, tuple[Positioned, tuple[str | int, ...]]]] = {}
+        # Kinds of which a whole file could not be read: what is not there may well stand in it.
+        self.unread: set[str] = set()
 
     def add(self, kind: str, name: str, document: Positioned, path: tuple[str | int, ...]) -> Place | None:
         """Remembers an entry; the place of an earlier one of the same name, if there is one."""

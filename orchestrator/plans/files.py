@@ -6,6 +6,7 @@ Never raises for what the files hold, except `usable`, which is for those who ca
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TypeVar
 
@@ -43,13 +44,16 @@ def usable(estate: Path) -> Content:
     Hosts with an error are left out of the content.
     """
     content, findings, _ = load(estate)
-    if blocking := blocks_everything(findings):
-        first = blocking[0]
-        more = f" ({len(blocking) - 1} more)" if len(blocking) > 1 else ""
-        raise ContentError(f"{first}{more}", file=first.file, line=first.line)
-    if content is None:
-        raise ContentError(f"There is no content in {estate}.", file=str(estate), line=1)
+    if content is None or blocks_everything(findings):
+        raise unusable(findings)
     return content
+
+
+def unusable(findings: Iterable[Finding]) -> ContentError:
+    """The error of content that cannot be used, naming the first reason and how many more there are."""
+    first, *others = blocks_everything(findings)
+    more = f" ({len(others)} more; `relance review` lists them)" if others else ""
+    return ContentError(f"{first}{more}", rule="content.review", file=first.file, line=first.line)
 
 
 def _read(sources: Sources) -> Content:
@@ -69,6 +73,7 @@ def _read(sources: Sources) -> Content:
 def _read_capacity(sources: Sources) -> Capacity:
     document = _needed(sources, "plans/capacity")
     if document is None:
+        sources.where.unread.update(("pool", "shift"))
         return Capacity()
     only_keys(sources, document, *Capacity.model_fields)
     return Capacity(

@@ -95,6 +95,16 @@ def function_roots(graph: Graph, function_id: str, services: Iterable[str]) -> s
     return roots
 
 
+def needed_in_quarantine(graph: Graph) -> dict[str, set[str]]:
+    """By site, the services its hosts must reach to be restored and inspected."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for site, klass, services in {(host.site, host.klass, host.services) for host in graph.content.inventory.hosts}:
+        asked = [(step, to) for to, step in graph.class_needs.get(klass, {}).items()]
+        asked += [need for name in services if name in graph.services for need in by_step(graph.services[name].needs)]
+        found[site].update(to for step, to in asked if step != "reconnect")
+    return found
+
+
 def find_cycles(graph: Graph) -> Iterator[ContentError]:
     """One error per group of services that wait for each other and are not a unit held by reconnect needs alone."""
     hard = chain_graph((source, to) for source, found in graph.needs.items() for to, need in found.items() if need.hard)

@@ -7,16 +7,18 @@ from __future__ import annotations
 
 import difflib
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 
 from orchestrator.canonical import Json
 from orchestrator.errors import UsageError
 from orchestrator.inventory.model import Host
+from orchestrator.inventory.sources import Finding
 from orchestrator.plans import priority
 from orchestrator.plans.drafts import UNASSIGNED
 from orchestrator.plans.model import Content, Gate, Plan, Wave
 from orchestrator.plans.needs import Graph, Need, build, closure, function_roots
+from orchestrator.plans.report import listed
 
 _LEGEND = """A gate passes when its services are in service, messages cross its interfaces, and two thirds of its posts
 at each site work: so many passes in a row, over at least so long."""
@@ -33,8 +35,11 @@ def as_json(content: Content, plan: Plan) -> dict[str, Json]:
     }
 
 
-def as_text(content: Content, plan: Plan) -> str:
-    """The plan for a tired person: one line per wave in the order to launch them, and under it what its gate asks."""
+def as_text(content: Content, plan: Plan, errors: Sequence[Finding] = ()) -> str:
+    """The plan for a tired person: one line per wave in the order to launch them, and under it what its gate asks.
+
+    `errors` are those that keep some hosts out of it.
+    """
     names = {each.id: each.name.en for each in content.inventory.functions}
     hosts = sum(len(wave.hosts) for wave in plan.waves)
     rows = [
@@ -50,12 +55,19 @@ def as_text(content: Content, plan: Plan) -> str:
         lines.append(f"{indent}  gate: {_gate_text(wave.gate)}")
         if wave.name in possible:
             lines.append(f"{indent}  then possible: {', '.join(possible[wave.name])}")
+    if blocked := {host for one in errors for host in one.hosts}:
+        lines.insert(1, f"{_count(len(blocked), 'host')} left out, for errors `relance review` tells: {listed(blocked)}.")
     lines.extend(["", _LEGEND, *(f"Warning: {warning}" for warning in plan.warnings)])
     return "\n".join(lines) + "\n"
 
 
-def why_host(content: Content, plan: Plan, host_id: str) -> list[str]:
-    """Sentences: the wave and gate of a host, the chain of needs that gives it its rank, and the quorums it serves."""
+def why_host(content: Content, plan: Plan, host_id: str, errors: Sequence[Finding] = ()) -> list[str]:
+    """Sentences: the wave and gate of a host, the chain of needs that gives it its rank, and the quorums it serves.
+
+    A host that one of the `errors` blocks is in no wave.
+    """
+    if blocking := [str(one) for one in errors if host_id in one.hosts]:
+        return [f"{host_id} is left out of the plan because of its error:", *blocking]
     graph = build(content)
     host = _known(content, host_id)
     wave = next((wave for wave in plan.waves if host_id in wave.hosts), None)
@@ -64,7 +76,7 @@ def why_host(content: Content, plan: Plan, host_id: str) -> list[str]:
     services = [each for each in host.services if each in graph.services]
     return [
         _place(wave),
-        *(_chain(graph, host) if services else [_membership(wave, host)]),
+        *(_chain(graph, host) if services else [_membership(wave, host), *_before(graph, plan, wave, host)]),
         *(_quorum(graph, wave, service) for service in services),
         _urgency(content, plan, host_id),
     ]
@@ -184,6 +196,16 @@ def _membership(wave: Wave, host: Host) -> str:
     kind = "post" if wave.part == "slice" else "workstation"
     function = wave.function or "no known function"
     return f"It is a {kind} of {function} at {host.site}; the gate asks for {need} of {count} there."
+
+
+def _before(graph: Graph, plan: Plan, wave: Wave, host: Host) -> Iterator[str]:
+    """What a post waits for: what its class needs, and what comes out with its function's slice."""
+    if needs := graph.class_needs.get(host.klass):
+        told = ", ".join(f"{service} to {step}" for service, step in sorted(needs.items(), key=lambda need: need[0]))
+        yield f"Its class {host.klass} needs {told}."
+    for one in plan.waves:
+        if one.part == "slice" and one.function == wave.function and one.services:
+            yield f"{one.function} works once {one.name} has brought back {listed(one.services, len(one.services))}."
 
 
 def _chain(graph: Graph, host: Host) -> list[str]:

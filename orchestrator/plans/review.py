@@ -8,16 +8,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from orchestrator.errors import ContentError
 from orchestrator.inventory.sources import Finding, Place, Where, blocks_everything, finding, order
 from orchestrator.plans.files import load
 from orchestrator.plans.model import Content, Plan, Slice
 from orchestrator.plans.report import Report
-from orchestrator.plans.review_hosts import review_hosts, review_release
+from orchestrator.plans.review_hosts import review_hosts
 from orchestrator.plans.review_playbooks import review_files, review_playbooks
 from orchestrator.plans.review_references import review_references
-from orchestrator.plans.review_services import review_services, review_units
+from orchestrator.plans.review_services import review_services
 from orchestrator.plans.waves import derive
 
 
@@ -40,35 +41,51 @@ class Examination:
         return frozenset(host for one in self.findings if one.severity == "error" for host in one.hosts)
 
 
-def examine(estate: Path) -> Examination:
-    """Reads an estate, derives its waves where that is possible, and reviews both."""
+def examine(estate: Path, state: Path | None = None, *, files: bool = True) -> Examination:
+    """Reads an estate, reviews it, and derives its waves where that is possible.
+
+    `state` is its state folder if that lies elsewhere. Without `files`, playbooks and modes, which change no wave, are
+    not looked at.
+    """
     content, findings, where = load(estate)
     if content is None:
         return Examination(None, None, tuple(findings), where)
-    findings += review(content, where, None, estate)
+    findings += review(content, where, estate if files else None, state)
     plan = None
     if not blocks_everything(findings):
         content = without(content, {host for one in findings if one.severity == "error" for host in one.hosts})
         try:
             plan = derive(content)
-            findings += _review_plan(content, where, plan)
+            findings += [finding("warning", where.place("restart", "restart"), told) for told in plan.warnings]
         except ContentError as error:
-            findings.append(finding("error", Place("plans/restart.yaml"), error.sentence))
-    usable = plan is not None and not blocks_everything(findings)
-    return Examination(content if usable else None, plan if usable else None, tuple(sorted(findings, key=order)), where)
+            findings.append(finding("error", _culprit(content, where, error), error.sentence))
+    told = tuple(sorted(set(findings), key=order))
+    return Examination(None if plan is None else content, plan, told, where)
 
 
-def review(content: Content, where: Where, plan: Plan | None, estate: Path) -> list[Finding]:
-    """Every finding about `content` (and `plan`, once derived) and the files of `estate`, by file and line."""
+def review(content: Content, where: Where, estate: Path | None, state: Path | None = None) -> list[Finding]:
+    """Every finding about `content` and, if given, about the files of `estate`, by file and line."""
     report = Report(content, where)
     review_references(report)
     review_services(report)
     review_hosts(report)
-    review_playbooks(report, estate)
-    report.findings.extend(review_files(estate))
-    if plan is not None:
-        report.findings.extend(_review_plan(content, where, plan))
+    if estate is not None:
+        review_playbooks(report, estate)
+        report.findings.extend(review_files(estate, state))
     return sorted(report.findings, key=order)
+
+
+def _culprit(content: Content, where: Where, error: ContentError) -> Place:
+    """Where that stands which makes deriving impossible: a service, a post of a slice, a split."""
+    facts: dict[str, Any] = error.facts
+    if services := facts.get("services", facts.get("path")):
+        return where.place("service", services[0])
+    if "site" in facts:
+        return where.place("restart", "restart", "slices", facts["function"], "posts", facts["site"])
+    waves = {facts.get("wave"), *facts.get("waves", ())}
+    names = [{split.wave, f"{split.wave}/{split.name}"} for split in content.restart.splits]
+    number = next((number for number, name in enumerate(names) if name & waves), 0)
+    return where.place("restart", "restart", "splits", number)
 
 
 def without(content: Content, hosts: Iterable[str]) -> Content:
@@ -88,12 +105,3 @@ def without(content: Content, hosts: Iterable[str]) -> Content:
 def _posts_among(known: set[str], chosen: Slice) -> Slice:
     posts = {site: tuple(host for host in hosts if host in known) for site, hosts in chosen.posts.items()}
     return Slice(posts={site: hosts for site, hosts in posts.items() if hosts})
-
-
-def _review_plan(content: Content, where: Where, plan: Plan) -> list[Finding]:
-    report = Report(content, where)
-    review_units(report, plan)
-    review_release(report, plan)
-    for warning in plan.warnings:
-        report.warn(("restart", "restart"), warning)
-    return report.findings

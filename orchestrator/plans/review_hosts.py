@@ -6,32 +6,27 @@ Never blocks the estate for what concerns single hosts: those errors name the ho
 from __future__ import annotations
 
 from collections import defaultdict
-from ipaddress import IPv4Network
+from ipaddress import IPv4Address, IPv4Network
 from itertools import combinations
 
-from orchestrator.plans.model import HostClass, Plan, Pool
-from orchestrator.plans.needs import left_off
+from orchestrator.plans.model import HostClass, Pool
 from orchestrator.plans.report import Report, listed
 
 ANALYSTS_MIN = 2
+# From 240.0.0.0 on addresses are reserved and nobody has one; `lay_down` takes them where it knows none.
+RESERVED = 240
 
 
 def review_hosts(report: Report) -> None:
     """Hosts one by one, their addresses, the pools of their sites, and the people."""
     _review_hosts(report)
+    _review_classes(report)
     _review_addresses(report)
+    _review_networks_of_hosts(report)
     _review_networks(report)
     _review_pools(report)
     _review_roster(report)
     _review_shifts(report)
-
-
-def review_release(report: Report, plan: Plan) -> None:
-    """Every host stands in a wave, except those left off."""
-    released = {host for wave in plan.waves for host in wave.hosts} | left_off(report.content)
-    for host in report.content.inventory.hosts:
-        if host.id not in released:
-            report.error(("host", host.id), f"No wave would release the host `{host.id}`.", hosts=(host.id,))
 
 
 def _review_hosts(report: Report) -> None:
@@ -52,6 +47,23 @@ def _review_hosts(report: Report) -> None:
             report.error(about, message, hosts=(host.id,))
 
 
+def _review_classes(report: Report) -> None:
+    used = {host.klass for host in report.content.inventory.hosts}
+    for klass in report.content.classes:
+        about = ("class", klass.id)
+        if klass.kind == "server" and klass.verdicts_required < ANALYSTS_MIN:
+            message = f"Servers are signed clean by {ANALYSTS_MIN} analysts: one alone is for workstations in lots."
+            report.error((*about, "verdicts_required"), message)
+        if klass.id in used and klass.cleanliness == "online" and not klass.needs.inspect:
+            message = (
+                f"Nobody knows what examines hosts of class `{klass.id}` while they run: it needs nothing to inspect."
+            )
+            report.add("debt", about, message)
+        if klass.id in used and "restore" in klass.strategies and ":" not in klass.source:
+            message = f"Nobody knows where hosts of class `{klass.id}` are restored from: its source is {klass.source}."
+            report.add("debt", (*about, "source"), message)
+
+
 def _review_addresses(report: Report) -> None:
     """A host answers at its own address, and so does each prober; managing systems may be shared."""
     taken: dict[str, tuple[str, str]] = {}
@@ -59,6 +71,16 @@ def _review_addresses(report: Report) -> None:
         _take(report, taken, site.prober, ("site", site.id))
     for host in report.content.inventory.hosts:
         _take(report, taken, host.address, ("host", host.id))
+    paths = [("host", each.id, "management", each.management) for each in report.content.inventory.hosts]
+    paths += [("site", each.id, "gate", each.gate) for each in report.content.inventory.sites]
+    paths += [("site", each.id, "control", each.control) for each in report.content.inventory.sites]
+    for kind, name, field, address in paths:
+        other = taken.get(address.partition(":")[0], (kind, name))
+        if other[0] == "host" and other != (kind, name):
+            message = (
+                f"The {field} address {address} of `{name}` is that of the host `{other[1]}`, which goes down too."
+            )
+            report.warn((kind, name, field), message)
 
 
 def _take(report: Report, taken: dict[str, tuple[str, str]], address: str, about: tuple[str, str]) -> None:
@@ -66,6 +88,25 @@ def _take(report: Report, taken: dict[str, tuple[str, str]], address: str, about
     if (kind, name) != about:
         message = f"The {about[0]} `{about[1]}` has the address {address}, as the {kind} `{name}` has."
         report.error(about, message, hosts=(name, about[1]) if kind == about[0] == "host" else ())
+
+
+def _review_networks_of_hosts(report: Report) -> None:
+    """Addresses outside the networks of the site, and those of a range that can be nobody's: they were made up."""
+    addresses: dict[str, dict[str, str]] = defaultdict(dict)
+    for host in report.content.inventory.hosts:
+        addresses[host.site][host.id] = host.address
+    for site in report.content.inventory.sites:
+        networks = [IPv4Network(text, strict=False) for text in site.networks]
+        here = addresses[site.id]
+        strange = [name for name, text in here.items() if not any(IPv4Address(text) in one for one in networks)]
+        if networks and strange:
+            message = f"Outside the networks of `{site.id}` are the addresses of {listed(strange)}."
+            report.warn(("site", site.id, "networks"), message)
+        if any(
+            int(text.partition(".")[0]) >= RESERVED for text in (site.prober, site.control, site.gate, *here.values())
+        ):
+            message = f"Nobody knows the addresses of `{site.id}` and its hosts: {RESERVED}.0.0.0 and up are made up."
+            report.add("debt", ("site", site.id), message)
 
 
 def _review_networks(report: Report) -> None:

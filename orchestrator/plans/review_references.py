@@ -26,10 +26,13 @@ class Reference(NamedTuple):
 
 def review_references(report: Report) -> None:
     """One error per reference to something that is nowhere; those of a host row block only that host."""
-    known = _known(report)
+    known, unread = _known(report), set(report.where.unread)
+    if unread & {"service", "class"}:
+        unread.add("task")
     for about, kind, target in references(report.content):
-        if target not in known[kind]:
-            message = f"{str(about[0]).capitalize()} `{about[1]}` names the {kind} `{target}`, which is nowhere"
+        if target not in known[kind] and kind not in unread:
+            who = "This" if about[0] == "restart" else f"{str(about[0]).capitalize()} `{about[1]}`"
+            message = f"{who} names the {kind} `{target}`, which is nowhere"
             blocked = (str(about[1]),) if about[0] == "host" else ()
             report.error(about, f"{message}{nearest(target, known[kind])}", hosts=blocked)
 
@@ -83,12 +86,16 @@ def _of_hosts(content: Content) -> Iterator[Reference]:
         yield Reference(about, "class", host.klass)
         if host.function is not None:
             yield Reference(about, "function", host.function)
+        if host.bench is not None:
+            yield Reference(about, "site", host.bench)
         for service in host.services:
             yield Reference(about, "service", service)
     for device in content.inventory.devices:
         yield Reference(("device", device.id), "site", device.site)
         if device.function is not None:
             yield Reference(("device", device.id), "function", device.function)
+        if device.vendor_task:
+            yield Reference(("device", device.id), "task", device.vendor_task)
 
 
 def _of_functions(content: Content) -> Iterator[Reference]:

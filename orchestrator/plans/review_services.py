@@ -8,38 +8,35 @@ from __future__ import annotations
 from collections import defaultdict
 from itertools import pairwise
 
-from orchestrator.inventory.graph import HARD, chain_graph, cycles, cycles_through, needs_graph
+from orchestrator.inventory.graph import chain_graph, cycle_path, cycles, groups
 from orchestrator.inventory.model import Service, Task
 from orchestrator.inventory.sources import nearest
-from orchestrator.plans.model import Plan
-from orchestrator.plans.needs import Graph, build, find_cycles
+from orchestrator.plans.needs import Graph, build, closure, find_cycles, needed_in_quarantine
 from orchestrator.plans.report import Report, listed
 
 
 def review_services(report: Report) -> None:
-    """Quorums, checks, cycles, sources, tasks and single points of failure."""
-    graph = build(report.content)
-    _review_quorums(report, graph)
-    _review_checks(report)
-    _review_functions(report)
+    """Quorums, checks, cycles, sources, first hosts, quarantine, tasks and single points of failure.
+
+    What would only follow from a file that could not be read is not said.
+    """
+    graph, unread = build(report.content), report.where.unread
+    if "host" not in unread:
+        _review_quorums(report, graph)
+    if "check" not in unread:
+        _review_checks(report)
+        _review_functions(report)
     _review_cycles(report, graph)
-    _review_soft_cycles(report)
+    _review_soft_cycles(report, graph)
     _review_sources(report)
+    _review_first_hosts(report, graph)
+    _review_quarantine(report, graph)
     _review_single_points(report, graph)
-    for service in report.content.inventory.services:
-        _review_tasks(report, ("service", service.id), service.tasks)
-    for klass in report.content.classes:
-        _review_tasks(report, ("class", klass.id), klass.tasks)
-
-
-def review_units(report: Report, plan: Plan) -> None:
-    """Services of one unit come out in one wave."""
-    wave_of = {service: wave.name for wave in plan.waves for service in wave.services}
-    for unit, members in _units(report).items():
-        waves = {wave_of[each.id] for each in members if each.id in wave_of}
-        if len(waves) > 1:
-            told = ", ".join(f"{each.id} in {wave_of.get(each.id, 'no wave')}" for each in members)
-            report.error(("service", members[0].id, "unit"), f"The unit `{unit}` is split over waves: {told}.")
+    holders = [("service", each.id, each.tasks) for each in report.content.inventory.services]
+    holders += [("class", each.id, each.tasks) for each in report.content.classes]
+    known = {task.id for *_, tasks in holders for task in tasks}
+    for kind, name, tasks in holders:
+        _review_tasks(report, (kind, name), tasks, known)
 
 
 def _units(report: Report) -> dict[str, list[Service]]:
@@ -80,10 +77,10 @@ def _review_checks(report: Report) -> None:
         if link.id not in linked:
             report.error(("interface", link.id), f"The interface `{link.id}` has no L3 check, so no gate can pass it.")
     checked = {check.klass for check in checks}
-    for name in sorted({host.klass for host in inventory.hosts} - checked):
-        hosts = [host.id for host in inventory.hosts if host.klass == name]
-        message = f"The class `{name}` has no check, so none of its {len(hosts)} hosts can ever be in service."
-        report.error(("class", name), message, hosts=hosts)
+    for name in sorted({klass.id for klass in report.content.classes} - checked):
+        if hosts := [host.id for host in inventory.hosts if host.klass == name]:
+            message = f"The class `{name}` has no check, so none of its {len(hosts)} hosts can ever be in service."
+            report.error(("class", name), message, hosts=hosts)
 
 
 def _review_functions(report: Report) -> None:
@@ -101,13 +98,19 @@ def _review_cycles(report: Report, graph: Graph) -> None:
         report.error(("service", first, "needs"), error.sentence)
 
 
-def _review_soft_cycles(report: Report) -> None:
-    """One warning per group of services that is circular only because of a soft need."""
-    graph = needs_graph(report.content.inventory.services, (*HARD, "soft"))
-    for path in cycles_through(graph, "soft"):
-        told = " -> ".join(path)
-        message = f"A soft need closes a circle, {told}: one of them will work without the other for a while."
-        report.warn(("service", path[0], "needs", "soft"), message)
+def _review_soft_cycles(report: Report, graph: Graph) -> None:
+    """One warning per group of services that is circular with the help of a soft need, their own or their hosts'."""
+    soft = {(each.id, to) for each in report.content.inventory.services for to in each.needs.soft}
+    for service, players in graph.players.items():
+        for klass in {host.klass for host in players} & graph.classes.keys():
+            soft.update((service, to) for to in graph.classes[klass].needs.soft if to != service)
+    everything = chain_graph(soft.union((one, to) for one, found in graph.needs.items() for to in found))
+    for group in groups(everything):
+        if inside := sorted(edge for edge in soft if set(edge) <= set(group)):
+            path = cycle_path(everything, *inside[0])
+            told = " -> ".join(path)
+            message = f"A soft need closes a circle, {told}: one of them will work without the other for a while."
+            report.warn(("service", path[0], "needs", "soft"), message)
 
 
 def _review_sources(report: Report) -> None:
@@ -125,6 +128,41 @@ def _review_sources(report: Report) -> None:
         report.error(about, f"A source leads to itself: {told}. Rebuild the first of them from media or a spare.")
 
 
+def _review_first_hosts(report: Report, graph: Graph) -> None:
+    """What examines hosts, what they are rebuilt from, and all these need comes back before anything examines it."""
+    classes = [
+        graph.classes[name] for name in {host.klass for host in report.content.inventory.hosts} & graph.classes.keys()
+    ]
+    roots = {klass.source.partition(":")[2] for klass in classes if klass.source.startswith("repository:")}
+    needs = [each.needs for each in classes] + [each.needs for each in graph.services.values()]
+    roots.update(name for each in needs for name in each.inspect)
+    first: dict[str, str] = {}
+    for root in sorted(roots):
+        for service in closure(graph, [root], set()):
+            first.setdefault(service, root)
+    for service, root in sorted(first.items()):
+        players = graph.players[service]
+        online = [
+            one.id for one in players if one.klass in graph.classes and graph.classes[one.klass].cleanliness == "online"
+        ]
+        if online:
+            why = "which others are examined by or rebuilt from" if service == root else f"which `{root}` needs first"
+            message = (
+                f"The hosts of `{service}`, {why}, must be examined offline; {listed(online)} "
+                f"{'is' if len(online) == 1 else 'are'} of a class examined online."
+            )
+            enough = len(players) - len(online) >= graph.services[service].quorum
+            report.add("warning" if enough else "error", ("service", service), message)
+
+
+def _review_quarantine(report: Report, graph: Graph) -> None:
+    needed = needed_in_quarantine(graph)
+    for site in report.content.inventory.sites:
+        if missing := needed[site.id] - set(site.quarantine_flows):
+            message = f"From the quarantine of `{site.id}` hosts cannot reach {listed(missing)}, which they need there."
+            report.warn(("site", site.id, "quarantine_flows"), message)
+
+
 def _review_single_points(report: Report, graph: Graph) -> None:
     dependents: dict[str, set[str]] = defaultdict(set)
     for dependent, needs in graph.needs.items():
@@ -138,8 +176,18 @@ def _review_single_points(report: Report, graph: Graph) -> None:
             report.warn(("service", service.id), message)
 
 
-def _review_tasks(report: Report, about: tuple[str, str], tasks: tuple[Task, ...]) -> None:
+def _review_tasks(report: Report, about: tuple[str, str], tasks: tuple[Task, ...], known: set[str]) -> None:
+    """A task follows tasks of its own service or class only, and those that stand before the same thing."""
     names = [task.id for task in tasks]
+    at_gate = {task.id: task.step == "gate" for task in tasks}
+    for index, task in enumerate(tasks):
+        first = task.after.task if task.after else task.id
+        if first in known and at_gate.get(first) is not at_gate[task.id]:
+            message = (
+                f"The task `{task.id}` can never open: it waits for `{first}`, which is no task of {about[0]} "
+                f"`{about[1]}` before the same gate or step."
+            )
+            report.error((*about, "tasks", index, "after"), message)
     for index, name in enumerate(names):
         if name in names[:index]:
             report.error((*about, "tasks", index), f"The task `{name}` stands twice in {about[0]} `{about[1]}`.")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from difflib import get_close_matches
 
 from orchestrator.errors import ContentError
 from orchestrator.inventory.model import Host
@@ -73,7 +74,9 @@ def _refuse_impossible_quorums(drafting: Drafting, candidates: dict[str, list[Ho
 
 def _warn_of_unknown_gates(drafting: Drafting) -> None:
     for name in sorted(drafting.graph.content.restart.gates.keys() - drafting.drafts.keys()):
-        drafting.warnings.append(f"restart.yaml has a rule for the gate of {name}, and there is no such wave.")
+        near = get_close_matches(name, drafting.drafts, n=1)
+        hint = f"; did you mean {near[0]}?" if near else "."
+        drafting.warnings.append(f"restart.yaml has a rule for the gate of {name}, and there is no such wave{hint}")
     order = [each for each in drafting.ranks if each in drafting.graph.content.restart.pinned]
     pinned = [each for each in drafting.graph.content.restart.pinned if each in drafting.ranks]
     if order != pinned:
