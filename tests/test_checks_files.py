@@ -65,3 +65,11 @@ def test_indicator_sets_in_folders_of_their_own_are_not_checks(tmp_path: Path) -
     small = SmallEstate(tmp_path)
     small.append("checks/cleanliness/set.yaml", "anything: [")
     assert read(small.path) == read(SMALL)
+
+
+def test_a_file_of_checks_that_nothing_reads_is_told(tmp_path: Path) -> None:
+    small = SmallEstate(tmp_path)
+    (small.path / "checks/laboratory.yaml").rename(small.path / "checks/laboratory.yml")
+    checks, said = read(small.path)
+    assert "lis-reads-an-order" not in checks
+    assert said == ["checks/laboratory.yml:1: error: Nothing reads this file; did you mean `laboratory.yaml`?"]

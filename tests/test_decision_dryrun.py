@@ -7,14 +7,31 @@ from orchestrator.decision.stages import Stage
 from orchestrator.inventory.model import Names, Needs, Task, Wait
 from orchestrator.plans.model import Content, Pool
 from orchestrator.plans.waves import derive
-from tests.estates import server, service, small_estate, with_pools, with_tier0_tasks
+from tests.estates import (
+    check,
+    names,
+    server,
+    service,
+    small_estate,
+    with_checks,
+    with_classes,
+    with_hosts,
+    with_pools,
+    with_tier0_tasks,
+)
 from tests.storyline import hospital
 
 
-def played(content: Content) -> tuple[DryRun, list[tuple[str, str]]]:
+def played(content: Content) -> tuple[DryRun, list[tuple[str, str, str]]]:
     """A dry run of the content, and what it says is stuck."""
     run = DryRun(content, derive(content))
-    return run, run.run()
+    run.run()
+    return run, told(run)
+
+
+def told(run: DryRun) -> list[tuple[str, str, str]]:
+    """Who is stuck, with the code and the subject of the reason."""
+    return [(name, reason.code, reason.subject) for name, reason in run.stuck()]
 
 
 def test_the_small_hospital_comes_back_whole() -> None:
@@ -39,33 +56,53 @@ def test_the_first_set_that_waits_for_each_other_is_named() -> None:
     plan = derive(hospital(server("files-1", "north", "files"), server("print-1", "north", "print"),
                            services=(service("files"), service("print"))))  # fmt: skip
     run = DryRun(content, plan)
-    assert run.run() == [("files-1", "need print"), ("print-1", "need files")]
+    run.run()
+    assert told(run) == [("files-1", "need", "print"), ("print-1", "need", "files")]
 
 
 def test_a_host_without_a_slot_is_stuck_for_want_of_a_pool() -> None:
     _, stuck = played(with_pools(hospital(), Pool(id="backup-streams", name="Streams", size=0)))
-    assert stuck == [("lis-1", "pool a slot")]
+    assert stuck == [("lis-1", "pool", "backup-streams")]
 
 
 def test_a_host_that_waits_for_more_persons_than_there_are_is_stuck_for_its_verdicts() -> None:
-    run, _ = played(hospital())
-    host = run.state.estate.host_number["lis-1"]
-    run.state.stage[host] = Stage.INSPECTING
-    assert run.stuck() == [("lis-1", " verdicts")]
-    run.state.stage[host] = Stage.RELEASED
-    assert run.stuck() == [("lis-1", "its host check")]
+    content = hospital()
+    klasses = tuple(one.model_copy(update={"verdicts_required": 4}) for one in content.classes)
+    run, stuck = played(content.model_copy(update={"classes": klasses}))
+    assert stuck == [("lis-1", "verdicts", "1")]
+    run.state.stage[run.state.estate.host_number["lis-1"]] = Stage.RELEASED
+    assert told(run) == [("lis-1", "host-check", "lis-1")]
+
+
+def test_hosts_that_only_wait_for_a_gate_that_cannot_pass_are_not_told() -> None:
+    content = small_estate()
+    checks = tuple(one for one in content.checks if one.service != "lis")
+    _, stuck = played(content.model_copy(update={"checks": checks}))
+    assert stuck == [("laboratory/slice", "unread", "service:lis")]
+
+
+def test_a_task_that_never_opens_is_told_before_the_host_that_waits_for_another() -> None:
+    never = Task(id="never", name=names("Never"), step="restore", after=Wait(task="unheard-of"))
+    klass = next(one for one in small_estate().classes if one.id == "first-server")
+    content = with_classes(small_estate(), klass.model_copy(update={"id": "late", "tasks": (never,)}))
+    content = with_hosts(content, server("ad-2", "south", "ad", "dns", klass="late"))
+    content = with_checks(content, check("late-up", "L1", klass="late"))
+    content = with_pools(content, Pool(id="backup-streams", name="Streams", size=0))
+    _, stuck = played(content)
+    assert stuck[0] == ("ad-2", "task", "ad-2/never")
+    assert {code for _, code, _ in stuck[1:]} == {"need", "pool"}
 
 
 def test_a_gate_that_no_reading_can_open_is_named_when_all_hosts_are_well() -> None:
     content = hospital()
     _, stuck = played(content.model_copy(update={"checks": tuple(one for one in content.checks if not one.service)}))
-    assert stuck == [("laboratory/slice", "unread service:lis")]
+    assert stuck == [("laboratory/slice", "unread", "service:lis")]
 
 
 def test_a_gate_whose_task_nobody_can_confirm_is_named() -> None:
     task = Task(id="purge", name=Names(en="Purge", fr="Purger"), after=Wait(task="unheard-of"))
     _, stuck = played(hospital(services=(service("lis", "laboratory", tasks=(task,)),)))
-    assert stuck == [("laboratory/slice", "task lis/purge")]
+    assert stuck == [("laboratory/slice", "task", "lis/purge")]
 
 
 def test_a_task_confirmed_by_its_check_is_done_in_the_dry_run_too() -> None:
@@ -85,4 +122,4 @@ def test_a_timer_beyond_all_patience_is_not_waited_for() -> None:
     task = Task(id="late", name=Names(en="Late", fr="Tard"), after=Wait(task="first", wait_s=10**8))
     first = Task(id="first", name=Names(en="First", fr="D'abord"))
     _, stuck = played(hospital(services=(service("lis", "laboratory", tasks=(first, task)),)))
-    assert stuck == [("laboratory/slice", "task lis/late")]
+    assert stuck == [("laboratory/slice", "task", "lis/late")]

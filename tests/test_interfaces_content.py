@@ -18,14 +18,15 @@ def estate(tmp_path: Path) -> SmallEstate:
 
 
 def test_the_plan_is_the_one_the_whole_review_derives() -> None:
-    content, plan = planned(SMALL)
+    content, plan, errors = planned(SMALL)
     found = examine(SMALL)
-    assert (content, plan) == (found.content, found.plan)
+    assert (content, plan, errors) == (found.content, found.plan, [])
 
 
 def test_a_host_with_an_error_is_left_out_and_the_rest_is_planned(estate: SmallEstate) -> None:
     estate.edit("inventory/workstations.csv", "lab-n-2,north,N1.14,laboratory", "lab-n-2,north,N1.14,nowhere")
-    content, plan = planned(estate.path)
+    content, plan, errors = planned(estate.path)
+    assert [one.hosts for one in errors] == [("lab-n-2",)]
     assert "lab-n-2" not in [host.id for host in content.inventory.hosts]
     assert not [wave for wave in plan.waves if "lab-n-2" in wave.hosts]
 

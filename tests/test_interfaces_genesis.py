@@ -46,4 +46,4 @@ def test_a_validity_counts_from_midnight_to_midnight(estate: SmallEstate) -> Non
 
 def test_a_day_that_is_none_is_a_sentence(estate: SmallEstate) -> None:
     with pytest.raises(ContentError, match=r"no date like 2026-05-01"):
-        with_validity(estate, valid_from="soon")
+        with_validity(estate, valid_from="2026-02-31")

@@ -37,7 +37,7 @@ def test_a_server_plays_services_and_a_workstation_serves_a_function() -> None:
         address="10.10.1.3", management="10.10.201.3", mac="02:00:00:00:01:03", serial="NS0003",
     )  # fmt: skip
     assert (hosts["lab-n-1"].kind, hosts["lab-n-1"].function, hosts["lab-n-1"].bench) == (
-        "workstation", "laboratory", "bench",
+        "workstation", "laboratory", "north",
     )  # fmt: skip
 
 

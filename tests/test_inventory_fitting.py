@@ -6,7 +6,11 @@ import re
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
+from orchestrator.errors import Refused
+from orchestrator.plans.model import Login
+from orchestrator.workers.base import Request
 from tests.small_estate import SmallEstate
 
 SERVICES = "inventory/services.yaml"
@@ -48,7 +52,7 @@ def said(small: SmallEstate) -> list[str]:
         ("plans/classes.yaml", "source: repository:backup", "source: tape",
          "15:5 Class `directory-server`: `source` must be `media`, `spare`, `repository:SERVICE`"),
         ("plans/classes.yaml", "strategies: [reimage, replace]", "strategies: []",
-         "9:5 Class `first-server`: `strategies` does not fit"),
+         "9:5 Class `first-server`: `strategies` is empty and needs at least one entry."),
         ("plans/capacity.yaml", 'start: "07:00"', 'start: "7:00"',
          "10:15 Shift `day`: `start` must be a time such as 07:30; it is '7:00'."),
         ("plans/restart.yaml", "order: [laboratory", "order: [Laboratory",
@@ -70,6 +74,71 @@ def test_a_field_that_does_not_fit_is_named_with_its_line_column_and_what_would_
     assert len(found) == 1, found
     assert found[0].startswith(f"{file}:{sentence}")
     assert found[0].endswith(".") or found[0].endswith("?")
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "sentence"),
+    [
+        ("plans/roster.yaml", "roles: [crisis]", "roles: [crisys]",
+         "`roles.0` must be 'operator', 'analyst', 'technician', 'crisis', 'forensic_lead' or 'it_director'; "
+         "it is 'crisys'."),
+        ("plans/roster.yaml", "key: ssh-ed25519 AAAA", "key: ssh-ed25519 BBBB",
+         "`key` must be one OpenSSH public key line, as in the `.pub` file; it is 'ssh-ed25519 BBBB"),
+        ("plans/roster.yaml", "roles: [crisis]", "roles: [crisis], valid_from: soon",
+         "`valid_from` must be a day such as 2026-05-01; it is 'soon'."),
+        ("plans/restart.yaml", "scenario:", "timing: {waits_s: []}\nscenario:",
+         "`timing.waits_s` is empty and needs at least one entry."),
+        ("plans/restart.yaml", "scenario:", "timing: {unreachable_s: []}\nscenario:",
+         "`timing.unreachable_s` is empty and needs at least one entry."),
+        ("inventory/sites.yaml", "gate: 10.10.250.3:22", "gate: 10.10.250.3:65536",
+         "`gate` must be an address and port such as 10.1.2.3:22; it is '10.10.250.3:65536'."),
+        ("inventory/sites.yaml", "control: 10.10.250.1:443", "control: 10.10.250.1:99999",
+         "`control` must be an address and port such as 10.1.2.3:443; it is '10.10.250.1:99999'."),
+        ("inventory/sites.yaml", "gate: 10.10.250.3:22", "gate: 10.10.250.3:22\n    gate_user: HOSP\\svc relance",
+         "`gate_user` must be an account name"),
+        ("plans/classes.yaml", "    os: linux", "    os: linux\n    login: {user: 'HOSP\\svc relance'}",
+         "`login.user` must be an account name"),
+        ("plans/classes.yaml", "    os: linux", "    os: linux\n    login: {management_user: _svc}",
+         "`login.management_user` must be an account name"),
+        ("plans/capacity.yaml", 'start: "07:00"', 'start: "29:99"',
+         "`start` must be a time such as 07:30; it is '29:99'."),
+        ("plans/capacity.yaml", "per_site: {north: 2", "per_site: {north: -2",
+         "`per_site.north` does not fit: input should be greater than or equal to 0; it is -2."),
+        ("checks/laboratory.yaml", "params: {path:", "params: {pfad:",
+         "The probe http has no parameter `pfad`, only path, status, contains, host, tls, certificate."),
+        ("checks/laboratory.yaml", "params: {path:", 'params: {tls: "yes", path:',
+         "`params.tls` must be true or false; it is 'yes'."),
+        ("checks/laboratory.yaml", "params: {path:", "params: {tls: [true], path:",
+         "`params.tls` must be true or false; it is [True]."),
+        ("checks/laboratory.yaml", "params: {path:", "params: {status: true, path:",
+         "`params.status` must be a number; it is True."),
+        ("checks/foundations.yaml", "probe: tcp, port: 389", "probe: tcp, port: 389, params: {path: /}",
+         "The probe tcp has no parameter `path`, only speaks."),
+    ],
+)  # fmt: skip
+def test_what_would_only_fail_in_the_incident_is_one_sentence_now(
+    tmp_path: Path, file: str, old: str, new: str, sentence: str
+) -> None:
+    small = SmallEstate(tmp_path)
+    small.edit(file, old, new)
+    found = [one for one in small.loaded() if one.severity == "error"]
+    assert len(found) == 1, found
+    assert sentence in found[0].message
+
+
+@pytest.mark.parametrize(
+    "name", ["relance", "HOSP\\svc relance", "_svc", "svc.relance", "a b", "root\n", "x" * 201, "{{x}}"]
+)
+def test_an_account_the_review_lets_through_is_one_a_worker_takes(name: str) -> None:
+    request = {"action": "a/restore/1", "host": "a", "site": "s", "step": "restore", "strategy": "restore",
+               "address": "10.1.1.1", "management": "10.1.1.2", "gate": "10.1.1.3:22", "user": name}  # fmt: skip
+    try:
+        Login(user=name)
+    except ValidationError:
+        with pytest.raises(Refused):
+            Request.from_json(request)
+    else:
+        assert Request.from_json(request).user == name
 
 
 def test_all_problems_are_told_in_one_pass(tmp_path: Path) -> None:

@@ -83,7 +83,7 @@ def test_an_estate_wide_error_refuses_use_and_says_how_many_more(tmp_path: Path)
     with pytest.raises(ContentError) as caught:
         usable(small.path)
     assert caught.value.sentence.startswith("inventory/services.yaml:29:5: error: Service `lab-vendor`: `kind` must be")
-    assert caught.value.sentence.endswith("(1 more)")
+    assert caught.value.sentence.endswith("(1 more; `relance review` lists them)")
     assert caught.value.facts == {"file": "inventory/services.yaml", "line": 29}
     assert caught.value.exit_code == 1
 

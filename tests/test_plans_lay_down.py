@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -41,7 +43,7 @@ def every(reference: Content, step: int) -> list[str]:
 
 
 def test_a_new_estate_is_the_reference_to_the_byte(tmp_path: Path, reference: Content) -> None:
-    written = lay_down(tmp_path / "estate")
+    written = lay_down(tmp_path / "estate").files
     assert usable(tmp_path / "estate").digest == reference.digest
     names = {path.relative_to(tmp_path / "estate").as_posix() for path in written}
     assert {"inventory/README.md", "plans/README.md", "checks/README.md", "plans/schema/restart.json"} <= names
@@ -51,7 +53,7 @@ def test_a_new_estate_is_the_reference_to_the_byte(tmp_path: Path, reference: Co
 
 def test_an_empty_folder_that_exists_is_filled(tmp_path: Path) -> None:
     (tmp_path / "estate").mkdir()
-    assert lay_down(tmp_path / "estate")
+    assert lay_down(tmp_path / "estate").files
 
 
 @pytest.mark.parametrize("kind", ["file", "folder"])
@@ -119,6 +121,60 @@ def test_services_and_functions_nobody_knows_are_laid_down_bare_for_review_to_as
     said = [one.message for one in examine(tmp_path / "estate").findings]
     assert "The service `tele-stroke` has no check of L2 or L3, so no gate can ever pass it." in said
     assert "Nobody knows which services the server `srv-2` plays." in said
+
+
+def test_what_is_left_out_or_made_up_is_said_and_review_asks_for_it(tmp_path: Path) -> None:
+    rows = [
+        "hv-1,server,north,hypervisors,hypervisor",
+        "hv-2,server,north,hypervisors,hypervisor",
+        "hv-3,server,north,hypervisors,hypervisor",
+        "lis-1,server,sparrows,lis,server-windows",
+        "pc-1,workstation,sparrows,labratory,pc-clinical",
+        "pc-2,workstation,annex,laboratory,pc-clinical",
+    ]
+    notes = lay_down(tmp_path / "estate", listing(tmp_path, rows)).notes
+    assert notes[:3] == [
+        "All addresses are made up, from 240.0.0.0 on, where nobody has one: put in the real ones.",
+        "The site `annex` is laid down as a hospital that isolates by playbook: say what it is.",
+        "The function `labratory` is not known and laid down bare; did you mean `laboratory`?",
+    ]
+    gone = "backup-server, directory, dns, edr, forensic-collector, ntp"
+    assert f"`server-windows` no longer needs {gone}: no host plays that." in notes
+    assert "`server-windows` is rebuilt from media and no longer from repository:backup-repository." in notes
+    content, _, _ = load(tmp_path / "estate")
+    assert content is not None
+    assert next(each.needs.restore for each in content.classes if each.id == "hypervisor") == (
+        "clean-network", "admin-laptops",
+    )  # fmt: skip
+    sites = {site.id: site for site in content.inventory.sites}
+    assert {name: site.kind for name, site in sites.items()} == {
+        "annex": "hospital", "north": "hospital", "sparrows": "creche",
+    }  # fmt: skip
+    assert sites["north"].quarantine_flows == ("admin-laptops", "clean-network")
+    assert sites["sparrows"].quarantine_flows == ("hypervisors",)
+    debt = [one.message for one in examine(tmp_path / "estate").findings if one.severity == "debt"]
+    assert len([message for message in debt if "are made up" in message]) == 3
+    assert any(message.startswith("Nobody knows what examines hosts of class `server-windows`") for message in debt)
+    assert any(message.startswith("Nobody knows where hosts of class `server-windows`") for message in debt)
+    said = [one.message for one in examine(tmp_path / "estate").findings if one.severity == "warning"]
+    assert not [message for message in said if "quarantine" in message]
+
+
+def test_the_readme_of_an_estate_from_a_list_claims_nothing_about_its_size(tmp_path: Path) -> None:
+    lay_down(tmp_path / "estate", listing(tmp_path, ["hv-1,server,north,hypervisors,hypervisor"]))
+    text = (tmp_path / "estate" / "inventory" / "README.md").read_text(encoding="utf-8")
+    assert "how many here" not in text
+    assert all("reference" in part for part in text.split("\n\n") if "200 servers" in part or "fifteen sites" in part)
+
+
+def test_a_disk_that_fills_up_leaves_nothing_half_laid_down(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("orchestrator.plans.lay_down._write_hosts", full)
+    with pytest.raises(OSError, match="No space left"):
+        lay_down(tmp_path / "estate", listing(tmp_path, ["hv-1,server,north,hypervisors,hypervisor"]))
+    assert not list((tmp_path / "estate").iterdir())
 
 
 @pytest.mark.parametrize(

@@ -6,13 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.inventory.sources import Where
-from orchestrator.plans.files import usable
-from orchestrator.plans.report import Report
-from orchestrator.plans.review_hosts import review_release
-from orchestrator.plans.review_services import review_units
-from orchestrator.plans.waves import derive
-from tests.small_estate import SMALL, SmallEstate
+from tests.small_estate import SmallEstate
 
 SERVERS = "inventory/servers.csv"
 CAPACITY = "plans/capacity.yaml"
@@ -139,20 +133,59 @@ def test_an_estate_without_shifts_is_warned(tmp_path: Path) -> None:
     assert f"{CAPACITY}:1 No shift is named, so nobody is known to be there to sign." in small.said("warning")
 
 
-def test_a_host_or_unit_the_plan_forgot_is_an_error() -> None:
-    content = usable(SMALL)
-    plan = derive(content)
-    first = plan.waves[0]
-    torn = first.model_copy(
-        update={"services": tuple(each for each in first.services if each != "dns"), "hosts": ("hv-1", "bk-1")}
-    )
-    other = plan.waves[1].model_copy(update={"services": (*plan.waves[1].services, "dns")})
-    report = Report(content, Where())
-    review_release(report, plan.model_copy(update={"waves": (torn, other, *plan.waves[2:])}))
-    review_units(report, plan.model_copy(update={"waves": (torn, other, *plan.waves[2:])}))
-    assert [(one.message, one.hosts) for one in report.findings] == [
-        ("No wave would release the host `dc-1`.", ("dc-1",)),
-        ("No wave would release the host `dc-2`.", ("dc-2",)),
-        ("No wave would release the host `edr-1`.", ("edr-1",)),
-        ("The unit `directory` is split over waves: ad in foundations, dns in laboratory/slice.", ()),
+@pytest.mark.parametrize(
+    ("file", "old", "new", "sentence"),
+    [
+        (SERVERS, "10.10.201.6", "10.10.1.1",
+         f"{SERVERS}:8 The management address 10.10.1.1 of `pacs-1` is that of the host `hv-1`, which goes down too."),
+        ("inventory/sites.yaml", "gate: 10.10.250.3:22", "gate: 10.10.1.1:22",
+         "inventory/sites.yaml:9 The gate address 10.10.1.1:22 of `north` is that of the host `hv-1`, "
+         "which goes down too."),
+        ("inventory/sites.yaml", "control: 10.20.250.1:443", "control: 10.20.20.1:443",
+         "inventory/sites.yaml:17 The control address 10.20.20.1:443 of `south` is that of the host `rec-s-1`, "
+         "which goes down too."),
+        (SERVERS, "10.20.1.4,", "10.10.1.4,",
+         "inventory/sites.yaml:15 Outside the networks of `south` are the addresses of ehr-1."),
+        ("inventory/sites.yaml", "quarantine_flows: [hypervisor, backup, edr]", "quarantine_flows: [hypervisor, ad]",
+         "inventory/sites.yaml:11 From the quarantine of `north` hosts cannot reach backup, edr, "
+         "which they need there."),
+    ],
+)  # fmt: skip
+def test_an_address_or_a_quarantine_that_will_not_do_is_a_warning(
+    tmp_path: Path, file: str, old: str, new: str, sentence: str
+) -> None:
+    small = SmallEstate(tmp_path)
+    small.edit(file, old, new)
+    assert sentence in small.said("warning")
+
+
+def test_servers_are_never_signed_clean_by_one_analyst_alone(tmp_path: Path) -> None:
+    small = SmallEstate(tmp_path)
+    small.edit("plans/classes.yaml", "kind: workstation\n", "kind: workstation\n    verdicts_required: 1\n")
+    assert small.said() == []
+    small.edit("plans/classes.yaml", "kind: server\n", "kind: server\n    verdicts_required: 1\n")
+    assert small.said() == [
+        "plans/classes.yaml:6 Servers are signed clean by 2 analysts: one alone is for workstations in lots."
     ]
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "sentence"),
+    [
+        ("plans/classes.yaml", "inspect: [edr], reconnect: [ad, dns]}\n    pools: {preserve: [bench]",
+         "reconnect: [ad, dns]}\n    pools: {preserve: [bench]",
+         "plans/classes.yaml:29 Nobody knows what examines hosts of class `workstation` while they run: "
+         "it needs nothing to inspect."),
+        ("plans/classes.yaml", "source: media\n    cleanliness: offline\n    strategies: [reimage",
+         "source: media\n    cleanliness: offline\n    strategies: [restore, reimage",
+         "plans/classes.yaml:7 Nobody knows where hosts of class `first-server` are restored from: "
+         "its source is media."),
+        (SERVERS, "10.20.1.4,", "240.2.1.4,",
+         "inventory/sites.yaml:12 Nobody knows the addresses of `south` and its hosts: 240.0.0.0 and up are made up."),
+    ],
+)  # fmt: skip
+def test_what_was_made_up_or_left_out_is_debt(tmp_path: Path, file: str, old: str, new: str, sentence: str) -> None:
+    small = SmallEstate(tmp_path)
+    small.edit(file, old, new)
+    assert small.said("debt") == [sentence]
+    assert small.said() == []

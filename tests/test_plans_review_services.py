@@ -65,6 +65,21 @@ BACKUP = "needs: {restore: [hypervisor]}\n  - id: ad"
         (SERVICES, "        by: operator\n      - id: krbtgt-second",
          "        by: operator\n        after: {task: krbtgt-second}\n      - id: krbtgt-second",
          f"{SERVICES}:13 Tasks wait for each other: krbtgt-first -> krbtgt-second -> krbtgt-first."),
+        (SERVICES, "fr: Avancer les numéros au-delà de ceux utilisés sur papier}",
+         "fr: Avancer les numéros}\n        after: {task: krbtgt-first}",
+         f"{SERVICES}:37 The task `paper-numbers` can never open: it waits for `krbtgt-first`, which is no task of "
+         "service `lis` before the same gate or step."),
+        (SERVICES, "        after: {task: krbtgt-first, wait_s: 36000}",
+         "        step: restore\n        after: {task: krbtgt-first, wait_s: 36000}",
+         f"{SERVICES}:20 The task `krbtgt-second` can never open: it waits for `krbtgt-first`"),
+        # first hosts
+        (CLASSES, "source: media\n    cleanliness: offline", "source: media\n    cleanliness: online",
+         f"{SERVICES}:5 The hosts of `backup`, which others are examined by or rebuilt from, must be examined offline; "
+         "bk-1 is of a class examined online."),
+        (CLASSES, "source: repository:backup\n    cleanliness: offline",
+         "source: repository:backup\n    cleanliness: online",
+         f"{SERVICES}:8 The hosts of `ad`, which `edr` needs first, must be examined offline; "
+         "dc-1, dc-2 are of a class examined online."),
     ],
 )  # fmt: skip
 def test_what_could_never_work_is_an_error_at_its_line(
@@ -91,6 +106,7 @@ def test_a_first_host_from_media_breaks_a_circle_when_it_fills_the_quorum(tmp_pa
     small = SmallEstate(tmp_path)
     small.edit("inventory/servers.csv", "dc-2,south,SDC,ad dns,directory-server", "dc-2,south,SDC,ad dns,server")
     assert small.said() == []
+    assert any("must be examined offline; dc-2 is of a class" in said for said in small.said("warning"))
     small.edit("inventory/servers.csv", "dc-1,north,NDC,ad dns,directory-server", "dc-1,north,NDC,ad dns,server")
     assert any("needs edr to inspect (class server)" in said for said in small.said())
 
@@ -126,5 +142,15 @@ def test_a_unit_split_over_waves_is_an_error(tmp_path: Path) -> None:
     small.append("plans/restart.yaml", "splits:\n  - {wave: foundations, name: later, services: [dns]}\n")
     found = small.said()
     assert len(found) == 1
-    assert "plans/restart.yaml:1 " in found[0]
+    assert found[0].startswith(f"plans/restart.yaml:{small.line_of('plans/restart.yaml', 'later')} ")
     assert "dns" in found[0]
+
+
+def test_a_soft_need_of_a_class_closes_a_circle_too(tmp_path: Path) -> None:
+    small = SmallEstate(tmp_path)
+    small.edit(CLASSES, "inspect: [edr], reconnect: [ad, dns]}", "inspect: [edr], reconnect: [ad, dns], soft: [lis]}")
+    assert not [said for said in small.said("warning") if "circle" in said]
+    small.edit(SERVICES, "soft: [lab-vendor]", "soft: [lab-vendor, ehr]")
+    assert [said.partition("circle, ")[2] for said in small.said("warning") if "circle" in said] == [
+        "ehr -> lis -> ehr: one of them will work without the other for a while."
+    ]

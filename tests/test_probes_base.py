@@ -7,7 +7,9 @@ import os
 
 import pytest
 
+from orchestrator.checks.model import PARAMETERS
 from orchestrator.probes.base import Deadline, Question, connect, unanswered
+from orchestrator.workers.probing import own_probes
 
 LAB = Question("127.0.0.1", 1, timeout_s=0.5)
 
@@ -38,3 +40,10 @@ def test_a_question_from_an_address_that_is_not_ours_cannot_be_put() -> None:
 def test_time_that_is_over_is_a_timeout() -> None:
     with pytest.raises(TimeoutError):
         Deadline(0).left_s()
+
+
+def test_every_parameter_content_may_give_is_one_its_probe_explains() -> None:
+    probes = own_probes()
+    assert PARAMETERS.keys() == probes.keys()
+    for name, known in PARAMETERS.items():
+        assert all(f"`{each}`" in (type(probes[name]).__doc__ or "") for each in known)

@@ -158,7 +158,9 @@ class DryRun:
         ]
         hosts = [(self.state.estate.hosts[host], why(self.state, host, self.now_us)) for host in self._late()]
         moot = {"gate", "horizon"}
-        roots = [(name, reasons[0]) for name, reasons in hosts if reasons and moot.isdisjoint(one.code for one in reasons)]
+        roots = [
+            (name, reasons[0]) for name, reasons in hosts if reasons and moot.isdisjoint(one.code for one in reasons)
+        ]
         roots.sort(key=lambda one: one[1].code != "task")
         return [one for one in gates if one[1].code not in ("service", "posts")] + roots or gates
 

@@ -37,10 +37,11 @@ def add(commands: Commands) -> None:
 def _init(options: argparse.Namespace) -> int:
     if options.hosts is not None and not options.hosts.is_file():
         raise UsageError(f"There is no file {options.hosts}.", rule="usage.file", file=str(options.hosts))
-    written = lay_down(options.directory, options.hosts)
-    files = [str(path) for path in written]
+    laid = lay_down(options.directory, options.hosts)
+    files = [str(path) for path in laid.files]
     text = f"Laid down {len(files)} files in {options.directory}. Next: relance --estate {options.directory} review"
-    show(options, {"directory": str(options.directory), "files": files}, text)
+    document = {"directory": str(options.directory), "files": files, "notes": laid.notes}
+    show(options, document, "\n".join([*laid.notes, text]))
     return OK
 
 

@@ -22,6 +22,7 @@ Steps = tuple[str | int, ...]
 # Ids that must differ although they are of different kinds: action ids start with a host or a site.
 _TOGETHER = {"host": ("site", "device"), "site": ("host", "device"), "device": ("host", "site")}
 
+_ACCOUNT = "an account name of letters, digits, dots, hyphens and underscores"
 _FORMS = {
     "address": "an IPv4 address such as 10.1.2.3",
     "management": "an IPv4 address such as 10.1.2.3",
@@ -29,6 +30,12 @@ _FORMS = {
     "control": "an address and port such as 10.1.2.3:443",
     "gate": "an address and port such as 10.1.2.3:22",
     "networks": "a network such as 10.1.0.0/16",
+    "key": "one OpenSSH public key line, as in the `.pub` file",
+    "valid_from": "a day such as 2026-05-01",
+    "valid_until": "a day such as 2026-05-01",
+    "user": _ACCOUNT,
+    "gate_user": _ACCOUNT,
+    "management_user": _ACCOUNT,
     "start": "a time such as 07:30",
     "end": "a time such as 19:30",
     "source": "`media`, `spare`, `repository:SERVICE` or `hypervisor:SERVICE`",
@@ -119,7 +126,9 @@ def complain_all(
 ) -> None:
     """One finding per validation error, each at the field concerned."""
     for detail in details:
-        sources.complain(document.place(path + detail["loc"]), subject + in_words(detail["loc"], detail))
+        # A list is not told to be empty where something in it did not fit.
+        if detail["type"] != "too_short" or not detail["input"]:
+            sources.complain(document.place(path + detail["loc"]), subject + in_words(detail["loc"], detail))
 
 
 def in_words(loc: Sequence[str | int], detail: ErrorDetails) -> str:
@@ -137,6 +146,8 @@ def in_words(loc: Sequence[str | int], detail: ErrorDetails) -> str:
         return f"`{name}` must be {context['expected']}; it is {value}."
     if kind == "value_error":
         return f"{str(context['error'])[:1].upper()}{str(context['error'])[1:]}."
+    if kind == "too_short":
+        return f"`{name}` is empty and needs at least one entry."
     if kind in _KINDS:
         return f"`{name}` must be {_KINDS[kind]}; it is {value}."
     return f"`{name}` does not fit: {detail['msg'][:1].lower()}{detail['msg'][1:]}; it is {value}."

@@ -15,7 +15,11 @@ Text = Annotated[str, StringConstraints(min_length=1, max_length=300, strip_whit
 Label = Annotated[str, StringConstraints(max_length=300, pattern=_PRINTABLE)]
 _BYTE = r"(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 Address = Annotated[str, StringConstraints(pattern=rf"^({_BYTE}\.){{3}}{_BYTE}$")]
-AddressPort = Annotated[str, StringConstraints(pattern=rf"^({_BYTE}\.){{3}}{_BYTE}:[1-9][0-9]{{0,4}}$")]
+_PORT = r"([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
+AddressPort = Annotated[str, StringConstraints(pattern=rf"^({_BYTE}\.){{3}}{_BYTE}:{_PORT}$")]
+# What may reach shell commands and Ansible templates: nothing but what ids, addresses and plain account names need.
+PLAIN = r"^[A-Za-z0-9][A-Za-z0-9._:/-]{0,199}$"
+Account = Annotated[str, StringConstraints(pattern=PLAIN)]
 Network = Annotated[str, StringConstraints(pattern=rf"^({_BYTE}\.){{3}}{_BYTE}/(3[0-2]|[12]?[0-9])$")]
 
 
@@ -45,7 +49,7 @@ class Site(Strict):
     prober: Address
     control: AddressPort
     gate: AddressPort
-    gate_user: str = "relance"
+    gate_user: Account = "relance"
     quarantine_hosts_max: int | None = Field(default=None, ge=1)
     quarantine_flows: tuple[Id, ...] = ()
 

@@ -1,7 +1,7 @@
 """Lays down an estate to start from: a copy of the reference, or one made from a list of hosts.
 
-Never writes into a folder that holds anything, and never invents a check, a need or a person: what the reference
-does not know stays for `relance review` to ask about.
+Never writes into a folder that holds anything, and never invents a check, a need or a person. What it makes up (the
+addresses and edges of sites) or has to leave out it says, and `relance review` asks for it as debt.
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ from __future__ import annotations
 import csv
 import shutil
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import yaml
 
@@ -21,9 +21,11 @@ from orchestrator.inventory.fitting import fit_rows
 from orchestrator.inventory.model import Function, Id, Names, Service, Site, Strict
 from orchestrator.inventory.sources import FOLDERS, Place, Sources, nearest
 from orchestrator.inventory.tables import read_table
-from orchestrator.plans.excerpt import excerpt
+from orchestrator.plans.excerpt import excerpt, left_out
 from orchestrator.plans.files import usable
 from orchestrator.plans.model import Content
+from orchestrator.plans.needs import build, needed_in_quarantine
+from orchestrator.plans.review_hosts import RESERVED
 
 COLUMNS = ("id", "kind", "site", "function_or_services", "class")
 SITES_MAX = 250
@@ -46,8 +48,15 @@ def reference_estate() -> Path:
     return packaged if packaged.is_dir() else packaged.parents[1]
 
 
-def lay_down(directory: Path, hosts: Path | None = None) -> list[Path]:
-    """Fills `directory`, which is empty or absent, and returns the files written.
+class LaidDown(NamedTuple):
+    """The files written, and a sentence for each thing made up or left out."""
+
+    files: list[Path]
+    notes: list[str]
+
+
+def lay_down(directory: Path, hosts: Path | None = None) -> LaidDown:
+    """Fills `directory`, which is empty or absent.
 
     With `hosts`, a CSV of five columns, only what those hosts play and serve is laid down. Raises UsageError when the
     folder holds anything, ContentError when the list cannot be used; then nothing was written.
@@ -57,12 +66,16 @@ def lay_down(directory: Path, hosts: Path | None = None) -> list[Path]:
     reference = reference_estate()
     content = None if hosts is None else usable(reference)
     listed = () if hosts is None or content is None else _read_list(hosts, content)
-    for folder in FOLDERS:
-        hidden = shutil.ignore_patterns(".*", "__pycache__")
-        shutil.copytree(reference / folder, directory / folder, ignore=hidden, copy_function=shutil.copyfile)
-    if content is not None:
-        _write_excerpt(directory, content, listed)
-    return sorted(path for path in directory.rglob("*") if path.is_file())
+    try:
+        for folder in FOLDERS:
+            hidden = shutil.ignore_patterns(".*", "__pycache__")
+            shutil.copytree(reference / folder, directory / folder, ignore=hidden, copy_function=shutil.copyfile)
+        notes = [] if content is None else _write_excerpt(directory, content, listed)
+    except OSError:
+        for folder in FOLDERS:
+            shutil.rmtree(directory / folder, ignore_errors=True)
+        raise
+    return LaidDown(sorted(path for path in directory.rglob("*") if path.is_file()), notes)
 
 
 def _read_list(path: Path, reference: Content) -> tuple[Listed, ...]:
@@ -97,13 +110,20 @@ def _listed(row: dict[str, str]) -> dict[str, Any]:
     return value
 
 
-def _write_excerpt(directory: Path, reference: Content, listed: tuple[Listed, ...]) -> None:
-    """Replaces the copied files by what concerns the listed hosts; playbooks, roster and READMEs stay."""
+def _write_excerpt(directory: Path, reference: Content, listed: tuple[Listed, ...]) -> list[str]:
+    """Replaces the copied files by what concerns the listed hosts; playbooks, roster and READMEs stay.
+
+    Returns what was made up or left out.
+    """
     sites = sorted({row.site for row in listed})
     classes = {row.klass for row in listed}
     kept = excerpt(reference, _services(reference, listed), _functions(reference, listed), classes)
     inventory = directory / "inventory"
-    _write(inventory / "sites.yaml", {"sites": [_site(number, site) for number, site in enumerate(sites, 1)]})
+    known = {site.id: site for site in reference.inventory.sites}
+    posts = {(row.site, row.klass, row.roles if row.kind == "server" else ()) for row in listed}
+    flows = needed_in_quarantine(build(kept), posts)
+    edges = [_site(number, known.get(name) or _unknown(name), flows[name]) for number, name in enumerate(sites, 1)]
+    _write(inventory / "sites.yaml", {"sites": edges})
     _write(inventory / "functions.yaml", {"functions": [_at(each, listed, sites) for each in kept.inventory.functions]})
     activities = [each.model_copy(update={"sites": tuple(sites)}) for each in kept.inventory.activities]
     _write(inventory / "activities.yaml", {"activities": activities})
@@ -115,6 +135,17 @@ def _write_excerpt(directory: Path, reference: Content, listed: tuple[Listed, ..
     _write(directory / "plans" / "capacity.yaml", {"pools": kept.capacity.pools, "shifts": kept.capacity.shifts})
     _write(directory / "plans" / "restart.yaml", _plain(kept.restart))
     _write_checks(directory / "checks", kept)
+    return [*_notes(reference, kept, set(sites) - known.keys()), *left_out(reference, kept)]
+
+
+def _notes(reference: Content, kept: Content, new_sites: Iterable[str]) -> Iterator[str]:
+    yield f"All addresses are made up, from {RESERVED}.0.0.0 on, where nobody has one: put in the real ones."
+    for site in sorted(new_sites):
+        yield f"The site `{site}` is laid down as a hospital that isolates by playbook: say what it is."
+    for kind in ("service", "function"):
+        known = {each.id for each in getattr(reference.inventory, f"{kind}s")}
+        for name in sorted({each.id for each in getattr(kept.inventory, f"{kind}s")} - known):
+            yield f"The {kind} `{name}` is not known and laid down bare{nearest(name, known)}"
 
 
 def _services(reference: Content, listed: Iterable[Listed]) -> dict[str, Service]:
@@ -139,11 +170,18 @@ def _names(name: str) -> Names:
     return Names(en=title, fr=title)
 
 
-def _site(number: int, name: str) -> Site:
-    """A site on the network 10.NUMBER.0.0/16, its prober, control target and gate on the first addresses."""
-    base = f"10.{number}.0"
+def _site(number: int, site: Site, flows: set[str]) -> Site:
+    """The site on the network 240.NUMBER.0.0/16, its prober, control target and gate on the first addresses."""
+    base = f"{RESERVED}.{number}.0"
     edge = {"prober": f"{base}.2", "control": f"{base}.1:443", "gate": f"{base}.3:22"}
-    return Site(id=name, name=_names(name), kind="hospital", networks=(f"{base}.0/16",), **edge)
+    own = {"networks": (f"{base}.0/16",), "quarantine_flows": tuple(sorted(flows))}
+    return site.model_copy(update={**own, **edge})
+
+
+def _unknown(name: str) -> Site:
+    nowhere = f"{RESERVED}.0.0.0"
+    edge = {"prober": nowhere, "control": f"{nowhere}:443", "gate": f"{nowhere}:22"}
+    return Site(id=name, name=_names(name), kind="hospital", **edge)
 
 
 def _at(function: Function, listed: Iterable[Listed], sites: list[str]) -> Function:
@@ -157,7 +195,7 @@ def _write_hosts(inventory: Path, listed: Iterable[Listed], sites: list[str]) ->
     for row in listed:
         third, fourth = divmod(taken[row.site], 250)
         taken[row.site] += 1
-        base = f"10.{sites.index(row.site) + 1}"
+        base = f"{RESERVED}.{sites.index(row.site) + 1}"
         address, management = f"{base}.{third + 1}.{fourth + 1}", f"{base}.{third + 128}.{fourth + 1}"
         cells = (row.id, row.site, "", " ".join(row.roles), row.klass, address, management, "", "", "")
         rows[row.kind].append(cells)

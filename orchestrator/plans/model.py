@@ -5,15 +5,20 @@ Never derives anything: `plans.priority` and `plans.waves` do.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
 from orchestrator.checks.model import Check
-from orchestrator.inventory.model import Id, Inventory, Needs, Strict, Task, Text
+from orchestrator.inventory.model import Account, Id, Inventory, Needs, Strict, Task, Text
 
 Strategy = Literal["restore", "reimage", "replace", "leave_off"]
 Role = Literal["operator", "analyst", "technician", "crisis", "forensic_lead", "it_director"]
+Hour = Annotated[str, StringConstraints(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
+Day = Annotated[str, StringConstraints(pattern=r"^([0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01]))?$")]
+Seconds = Annotated[int, Field(ge=0)]
+# The beginning of every public key line; `trust` judges whether the key is strong enough.
+_KEY = r"^(ssh-(ed25519|rsa)|ecdsa-sha2-nistp(256|384|521)) AAAA[A-Za-z0-9+/]{60,}={0,2}( .*)?$"
 
 
 class StepTimes(Strict):
@@ -48,9 +53,9 @@ class Playbooks(Strict):
 class Login(Strict):
     """How SSH reaches hosts of a class: on the host itself and on its management path."""
 
-    user: str = "relance"
+    user: Account = "relance"
     port: int = Field(default=22, ge=1, le=65535)
-    management_user: str = "relance"
+    management_user: Account = "relance"
     management_port: int = Field(default=22, ge=1, le=65535)
 
 
@@ -86,7 +91,7 @@ class Pool(Strict):
     id: Id
     name: Text
     size: int | None = Field(default=None, ge=0)
-    per_site: dict[Id, int] = Field(default_factory=dict)
+    per_site: dict[Id, Annotated[int, Field(ge=0)]] = Field(default_factory=dict)
     per_site_default: int | None = Field(default=None, ge=0)
 
 
@@ -94,8 +99,8 @@ class Shift(Strict):
     """Who is there, from and to as local hours `HH:MM`."""
 
     id: Id
-    start: str = Field(pattern=r"^\d\d:\d\d$")
-    end: str = Field(pattern=r"^\d\d:\d\d$")
+    start: Hour
+    end: Hour
     persons: tuple[Id, ...]
 
 
@@ -111,9 +116,9 @@ class Person(Strict):
 
     id: Id
     roles: tuple[Role, ...] = Field(min_length=1)
-    key: str
-    valid_from: str = ""
-    valid_until: str = ""
+    key: str = Field(pattern=_KEY)
+    valid_from: Day = ""
+    valid_until: Day = ""
 
 
 class Roster(Strict):
@@ -131,8 +136,8 @@ class Timing(Strict):
     host_fail_s: int = Field(default=900, ge=1)
     sweep_s: int = Field(default=60, ge=1)
     tries: int = Field(default=3, ge=1)
-    waits_s: tuple[int, ...] = (60, 300, 900)
-    unreachable_s: tuple[int, ...] = (120, 900)
+    waits_s: tuple[Seconds, ...] = Field(default=(60, 300, 900), min_length=1)
+    unreachable_s: tuple[Seconds, ...] = Field(default=(120, 900), min_length=1)
     verdict_valid_s: int = Field(default=259200, ge=60)
     claim_s: int = Field(default=3600, ge=10)
     obligation_s: int = Field(default=259200, ge=60)

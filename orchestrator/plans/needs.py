@@ -95,10 +95,10 @@ def function_roots(graph: Graph, function_id: str, services: Iterable[str]) -> s
     return roots
 
 
-def needed_in_quarantine(graph: Graph) -> dict[str, set[str]]:
-    """By site, the services its hosts must reach to be restored and inspected."""
+def needed_in_quarantine(graph: Graph, posts: Iterable[tuple[str, str, tuple[str, ...]]]) -> dict[str, set[str]]:
+    """By site, the services that hosts (their site, class and services) must reach to be restored and inspected."""
     found: dict[str, set[str]] = defaultdict(set)
-    for site, klass, services in {(host.site, host.klass, host.services) for host in graph.content.inventory.hosts}:
+    for site, klass, services in posts:
         asked = [(step, to) for to, step in graph.class_needs.get(klass, {}).items()]
         asked += [need for name in services if name in graph.services for need in by_step(graph.services[name].needs)]
         found[site].update(to for step, to in asked if step != "reconnect")

@@ -56,7 +56,9 @@ def as_text(content: Content, plan: Plan, errors: Sequence[Finding] = ()) -> str
         if wave.name in possible:
             lines.append(f"{indent}  then possible: {', '.join(possible[wave.name])}")
     if blocked := {host for one in errors for host in one.hosts}:
-        lines.insert(1, f"{_count(len(blocked), 'host')} left out, for errors `relance review` tells: {listed(blocked)}.")
+        lines.insert(
+            1, f"{_count(len(blocked), 'host')} left out, for errors `relance review` tells: {listed(blocked)}."
+        )
     lines.extend(["", _LEGEND, *(f"Warning: {warning}" for warning in plan.warnings)])
     return "\n".join(lines) + "\n"
 

@@ -156,7 +156,8 @@ def _review_first_hosts(report: Report, graph: Graph) -> None:
 
 
 def _review_quarantine(report: Report, graph: Graph) -> None:
-    needed = needed_in_quarantine(graph)
+    hosts = report.content.inventory.hosts
+    needed = needed_in_quarantine(graph, {(host.site, host.klass, host.services) for host in hosts})
     for site in report.content.inventory.sites:
         if missing := needed[site.id] - set(site.quarantine_flows):
             message = f"From the quarantine of `{site.id}` hosts cannot reach {listed(missing)}, which they need there."

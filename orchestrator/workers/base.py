@@ -14,12 +14,12 @@ from typing import Any, Literal, Protocol, cast
 from orchestrator.canonical import Json
 from orchestrator.decision import host_key
 from orchestrator.errors import Refused
+from orchestrator.inventory.model import PLAIN
 
 Result = Literal["ok", "failed", "unreachable", "lost", "cancelled"]
 Lane = Literal["host", "network"]
 
-# These values reach shell commands and Ansible templates, so nothing but what ids and addresses need is let through.
-_PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,199}")
+_PLAIN = re.compile(PLAIN)
 
 
 @dataclass(frozen=True, slots=True)
