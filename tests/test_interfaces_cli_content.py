@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from pydantic import TypeAdapter
 
+from orchestrator.interfaces import documents as d
 from tests.command_line import Keyboard, Said
 from tests.small_estate import SmallEstate
 
@@ -42,22 +44,43 @@ def test_findings_in_json_name_severity_file_line_and_message(types: Keyboard, e
     said = types.json("review")
     assert said.code == 1
     assert errors(said)
-    assert all(isinstance(one["line"], int) for one in said.document)
+    assert TypeAdapter(list[d.Found]).validate_python(said.document, strict=True) == said.document
 
 
 def test_the_plan_is_text_for_people_and_a_document_for_programs(types: Keyboard) -> None:
     text = types("plan")
     assert (text.code, "foundations" in text.out) == (0, True)
     document = types.json("plan").document
-    assert {"digest", "functions", "waves"} == document.keys()
-    assert {"name", "function", "after", "services", "hosts", "gate"} == document["waves"][0].keys()
+    assert TypeAdapter(d.Planned).validate_python(document, strict=True) == document
 
 
 def test_a_hosts_place_is_explained(types: Keyboard) -> None:
     said = types("plan", "--why", "lis-1")
     assert said.code == 0
     assert "wave" in said.out
-    assert types.json("plan", "--why", "lis-1").document["host"] == "lis-1"
+    document = types.json("plan", "--why", "lis-1").document
+    assert TypeAdapter(d.Place).validate_python(document, strict=True) == document
+
+
+def test_a_host_with_an_error_is_said_to_be_left_out_and_why(types: Keyboard, estate: SmallEstate) -> None:
+    estate.edit("inventory/workstations.csv", "lab-n-2,north,N1.14,laboratory", "lab-n-2,north,N1.14,labratory")
+    estate.edit("inventory/workstations.csv", "10.10.20.3,", "ten,")
+    said = types("plan")
+    assert said.code == 0
+    assert said.out.splitlines()[1] == "2 hosts left out, for errors `relance review` tells: lab-n-2, rad-n-1."
+    for host, reason in (("lab-n-2", "did you mean `laboratory`?"), ("rad-n-1", "must be an IPv4 address")):
+        why = types("plan", "--why", host)
+        assert why.code == 0
+        assert why.out.startswith(f"{host} is left out of the plan because of its error:\ninventory/workstations.csv:")
+        assert reason in why.out
+
+
+def test_a_state_folder_elsewhere_is_reviewed_too(types: Keyboard, tmp_path: Path) -> None:
+    (tmp_path / "state" / "secrets").mkdir(parents=True)
+    (tmp_path / "state" / "secrets").chmod(0o755)
+    said = types.json("--state", str(tmp_path / "state"), "review")
+    assert said.code == 1
+    assert errors(said) == ["Others can reach this secret: its mode is 0755, not 0700."]
 
 
 def test_a_host_nobody_knows_is_answered_with_the_nearest_name(types: Keyboard) -> None:

@@ -224,3 +224,13 @@ def test_an_unknown_host_is_answered_with_the_nearest_known_names() -> None:
 def test_the_most_urgent_function_that_needs_a_host_gives_the_reason() -> None:
     content = with_functions(small_estate(), function("radiology", "pacs", "ehr"))
     assert "Needed: radiology uses ehr, ehr-1 plays ehr." in why(content, "ehr-1")
+
+
+def test_a_workstation_is_told_what_it_and_the_slice_of_its_function_wait_for() -> None:
+    said = why(small_estate(), "lab-ws-3")
+    assert "Its class workstation needs ad to reconnect." in said
+    assert "laboratory works once laboratory/slice has brought back lis." in said
+    content = with_classes(small_estate(), host_class("bare", kind="workstation"))
+    content = with_hosts(content, workstation("pc-9", "north", None, klass="bare"))
+    assert "needs" not in why(content, "pc-9")
+    assert "brought back" not in why(content, "pc-9")

@@ -227,3 +227,58 @@ class Proposal(TypedDict):
     blocked: list[str]
     changes: list[str]
     findings: list[str]
+
+
+class Found(TypedDict):
+    """One finding of `relance review`."""
+
+    severity: Literal["error", "warning", "debt"]
+    file: str
+    line: int
+    message: str
+
+
+class PlannedGate(TypedDict):
+    """What a planned wave's gate will ask; `need` is the number of `posts` over all sites."""
+
+    services: dict[str, int]
+    interfaces: list[str]
+    posts: list[str]
+    need: int
+    soak_s: int
+    passes: int
+
+
+class PlannedWave(TypedDict):
+    """A wave of `relance plan`."""
+
+    name: str
+    function: str | None
+    after: list[str]
+    services: list[str]
+    hosts: list[str]
+    gate: PlannedGate
+
+
+class PlannedFunction(TypedDict):
+    """A function in the order of the restart, with all services it needs."""
+
+    id: str
+    rank: int
+    services: list[str]
+    hosts_needed: int
+
+
+class Planned(TypedDict):
+    """The whole plan; waves topologically, then by rank."""
+
+    digest: str
+    functions: list[PlannedFunction]
+    waves: list[PlannedWave]
+
+
+class Place(TypedDict):
+    """Why a host stands where it stands."""
+
+    host: str
+    sentences: list[str]

@@ -17,7 +17,7 @@ from orchestrator.inventory.sources import Finding
 from orchestrator.plans import priority
 from orchestrator.plans.drafts import UNASSIGNED
 from orchestrator.plans.model import Content, Gate, Plan, Wave
-from orchestrator.plans.needs import Graph, Need, build, closure, function_roots
+from orchestrator.plans.needs import STEPS, Graph, Need, build, closure, function_roots
 from orchestrator.plans.report import listed
 
 _LEGEND = """A gate passes when its services are in service, messages cross its interfaces, and two thirds of its posts
@@ -202,9 +202,10 @@ def _membership(wave: Wave, host: Host) -> str:
 
 def _before(graph: Graph, plan: Plan, wave: Wave, host: Host) -> Iterator[str]:
     """What a post waits for: what its class needs, and what comes out with its function's slice."""
-    if needs := graph.class_needs.get(host.klass):
-        told = ", ".join(f"{service} to {step}" for service, step in sorted(needs.items(), key=lambda need: need[0]))
-        yield f"Its class {host.klass} needs {told}."
+    needs = graph.class_needs.get(host.klass, {})
+    told = [f"{', '.join(sorted(one for one in needs if needs[one] == step))} to {step}" for step in STEPS]
+    if told := [one for one in told if not one.startswith(" ")]:
+        yield f"Its class {host.klass} needs {'; '.join(told)}."
     for one in plan.waves:
         if one.part == "slice" and one.function == wave.function and one.services:
             yield f"{one.function} works once {one.name} has brought back {listed(one.services, len(one.services))}."
