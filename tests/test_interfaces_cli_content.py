@@ -58,8 +58,7 @@ def test_a_hosts_place_is_explained(types: Keyboard) -> None:
     said = types("plan", "--why", "lis-1")
     assert said.code == 0
     assert "wave" in said.out
-    document = types.json("plan", "--why", "lis-1").document
-    assert TypeAdapter(d.Place).validate_python(document, strict=True) == document
+    assert types.json("plan", "--why", "lis-1").document["host"] == "lis-1"
 
 
 def test_a_host_with_an_error_is_said_to_be_left_out_and_why(types: Keyboard, estate: SmallEstate) -> None:

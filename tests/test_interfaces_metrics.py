@@ -18,12 +18,12 @@ from orchestrator.clock import SystemClock
 from orchestrator.decision.estate import Estate
 from orchestrator.decision.stages import Stage
 from orchestrator.decision.state import State
-from orchestrator.interfaces.content import planned
 from orchestrator.interfaces.metrics import Metrics
 from orchestrator.interfaces.serving import serve
 from orchestrator.inventory.model import Needs
 from orchestrator.plans.lay_down import reference_estate
 from orchestrator.plans.model import Content, Pool
+from orchestrator.plans.review import planned
 from tests.estates import server, service, with_classes, with_pools
 from tests.live_hospital import Hospital, hospital
 from tests.storyline import Story

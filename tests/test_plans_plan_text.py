@@ -232,5 +232,5 @@ def test_a_workstation_is_told_what_it_and_the_slice_of_its_function_wait_for() 
     assert "laboratory works once laboratory/slice has brought back lis." in said
     content = with_classes(small_estate(), host_class("bare", kind="workstation"))
     content = with_hosts(content, workstation("pc-9", "north", None, klass="bare"))
-    assert "needs" not in why(content, "pc-9")
+    assert "Its class" not in why(content, "pc-9")
     assert "brought back" not in why(content, "pc-9")

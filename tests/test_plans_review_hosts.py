@@ -137,12 +137,12 @@ def test_an_estate_without_shifts_is_warned(tmp_path: Path) -> None:
     ("file", "old", "new", "sentence"),
     [
         (SERVERS, "10.10.201.6", "10.10.1.1",
-         f"{SERVERS}:8 The management address 10.10.1.1 of `pacs-1` is that of the host `hv-1`, which goes down too."),
+         f"{SERVERS}:8 The management address 10.10.1.1 of `pacs-1` is that of `hv-1`, which goes down too."),
         ("inventory/sites.yaml", "gate: 10.10.250.3:22", "gate: 10.10.1.1:22",
-         "inventory/sites.yaml:9 The gate address 10.10.1.1:22 of `north` is that of the host `hv-1`, "
+         "inventory/sites.yaml:9 The gate address 10.10.1.1:22 of `north` is that of `hv-1`, "
          "which goes down too."),
         ("inventory/sites.yaml", "control: 10.20.250.1:443", "control: 10.20.20.1:443",
-         "inventory/sites.yaml:17 The control address 10.20.20.1:443 of `south` is that of the host `rec-s-1`, "
+         "inventory/sites.yaml:17 The control address 10.20.20.1:443 of `south` is that of `rec-s-1`, "
          "which goes down too."),
         (SERVERS, "10.20.1.4,", "10.10.1.4,",
          "inventory/sites.yaml:15 Outside the networks of `south` are the addresses of ehr-1."),

@@ -74,12 +74,12 @@ BACKUP = "needs: {restore: [hypervisor]}\n  - id: ad"
          f"{SERVICES}:20 The task `krbtgt-second` can never open: it waits for `krbtgt-first`"),
         # first hosts
         (CLASSES, "source: media\n    cleanliness: offline", "source: media\n    cleanliness: online",
-         f"{SERVICES}:5 The hosts of `backup`, which others are examined by or rebuilt from, must be examined offline; "
-         "bk-1 is of a class examined online."),
+         f"{SERVICES}:5 Others are rebuilt from or examined by `backup` or what needs it, so its hosts must be "
+         "examined offline, and these are of an online class: bk-1."),
         (CLASSES, "source: repository:backup\n    cleanliness: offline",
          "source: repository:backup\n    cleanliness: online",
-         f"{SERVICES}:8 The hosts of `ad`, which `edr` needs first, must be examined offline; "
-         "dc-1, dc-2 are of a class examined online."),
+         f"{SERVICES}:8 Others are rebuilt from or examined by `ad` or what needs it, so its hosts must be examined "
+         "offline, and these are of an online class: dc-1, dc-2."),
     ],
 )  # fmt: skip
 def test_what_could_never_work_is_an_error_at_its_line(
@@ -106,7 +106,7 @@ def test_a_first_host_from_media_breaks_a_circle_when_it_fills_the_quorum(tmp_pa
     small = SmallEstate(tmp_path)
     small.edit("inventory/servers.csv", "dc-2,south,SDC,ad dns,directory-server", "dc-2,south,SDC,ad dns,server")
     assert small.said() == []
-    assert any("must be examined offline; dc-2 is of a class" in said for said in small.said("warning"))
+    assert any("of an online class: dc-2." in said for said in small.said("warning"))
     small.edit("inventory/servers.csv", "dc-1,north,NDC,ad dns,directory-server", "dc-1,north,NDC,ad dns,server")
     assert any("needs edr to inspect (class server)" in said for said in small.said())
 

@@ -15,7 +15,7 @@ from orchestrator.decision.commands import Issue
 from orchestrator.decision.decide import decide
 from orchestrator.decision.estate import Estate
 from orchestrator.decision.events import Event, Finished, Judged, Opened, Ordered, Reading, Swept, Woke
-from orchestrator.decision.explain import Reason, gate_why, why
+from orchestrator.decision.explain import Reason, gate_why, put, why
 from orchestrator.decision.gates import lacks, pending
 from orchestrator.decision.stages import GONE, Stage
 from orchestrator.decision.state import QUARANTINED, State
@@ -150,22 +150,22 @@ class DryRun:
 
         Gates and hosts that merely wait for another gate or for hosts are left out, unless nothing else is left.
         """
+        state, moot = self.state, {"gate", "horizon"}
         gates = [
-            (wave.name, reason)
-            for number, wave in enumerate(self.state.estate.waves)
-            if all(self.state.waves[ancestor].passed_us for ancestor in self.state.ancestors[number])
-            for reason in gate_why(self.state, number, self.now_us)[:1]
+            (wave.name, (gate_why(state, number, self.now_us) or [put(("gate", wave.name))])[0])
+            for number, wave in enumerate(state.estate.waves)
+            if not state.waves[number].passed_us and all(state.waves[one].passed_us for one in state.ancestors[number])
         ]
-        hosts = [(self.state.estate.hosts[host], why(self.state, host, self.now_us)) for host in self._late()]
-        moot = {"gate", "horizon"}
-        roots = [
-            (name, reasons[0]) for name, reasons in hosts if reasons and moot.isdisjoint(one.code for one in reasons)
-        ]
+        hosts = [(name, why(state, host, self.now_us) or [put(("under-way", name))]) for host, name in self._late()]
+        roots = [(name, reasons[0]) for name, reasons in hosts if moot.isdisjoint(one.code for one in reasons)]
         roots.sort(key=lambda one: one[1].code != "task")
-        return [one for one in gates if one[1].code not in ("service", "posts")] + roots or gates
+        found = [one for one in gates if one[1].code not in ("service", "posts")] + roots
+        return found or gates or [(name, reasons[0]) for name, reasons in hosts]
 
-    def _late(self) -> list[int]:
+    def _late(self) -> list[tuple[int, str]]:
         """The hosts that are not in service though the plan wants them there."""
-        stages = enumerate(self.state.stage)
+        names = enumerate(self.state.estate.hosts)
         done = (Stage.IN_SERVICE, *GONE)
-        return [host for host, stage in stages if stage not in done and self.state.wave_of[host] >= 0]
+        return [
+            (host, name) for host, name in names if self.state.stage[host] not in done and self.state.wave_of[host] >= 0
+        ]

@@ -10,11 +10,11 @@ from collections import Counter
 from pathlib import Path
 
 from orchestrator.errors import UsageError
-from orchestrator.interfaces.content import planned
 from orchestrator.interfaces.output import Commands, show
 from orchestrator.interfaces.places import estate_of
 from orchestrator.plans.lay_down import lay_down
 from orchestrator.plans.plan_text import as_json, as_text, why_host
+from orchestrator.plans.review import planned
 
 OK, FINDINGS = 0, 1
 

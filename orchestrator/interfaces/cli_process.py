@@ -97,8 +97,8 @@ def _drill(options: argparse.Namespace) -> int:
 
 
 def _checks(options: argparse.Namespace) -> int:
-    from orchestrator.interfaces.content import planned
     from orchestrator.interfaces.hand_checks import asked, questions
+    from orchestrator.plans.review import planned
 
     content, *_ = planned(estate_of(options))
     if options.function not in {one.id for one in content.inventory.functions}:

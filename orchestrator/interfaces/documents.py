@@ -275,10 +275,3 @@ class Planned(TypedDict):
     digest: str
     functions: list[PlannedFunction]
     waves: list[PlannedWave]
-
-
-class Place(TypedDict):
-    """Why a host stands where it stands."""
-
-    host: str
-    sentences: list[str]

@@ -12,8 +12,8 @@ from typing import cast
 from orchestrator.canonical import Json
 from orchestrator.decision import orders
 from orchestrator.errors import ContentError
-from orchestrator.interfaces.content import planned
 from orchestrator.plans.model import Person
+from orchestrator.plans.review import planned
 
 
 def genesis_args(estate: Path) -> dict[str, Json]:

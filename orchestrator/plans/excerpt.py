@@ -5,12 +5,11 @@ Never adds anything, except a source of media where what a class was rebuilt fro
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 
 from orchestrator.checks.model import Check
 from orchestrator.inventory.model import Function, Interface, Inventory, Needs, Service, Task
 from orchestrator.plans.model import Capacity, Content, HostClass, Pool, Restart
-from orchestrator.plans.needs import STEPS
 
 
 def excerpt(
@@ -53,21 +52,6 @@ def excerpt(
 def _outside(known: tuple[Service, ...], needs: list[Needs]) -> dict[str, Service]:
     wanted = {name for each in needs for step in Needs.model_fields for name in getattr(each, step)}
     return {each.id: each for each in known if each.kind == "outside" and each.id in wanted}
-
-
-def left_out(before: Content, after: Content) -> Iterator[str]:
-    """What the services and classes that stayed had to let go, a sentence each."""
-    services = {each.id: each.needs for each in before.inventory.services}
-    classes = {each.id: each for each in before.classes}
-    needs = [(each.id, services.get(each.id, each.needs), each.needs) for each in after.inventory.services]
-    needs += [(each.id, classes[each.id].needs, each.needs) for each in after.classes]
-    for name, old, new in needs:
-        gone = {target for step in STEPS for target in set(getattr(old, step)) - set(getattr(new, step))}
-        if gone:
-            yield f"`{name}` no longer needs {', '.join(sorted(gone))}: no host plays that."
-    for klass in after.classes:
-        if klass.source != classes[klass.id].source:
-            yield f"`{klass.id}` is rebuilt from {klass.source} and no longer from {classes[klass.id].source}."
 
 
 def _is_kept(check: Check, services: Collection[str], interfaces: list[Interface], classes: Collection[str]) -> bool:

@@ -21,7 +21,8 @@ from orchestrator.inventory.fitting import fit_rows
 from orchestrator.inventory.model import Function, Id, Names, Service, Site, Strict
 from orchestrator.inventory.sources import FOLDERS, Place, Sources, nearest
 from orchestrator.inventory.tables import read_table
-from orchestrator.plans.excerpt import excerpt, left_out
+from orchestrator.plans.differences import differences
+from orchestrator.plans.excerpt import excerpt
 from orchestrator.plans.files import usable
 from orchestrator.plans.model import Content
 from orchestrator.plans.needs import build, needed_in_quarantine
@@ -122,7 +123,7 @@ def _write_excerpt(directory: Path, reference: Content, listed: tuple[Listed, ..
     known = {site.id: site for site in reference.inventory.sites}
     posts = {(row.site, row.klass, row.roles if row.kind == "server" else ()) for row in listed}
     flows = needed_in_quarantine(build(kept), posts)
-    edges = [_site(number, known.get(name) or _unknown(name), flows[name]) for number, name in enumerate(sites, 1)]
+    edges = [_site(number, name, known.get(name), flows[name]) for number, name in enumerate(sites, 1)]
     _write(inventory / "sites.yaml", {"sites": edges})
     _write(inventory / "functions.yaml", {"functions": [_at(each, listed, sites) for each in kept.inventory.functions]})
     activities = [each.model_copy(update={"sites": tuple(sites)}) for each in kept.inventory.activities]
@@ -135,10 +136,11 @@ def _write_excerpt(directory: Path, reference: Content, listed: tuple[Listed, ..
     _write(directory / "plans" / "capacity.yaml", {"pools": kept.capacity.pools, "shifts": kept.capacity.shifts})
     _write(directory / "plans" / "restart.yaml", _plain(kept.restart))
     _write_checks(directory / "checks", kept)
-    return [*_notes(reference, kept, set(sites) - known.keys()), *left_out(reference, kept)]
+    return list(_notes(reference, kept, set(sites) - known.keys()))
 
 
 def _notes(reference: Content, kept: Content, new_sites: Iterable[str]) -> Iterator[str]:
+    """What was made up, what is not known, and what the services and classes of the reference had to let go."""
     yield f"All addresses are made up, from {RESERVED}.0.0.0 on, where nobody has one: put in the real ones."
     for site in sorted(new_sites):
         yield f"The site `{site}` is laid down as a hospital that isolates by playbook: say what it is."
@@ -146,6 +148,11 @@ def _notes(reference: Content, kept: Content, new_sites: Iterable[str]) -> Itera
         known = {each.id for each in getattr(reference.inventory, f"{kind}s")}
         for name in sorted({each.id for each in getattr(kept.inventory, f"{kind}s")} - known):
             yield f"The {kind} `{name}` is not known and laid down bare{nearest(name, known)}"
+    names, used = {each.id for each in kept.inventory.services}, {each.id for each in kept.classes}
+    services = tuple(each for each in reference.inventory.services if each.id in names)
+    classes = tuple(each for each in reference.classes if each.id in used)
+    inventory = kept.inventory.model_copy(update={"services": services})
+    yield from differences(kept.model_copy(update={"inventory": inventory, "classes": classes}), kept)
 
 
 def _services(reference: Content, listed: Iterable[Listed]) -> dict[str, Service]:
@@ -170,18 +177,13 @@ def _names(name: str) -> Names:
     return Names(en=title, fr=title)
 
 
-def _site(number: int, site: Site, flows: set[str]) -> Site:
-    """The site on the network 240.NUMBER.0.0/16, its prober, control target and gate on the first addresses."""
+def _site(number: int, name: str, known: Site | None, flows: Iterable[str]) -> Site:
+    """A site on the network 240.NUMBER.0.0/16, its prober, control target and gate on the first addresses."""
     base = f"{RESERVED}.{number}.0"
     edge = {"prober": f"{base}.2", "control": f"{base}.1:443", "gate": f"{base}.3:22"}
-    own = {"networks": (f"{base}.0/16",), "quarantine_flows": tuple(sorted(flows))}
-    return site.model_copy(update={**own, **edge})
-
-
-def _unknown(name: str) -> Site:
-    nowhere = f"{RESERVED}.0.0.0"
-    edge = {"prober": nowhere, "control": f"{nowhere}:443", "gate": f"{nowhere}:22"}
-    return Site(id=name, name=_names(name), kind="hospital", **edge)
+    bare = Site(id=name, name=_names(name), kind="hospital", **edge)
+    own = {"networks": (f"{base}.0/16",), "quarantine_flows": tuple(sorted(flows)), **edge}
+    return (known or bare).model_copy(update=own)
 
 
 def _at(function: Function, listed: Iterable[Listed], sites: list[str]) -> Function:

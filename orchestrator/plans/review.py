@@ -12,7 +12,7 @@ from typing import Any
 
 from orchestrator.errors import ContentError
 from orchestrator.inventory.sources import Finding, Place, Where, blocks_everything, finding, order
-from orchestrator.plans.files import load
+from orchestrator.plans.files import load, unusable
 from orchestrator.plans.model import Content, Plan, Slice
 from orchestrator.plans.report import Report
 from orchestrator.plans.review_hosts import review_hosts
@@ -61,6 +61,17 @@ def examine(estate: Path, state: Path | None = None, *, files: bool = True) -> E
             findings.append(finding("error", _culprit(content, where, error), error.sentence))
     told = tuple(sorted(set(findings), key=order))
     return Examination(None if plan is None else content, plan, told, where)
+
+
+def planned(estate: Path) -> tuple[Content, Plan, list[Finding]]:
+    """Content and plan without the hosts that errors block, and those errors; playbooks and modes are not looked at.
+
+    Raises ContentError with the first of the errors that block the whole estate.
+    """
+    found = examine(estate, files=False)
+    if found.content is None or found.plan is None:
+        raise unusable(found.findings)
+    return found.content, found.plan, [one for one in found.findings if one.severity == "error"]
 
 
 def review(content: Content, where: Where, estate: Path | None, state: Path | None = None) -> list[Finding]:

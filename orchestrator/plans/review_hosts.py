@@ -9,6 +9,7 @@ from collections import defaultdict
 from ipaddress import IPv4Address, IPv4Network
 from itertools import combinations
 
+from orchestrator.inventory.model import Host
 from orchestrator.plans.model import HostClass, Pool
 from orchestrator.plans.report import Report, listed
 
@@ -22,7 +23,7 @@ def review_hosts(report: Report) -> None:
     _review_hosts(report)
     _review_classes(report)
     _review_addresses(report)
-    _review_networks_of_hosts(report)
+    _review_whereabouts(report)
     _review_networks(report)
     _review_pools(report)
     _review_roster(report)
@@ -71,15 +72,15 @@ def _review_addresses(report: Report) -> None:
         _take(report, taken, site.prober, ("site", site.id))
     for host in report.content.inventory.hosts:
         _take(report, taken, host.address, ("host", host.id))
-    paths = [("host", each.id, "management", each.management) for each in report.content.inventory.hosts]
-    paths += [("site", each.id, "gate", each.gate) for each in report.content.inventory.sites]
-    paths += [("site", each.id, "control", each.control) for each in report.content.inventory.sites]
+    inventory = report.content.inventory
+    paths = [("host", each.id, "management", each.management) for each in inventory.hosts]
+    paths += [
+        ("site", each.id, field, getattr(each, field)) for each in inventory.sites for field in ("gate", "control")
+    ]
     for kind, name, field, address in paths:
-        other = taken.get(address.partition(":")[0], (kind, name))
-        if other[0] == "host" and other != (kind, name):
-            message = (
-                f"The {field} address {address} of `{name}` is that of the host `{other[1]}`, which goes down too."
-            )
+        other = taken.get(address.partition(":")[0], ("", ""))
+        if other[0] == "host" and other[1] != name:
+            message = f"The {field} address {address} of `{name}` is that of `{other[1]}`, which goes down too."
             report.warn((kind, name, field), message)
 
 
@@ -90,21 +91,19 @@ def _take(report: Report, taken: dict[str, tuple[str, str]], address: str, about
         report.error(about, message, hosts=(name, about[1]) if kind == about[0] == "host" else ())
 
 
-def _review_networks_of_hosts(report: Report) -> None:
-    """Addresses outside the networks of the site, and those of a range that can be nobody's: they were made up."""
-    addresses: dict[str, dict[str, str]] = defaultdict(dict)
+def _review_whereabouts(report: Report) -> None:
+    """Addresses outside the networks of the site, and those of a range that is nobody's: they were made up."""
+    here: dict[str, list[Host]] = defaultdict(list)
     for host in report.content.inventory.hosts:
-        addresses[host.site][host.id] = host.address
+        here[host.site].append(host)
     for site in report.content.inventory.sites:
         networks = [IPv4Network(text, strict=False) for text in site.networks]
-        here = addresses[site.id]
-        strange = [name for name, text in here.items() if not any(IPv4Address(text) in one for one in networks)]
+        strange = [one.id for one in here[site.id] if not any(IPv4Address(one.address) in each for each in networks)]
         if networks and strange:
             message = f"Outside the networks of `{site.id}` are the addresses of {listed(strange)}."
             report.warn(("site", site.id, "networks"), message)
-        if any(
-            int(text.partition(".")[0]) >= RESERVED for text in (site.prober, site.control, site.gate, *here.values())
-        ):
+        addresses = [site.prober, site.control, site.gate, *(one.address for one in here[site.id])]
+        if any(int(text.partition(".")[0]) >= RESERVED for text in addresses):
             message = f"Nobody knows the addresses of `{site.id}` and its hosts: {RESERVED}.0.0.0 and up are made up."
             report.add("debt", ("site", site.id), message)
 

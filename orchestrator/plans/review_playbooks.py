@@ -5,6 +5,7 @@ Never runs or renders a playbook: it reads what is written.
 
 from __future__ import annotations
 
+import os
 import re
 import stat
 from collections.abc import Iterable, Iterator
@@ -178,16 +179,12 @@ def _review_modes(estate: Path, secrets: Path) -> Iterator[Finding]:
         found = (secrets, *sorted(secrets.rglob("*"))) if secrets.is_dir() else ()
         modes = [(path, path.is_dir(), path.lstat()) for path in found]
     except OSError as error:
-        place = Place(_beside(estate, secrets))
+        place = Place(os.path.relpath(secrets, estate))
         yield finding("warning", place, f"Nobody knows who can reach these secrets: {error.strerror}.")
         return
     for path, is_dir, status in modes:
         wanted, mode = 0o700 if is_dir else 0o600, stat.S_IMODE(status.st_mode)
         # The public half of a key pair is no secret.
         if path.suffix != ".pub" and not stat.S_ISLNK(status.st_mode) and mode & ~wanted:
-            place = Place(_beside(estate, path))
+            place = Place(os.path.relpath(path, estate))
             yield finding("error", place, f"Others can reach this secret: its mode is {mode:04o}, not {wanted:04o}.")
-
-
-def _beside(estate: Path, path: Path) -> str:
-    return (path.relative_to(estate) if path.is_relative_to(estate) else path).as_posix()

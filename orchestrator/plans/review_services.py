@@ -129,27 +129,19 @@ def _review_sources(report: Report) -> None:
 
 
 def _review_first_hosts(report: Report, graph: Graph) -> None:
-    """What examines hosts, what they are rebuilt from, and all these need comes back before anything examines it."""
-    classes = [
-        graph.classes[name] for name in {host.klass for host in report.content.inventory.hosts} & graph.classes.keys()
-    ]
-    roots = {klass.source.partition(":")[2] for klass in classes if klass.source.startswith("repository:")}
-    needs = [each.needs for each in classes] + [each.needs for each in graph.services.values()]
-    roots.update(name for each in needs for name in each.inspect)
-    first: dict[str, str] = {}
-    for root in sorted(roots):
-        for service in closure(graph, [root], set()):
-            first.setdefault(service, root)
-    for service, root in sorted(first.items()):
+    """What hosts are rebuilt from and examined by, and all that these need, comes back before anything examines it."""
+    used = {host.klass for host in report.content.inventory.hosts}
+    sources = [klass.source.partition(":") for klass in report.content.classes if klass.id in used]
+    roots = {source for kind, _, source in sources if kind == "repository"}
+    roots |= {to for klass in used for to, step in graph.class_needs.get(klass, {}).items() if step == "inspect"}
+    roots |= {to for found in graph.needs.values() for to, need in found.items() if need.step == "inspect"}
+    late = {klass.id for klass in report.content.classes if klass.cleanliness == "online"}
+    for service in sorted(closure(graph, roots, set())):
         players = graph.players[service]
-        online = [
-            one.id for one in players if one.klass in graph.classes and graph.classes[one.klass].cleanliness == "online"
-        ]
-        if online:
-            why = "which others are examined by or rebuilt from" if service == root else f"which `{root}` needs first"
+        if online := [host.id for host in players if host.klass in late]:
             message = (
-                f"The hosts of `{service}`, {why}, must be examined offline; {listed(online)} "
-                f"{'is' if len(online) == 1 else 'are'} of a class examined online."
+                f"Others are rebuilt from or examined by `{service}` or what needs it, so its hosts must be examined "
+                f"offline, and these are of an online class: {listed(online)}."
             )
             enough = len(players) - len(online) >= graph.services[service].quorum
             report.add("warning" if enough else "error", ("service", service), message)

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.errors import ContentError
-from orchestrator.interfaces.content import planned
-from orchestrator.plans.review import examine
+from orchestrator.plans.review import examine, planned
 from tests.small_estate import SMALL, SmallEstate
 
 
