@@ -16,7 +16,7 @@ from tests.command_line import Keyboard, Said
 from tests.live_hospital import HOUR_US, Hospital, hospital, roster
 from tests.small_estate import SmallEstate
 
-NEW_ROW = "lab-n-9,north,N1.15,laboratory,workstation,10.10.20.9,10.10.220.9,bench,02:00:00:00:11:09,NW0009\n"
+NEW_ROW = "lab-n-9,north,N1.15,laboratory,workstation,10.10.20.9,10.10.220.9,north,02:00:00:00:11:09,NW0009\n"
 
 
 class Desk:

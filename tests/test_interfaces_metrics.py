@@ -168,7 +168,7 @@ class Still:
 
 
 def test_a_scrape_of_1700_hosts_stays_small_and_counts_every_host() -> None:
-    content, plan = planned(reference_estate())
+    content, plan, _ = planned(reference_estate())
     text = Metrics(Still(State(Estate(content, plan)))).text()  # type: ignore[arg-type]
     assert len(text) <= SCRAPE_BYTES_MAX
     assert labelled(parsed(text), "relance_hosts", stage="blocked") == len(content.inventory.hosts)

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from pydantic import BaseModel
-
+from orchestrator.inventory.model import Strict
 from orchestrator.plans.model import Content
 
 LISTED_MAX = 100
@@ -41,14 +40,14 @@ def differences(before: Content, after: Content) -> list[str]:
     return [*found[:LISTED_MAX], f"and {more} more differences"] if more > 0 else found
 
 
-def _at(content: Content, path: str) -> dict[str, BaseModel]:
+def _at(content: Content, path: str) -> dict[str, Strict]:
     value: object = content
     for name in path.split("."):
         value = getattr(value, name)
     return {one.id: one for one in value}  # type: ignore[attr-defined]
 
 
-def _listed(kind: str, before: dict[str, BaseModel], after: dict[str, BaseModel]) -> Iterator[str]:
+def _listed(kind: str, before: dict[str, Strict], after: dict[str, Strict]) -> Iterator[str]:
     new = sorted(after.keys() - before.keys())
     if new:
         more = f" and {len(new) - NEW_MAX} more" if len(new) > NEW_MAX else ""
@@ -60,12 +59,12 @@ def _listed(kind: str, before: dict[str, BaseModel], after: dict[str, BaseModel]
             yield f"{kind} {one}: {'; '.join(_changed(before[one], after[one]))}"
 
 
-def _changed(before: BaseModel, after: BaseModel, above: str = "") -> Iterator[str]:
+def _changed(before: Strict, after: Strict, above: str = "") -> Iterator[str]:
     for name in type(before).model_fields:
         old, new = getattr(before, name), getattr(after, name)
         if old == new:
             continue
-        if isinstance(old, BaseModel) and isinstance(new, BaseModel):
+        if isinstance(old, Strict) and isinstance(new, Strict):
             yield from _changed(old, new, f"{above}{name}.")
         elif isinstance(old, tuple) and isinstance(new, tuple) and {*map(str, old)} != {*map(str, new)}:
             yield f"{above}{name} {_moves(old, new)}"
@@ -80,7 +79,7 @@ def _moves(old: Iterable[object], new: Iterable[object]) -> str:
 
 
 def _short(value: object) -> str:
-    if isinstance(value, BaseModel):
+    if isinstance(value, Strict):
         value = value.model_dump(exclude_defaults=True)
     if isinstance(value, tuple):
         value = ", ".join(str(one) for one in value)
