@@ -87,8 +87,7 @@ def test_only_plain_files_are_read(tmp_path: Path) -> None:
     assert sources.text("real.yaml") == "a: 1"
     assert [sources.text(name) for name in ("link.yaml", "folder.yaml", "pipe.yaml", "absent.yaml")] == [None] * 4
     assert {one.message for one in sources.findings} == {
-        "This is not a plain file; content holds no links and no devices.",
-        "This is a folder that cannot be opened, or stands where a file should.",
+        "This is no plain file, or a folder nobody can open; content holds no links and no devices.",
     }
 
 
@@ -97,7 +96,7 @@ def test_a_file_that_cannot_be_opened_says_why(tmp_path: Path) -> None:
     assert sources.text("x" * 300) is None
     assert sources.findings[0].message in (
         "The file cannot be read: File name too long.",
-        "This is not a plain file; content holds no links and no devices.",
+        "This is no plain file, or a folder nobody can open; content holds no links and no devices.",
     )
 
 

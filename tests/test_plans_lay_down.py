@@ -151,8 +151,9 @@ def test_what_is_left_out_or_made_up_is_said_and_review_asks_for_it(tmp_path: Pa
     assert {name: site.kind for name, site in sites.items()} == {
         "annex": "hospital", "north": "hospital", "sparrows": "creche",
     }  # fmt: skip
-    assert sites["north"].quarantine_flows == ("admin-laptops", "clean-network")
-    assert sites["sparrows"].quarantine_flows == ("hypervisors",)
+    assert sites["north"].quarantine_flows == ("admin-laptops", "clean-network", "hypervisors")
+    assert sites["sparrows"].quarantine_flows == ("admin-laptops", "clean-network", "hypervisors")
+    assert sites["annex"].quarantine_flows == ()
     debt = [one.message for one in examine(tmp_path / "estate").findings if one.severity == "debt"]
     assert len([message for message in debt if "are made up" in message]) == 3
     assert any(message.startswith("Nobody knows what examines hosts of class `server-windows`") for message in debt)
@@ -203,5 +204,5 @@ def test_a_list_that_cannot_be_used_is_told_line_by_line_and_nothing_is_written(
 
 
 def test_a_list_that_is_not_there_is_a_sentence(tmp_path: Path) -> None:
-    with pytest.raises(ContentError, match="not a plain file"):
+    with pytest.raises(ContentError, match="no plain file"):
         lay_down(tmp_path / "estate", tmp_path / "absent.csv")

@@ -213,7 +213,7 @@ def test_a_folder_nobody_may_open_is_a_sentence_about_it(tmp_path: Path) -> None
         (small.path / folder).mkdir(parents=True, exist_ok=True)
         (small.path / folder).chmod(0)
     found = as_nobody(tmp_path, f"sorted(map(str, examine(Path({str(small.path)!r})).findings))")
-    assert "plans/playbooks/roles/r:1: error: This is a folder that cannot be opened" in found
+    assert "plans/playbooks/roles/r:1: error: This is no plain file, or a folder nobody can open" in found
     assert ".relance/secrets:1: warning: Nobody knows who can reach these secrets: Permission denied." in found
 
 

@@ -152,11 +152,11 @@ class Sources:
             if not relative.isprintable():
                 self.complain(Place(relative), "The name of this file holds what is no letter in UTF-8; rename it.")
                 return None
-            if path.is_dir() and not path.is_symlink():
-                self.complain(Place(relative), "This is a folder that cannot be opened, or stands where a file should.")
-                return None
             if path.is_symlink() or not path.is_file():
-                self.complain(Place(relative), "This is not a plain file; content holds no links and no devices.")
+                self.complain(
+                    Place(relative),
+                    "This is no plain file, or a folder nobody can open; content holds no links and no devices.",
+                )
                 return None
             if (size_bytes := path.stat().st_size) > size_bytes_max:
                 self.complain(Place(relative), f"The file has {size_bytes} bytes; at most {size_bytes_max} are read.")

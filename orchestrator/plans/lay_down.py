@@ -123,6 +123,8 @@ def _write_excerpt(directory: Path, reference: Content, listed: tuple[Listed, ..
     known = {site.id: site for site in reference.inventory.sites}
     posts = {(row.site, row.klass, row.roles if row.kind == "server" else ()) for row in listed}
     flows = needed_in_quarantine(build(kept), posts)
+    for name in known.keys() & flows.keys():  # also those by which technicians work
+        flows[name].update(each.id for each in kept.inventory.services if each.id in known[name].quarantine_flows)
     edges = [_site(number, name, known.get(name), flows[name]) for number, name in enumerate(sites, 1)]
     _write(inventory / "sites.yaml", {"sites": edges})
     _write(inventory / "functions.yaml", {"functions": [_at(each, listed, sites) for each in kept.inventory.functions]})
