@@ -21,7 +21,7 @@ def beginning(estate: Path, state_dir: Path) -> Beginning | None:
     """
     if opening(state_dir) is not None:
         return None
-    found = reviewed(estate, state_dir)
+    found = reviewed(estate)
     if found.content is None:
         raise unusable(found.findings)
     for one in found.findings:
