@@ -43,10 +43,13 @@ case "$1 $2" in
     if grep -q '"begun"' mark 2>/dev/null && ! grep -q "\"action\": *\"$4\"" mark
     then echo "another mark stands" >&2; exit 9; fi
     echo "{\"action\":\"$3\",\"state\":\"begun\",\"outcome\":\"\",\"running\":false}" > mark ;;
-"mark end") echo "{\"action\":\"$3\",\"state\":\"ended\",\"outcome\":\"$4\",\"running\":false}" > mark ;;
+"mark end")
+    [ "$fault" = dies ] && exit 75
+    echo "{\"action\":\"$3\",\"state\":\"ended\",\"outcome\":\"$4\",\"running\":false}" > mark ;;
 preserve*) echo '{"digest":"0123","medium":"tape-1"}' ;;
 restore*)
     case "$fault" in
+    dies) exit 75 ;;
     fail) echo "block 17 cannot be read" >&2; exit 3 ;;
     hang) echo $$ > hung; sleep 600 ;;
     drop) kill -9 $(cat sshd) ;;

@@ -40,8 +40,9 @@ def hosts(tmp_path: Path) -> Iterator[ManagedHosts]:
 @pytest.fixture(scope="module")
 def night(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Night]:
     """1 ok, 2 fails, 3 nobody listens, 4 refuses our key, 5 shows another host key, 6 drops the connection, 7 is
-    cancelled, 8 stands under another live mark, 9 supersedes a dead one, 10 accepts and says nothing, 11 has no pin."""
-    with managed_hosts(tmp_path_factory.mktemp("night"), 11) as hosts, silent_peer() as silent:
+    cancelled, 8 stands under another live mark, 9 supersedes a dead one, 10 accepts and says nothing, 11 has no pin,
+    12 has a management path that dies in the middle of the restore."""
+    with managed_hosts(tmp_path_factory.mktemp("night"), 12) as hosts, silent_peer() as silent:
         requests = [hosts.request(number, "restore") for number in range(1, 10)]
         hosts.fault(2, "fail")
         requests[2] = replace(requests[2], management_port=1)
@@ -55,6 +56,8 @@ def night(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Night]:
         requests.append(replace(hosts.request(1, "restore"), action="host-10/restore/1", host="host-10"))
         requests[9] = replace(requests[9], management="127.0.0.1", management_port=silent)
         requests.append(hosts.request(11, "restore"))
+        requests.append(hosts.request(12, "restore"))
+        hosts.fault(12, "dies")
         run_dir = hosts.ask(*requests, limit_s=12)
         invocation.cancel(run_dir, "host-7/restore/1")
         done = start(run_dir, RELANCE_PLANTED=PLANTED, ANSIBLE_BECOME_PASSWORD=PLANTED)
@@ -153,6 +156,13 @@ def test_a_missing_pin_is_told_as_one_and_not_as_an_attack(night: Night) -> None
 def test_a_connection_cut_in_the_middle_is_settled_by_the_mark(night: Night) -> None:
     assert night.lines["host-6"].outcome == "lost"
     assert night.hosts.log(6)[-1] == "mark read"
+
+
+def test_a_restore_whose_mark_could_not_be_ended_is_not_called_failed_for_the_next_try_must_name_it(
+    night: Night,
+) -> None:
+    assert night.lines["host-12"].outcome == "lost"
+    assert night.hosts.log(12)[-2:] == ["mark end host-12/restore/1 failed", "mark read"]
 
 
 def test_a_cancelled_action_is_skipped_and_its_batch_goes_on(night: Night) -> None:
