@@ -21,7 +21,7 @@ def quiet() -> Status:
         "waves": [],
         "functions": [],
         "pools": [],
-        "rates": {"in_service_last_hour": 0, "in_service_last_day": 0},
+        "rates": {"hosts_an_hour": 0, "in_service_last_hour": 0, "in_service_last_day": 0},
         "under_way": {},
         "asks": [],
         "failed": [],

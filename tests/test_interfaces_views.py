@@ -9,7 +9,7 @@ import pytest
 from pydantic import TypeAdapter
 
 from orchestrator.interfaces.documents import Status, Wave
-from orchestrator.interfaces.views import WAITS_MAX, status
+from orchestrator.interfaces.views import HOUR_US, WAITS_MAX, status
 from tests.live_hospital import Hospital, hospital
 
 SCHEMA: TypeAdapter[Status] = TypeAdapter(Status)
@@ -108,10 +108,25 @@ def test_a_pool_shows_what_is_taken_of_it_at_each_site(here: Hospital) -> None:
     assert found["under_way"]["preserve"] == 4
 
 
-def test_hosts_that_came_back_in_the_last_hour_are_counted(here: Hospital) -> None:
+def test_hosts_that_came_back_in_the_last_hour_are_counted_once_though_their_checks_fail_and_pass_again(
+    here: Hospital,
+) -> None:
     here.open_incident()
     here.bring_back("foundations")
-    assert seen(here)["rates"] == {"in_service_last_hour": 3, "in_service_last_day": 3}
+    rates = seen(here)["rates"]
+    assert (rates["in_service_last_hour"], rates["in_service_last_day"]) == (3, 3)
+    assert rates["hosts_an_hour"] >= 3, "the pace since the first launch, minutes ago"
+    here.read_everything(1, "FAIL")
+    assert seen(here)["rates"]["in_service_last_hour"] == 3
+    entered = here.engine.read(lambda state, now_us: list(state.in_service_us))
+    here.read_everything(1)
+    assert here.engine.read(lambda state, now_us: list(state.in_service_us)) == entered
+    later = here.engine.read(lambda state, now_us: status(state, now_us + 2 * HOUR_US))["rates"]
+    assert later == {"hosts_an_hour": 0, "in_service_last_hour": 0, "in_service_last_day": 3}
+
+
+def test_before_anything_is_launched_nothing_comes_back_in_an_hour(here: Hospital) -> None:
+    assert seen(here)["rates"]["hosts_an_hour"] == 0
 
 
 def test_a_host_restored_from_media_owes_an_inspection_and_status_says_until_when(here: Hospital) -> None:

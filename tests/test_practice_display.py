@@ -19,6 +19,7 @@ def status(**changes: Any) -> dict[str, Any]:
         "frozen": [],
         "under_way": {"restore": 4},
         "records": 99,
+        "rates": {"hosts_an_hour": 240, "in_service_last_hour": 2, "in_service_last_day": 2},
         "waves": [wave],
         "functions": [{"id": "laboratory", "ready_percent": 50, "sites": {"north": "degraded", "south": "stopped"}}],
         "pools": [
@@ -53,7 +54,8 @@ def test_the_screen_shows_hosts_waves_functions_pools_and_what_waits() -> None:
     text = seen(status())
     for words in ("4 restoring", "2 in_service", "foundations", "soaking", "2/3", "laboratory 50%",
                   "benches at north 2/3", "releases 1/20",
-                  "5 wait: It needs dns. (nobody)", "lis-1: its check fails", "records: 99"):  # fmt: skip
+                  "5 wait: It needs dns. (nobody)", "lis-1: its check fails", "records: 99",
+                  "240 hosts an hour"):  # fmt: skip
         assert words in text, words
     assert "tapes" not in text, "an idle pool says nothing"
 
@@ -90,7 +92,7 @@ def test_without_a_terminal_a_line_says_how_far_it_is(capsys: pytest.CaptureFixt
         show(status())
     shown = capsys.readouterr()
     assert shown.out == "", "standard output is for the document"
-    assert shown.err == "4 restoring, 2 in_service; 0 of 1 gates passed. It needs dns.\n"
+    assert shown.err == "4 restoring, 2 in_service; 0 of 1 gates passed; 240 hosts an hour. It needs dns.\n"
 
 
 def test_the_end_says_what_is_back_in_the_order_it_came_back() -> None:

@@ -14,7 +14,7 @@ from orchestrator.decision.state import Obligation, State
 def enter_service(state: State, command: EnterService, at_us: int) -> None:
     """The host works: it counts for its services, and at its gate if it is a post."""
     host = state.estate.host_number[command.host]
-    state.ever_passed_us[host] = at_us
+    state.ever_passed_us[host] = state.in_service_us[host] = at_us
     state.move(host, Turn.HOST_CHECK_PASSED)
 
 

@@ -193,6 +193,7 @@ class State:
         self.asks: dict[int, dict[str, str]] = {}
         self.passes = [0] * count
         self.ever_passed_us = [0] * count
+        self.in_service_us = [0] * count
         self.failing_us = [0] * count
         self.leaving: set[int] = set()
         self.obligations: dict[int, Obligation] = {}

@@ -59,8 +59,9 @@ class Pool(TypedDict):
 
 
 class Rates(TypedDict):
-    """How many hosts entered service."""
+    """How many hosts entered service; `hosts_an_hour` is the pace of the last hour, or since the first launch."""
 
+    hosts_an_hour: int
     in_service_last_hour: int
     in_service_last_day: int
 

@@ -25,7 +25,8 @@ from orchestrator.interfaces.documents import (
 from orchestrator.interfaces.views_functions import functions
 from orchestrator.interfaces.views_people import waiting_orders
 
-HOUR_US = 3600 * 1_000_000
+SECOND_US = 1_000_000
+HOUR_US = 3600 * SECOND_US
 WAITS_MAX = 12
 PER_HOST = frozenset({"evidence", "quarantine", "task", "asks", "unit"})  # their subject differs from host to host
 
@@ -107,11 +108,12 @@ def _pools(state: State) -> list[Pool]:
 
 
 def _rates(state: State, now_us: int) -> Rates:
-    entered = [
-        at for at, stage in zip(state.ever_passed_us, state.stage, strict=True) if at and stage is Stage.IN_SERVICE
-    ]
+    entered = [at for at, stage in zip(state.in_service_us, state.stage, strict=True) if stage is Stage.IN_SERVICE]
+    last_hour = sum(at > now_us - HOUR_US for at in entered)
+    begun_us = min((one.launched_us for one in state.waves if one.launchers), default=now_us)
     return {
-        "in_service_last_hour": sum(at > now_us - HOUR_US for at in entered),
+        "hosts_an_hour": last_hour * HOUR_US // max(SECOND_US, min(HOUR_US, now_us - begun_us)),
+        "in_service_last_hour": last_hour,
         "in_service_last_day": sum(at > now_us - 24 * HOUR_US for at in entered),
     }
 

@@ -70,7 +70,9 @@ def _lines() -> Callable[[dict[str, Any]], None]:
         stages = ", ".join(f"{status['hosts'][stage]} {stage}" for stage in STAGES if status["hosts"][stage])
         passed = sum(wave["state"] == "passed" for wave in status["waves"])
         waits = status["waits"][0]["sentence"] if status["waits"] else ""
-        print(f"{stages}; {passed} of {len(status['waves'])} gates passed. {waits}", file=sys.stderr, flush=True)  # noqa: T201 - progress
+        rate = status["rates"]["hosts_an_hour"]
+        line = f"{stages}; {passed} of {len(status['waves'])} gates passed; {rate} hosts an hour. {waits}"
+        print(line, file=sys.stderr, flush=True)  # noqa: T201 - progress
 
     return show
 
@@ -79,7 +81,8 @@ def _stages(status: dict[str, Any]) -> RenderableType:
     parts = [f"[b]{status['hosts'][stage]}[/b] {stage}" for stage in STAGES if status["hosts"][stage]]
     frozen = f"   [red]frozen: {', '.join(status['frozen'])}[/red]" if status["frozen"] else ""
     busy = ", ".join(f"{count} {step}" for step, count in sorted(status["under_way"].items())) or "nothing"
-    return Text.from_markup(f"{'  '.join(parts)}{frozen}\nunder way: {busy}   records: {status['records']}")
+    rate = f"{status['rates']['hosts_an_hour']} hosts an hour"
+    return Text.from_markup(f"{'  '.join(parts)}{frozen}\n{rate}   under way: {busy}   records: {status['records']}")
 
 
 def _waves(status: dict[str, Any]) -> RenderableType:
