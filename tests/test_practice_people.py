@@ -32,7 +32,7 @@ def town(root: Path, *, lazy: bool = False) -> Iterator[tuple[Hospital, Drill]]:
     public = {person: keys.generate(root / "keys" / person).line for person in PEOPLE}
     persons = [{"id": person, "roles": list(roles), "key": public[person]} for person, roles in PEOPLE.items()]
     plan = {
-        "seed": 3, "t0_us": NOW.now_us() - HOUR_US, "reading_s": 0, "lazy": lazy, "waived": [], "gates": {},
+        "seed": 3, "t0_us": NOW.now_us() - HOUR_US, "reading_s": 0, "lazy": lazy, "waived": ["workstation"], "gates": {},
         "genesis": {"persons": persons, "indicator_set": EMPTY_SET}, "outside": ["reference-lab"],
     }  # fmt: skip
     (root / "people.json").write_text(json.dumps(plan))
@@ -44,7 +44,7 @@ def facts(here: Hospital) -> set[str]:
     return here.engine.read(lambda state, now_us: set(state.facts))
 
 
-def test_people_bring_a_whole_hospital_back(tmp_path: Path) -> None:
+def test_people_bring_a_whole_hospital_back_and_the_crisis_cell_accepts_each_function_once(tmp_path: Path) -> None:
     with town(tmp_path) as (here, drill):
         for _ in range(40):
             if drill.round():
@@ -55,6 +55,9 @@ def test_people_bring_a_whole_hospital_back(tmp_path: Path) -> None:
         status = drill.people.get("/status")
         assert over(status), status["waits"]
         assert status["hosts"]["in_service"] > 10
+        orders = here.engine.read(lambda state, now_us: [(one.kind, *one.persons) for one in state.orders.values()])
+        assert orders.count(("fact.accepted", "crisis-1")) == len({wave["function"] for wave in status["waves"]} - {None})
+        assert ("fact.waiver", "forensic-lead") in orders
 
 
 def test_the_first_morning_is_signed_once_and_offered_again_after_the_engine_was_away(tmp_path: Path) -> None:

@@ -35,12 +35,13 @@ LAZY_ONE_IN = 3
 
 @dataclass(slots=True)
 class Memory:
-    """What people remember: who judged which inspection, and how often each host was answered."""
+    """What people remember: who judged which inspection, how often each host was answered, what was accepted."""
 
     judged: dict[str, set[str]] = field(default_factory=dict)
     answered: dict[str, int] = field(default_factory=dict)
     retried_us: dict[str, int] = field(default_factory=dict)
     to_replace: set[str] = field(default_factory=set)
+    accepted: set[str] = field(default_factory=set)
 
 
 class Drill:
@@ -66,6 +67,7 @@ class Drill:
         for task in self.people.get("/tasks"):
             self._work(task)
         self._answer(status)
+        self._accept(status)
         return over(status)
 
     def forget(self) -> None:
@@ -188,6 +190,15 @@ class Drill:
             return
         self._try("host.retry", host, (OPERATORS[1],), {"strategy": "replace"})
         self.memory.to_replace.discard(host)
+
+    def _accept(self, status: dict[str, Any]) -> None:
+        """The crisis cell accepts a function once its slice is through its gate."""
+        for wave in status["waves"]:
+            function = wave["function"]
+            passed = wave["name"] == f"{function}/slice" and wave["state"] == "passed"
+            if passed and function not in self.memory.accepted:
+                self.memory.accepted.add(function)
+                self._try("fact.accepted", function, ("crisis-1",))
 
     def _retry(self, host: str) -> None:
         """First the same again, then always another machine."""
