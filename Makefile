@@ -22,8 +22,7 @@ $(READY): requirements.lock pyproject.toml | packages
 	@touch $@
 
 drill: $(READY) ## destroy 120 practice hosts and bring them back (about 3 minutes)
-	@rm -rf drill-1
-	@$(BIN)/relance drill
+	@$(BIN)/relance drill --anew
 
 $(WINDOWS)/.ready: requirements-windows.lock $(READY)
 	@rm -rf $(WINDOWS)

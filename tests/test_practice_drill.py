@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -17,12 +18,12 @@ import pytest
 from orchestrator.errors import Unusable, UsageError
 from orchestrator.plans.files import usable
 from orchestrator.practice import drill, fleet_launch
-from orchestrator.practice.drill import LAZY, LOCK, PLAN, SOME, Drill, Options, begin, prepare
+from orchestrator.practice.drill import LAZY, LOCK, PLAN, SOME, Drill, Options, begin, prepare, put_away
 from orchestrator.practice.fleet_disk import service_state
 from orchestrator.practice.fleet_file import PRESETS, Folders, load
 from orchestrator.practice.people import alone
 from orchestrator.practice.rehearsal import PEOPLE
-from tests.drill_ground import ground, shallow_estate, wait_until
+from tests.drill_ground import DrillProcess, ground, shallow_estate, wait_until
 from tests.small_estate import SMALL
 
 
@@ -32,8 +33,8 @@ def plan_of(root: Path) -> dict[str, Any]:
 
 
 def words(**changes: Any) -> argparse.Namespace:
-    asked = {"format": "json", "resume": None, "state": None, "hosts": 12, "seed": 1, "faults": "none", **changes}
-    return argparse.Namespace(**asked)
+    asked = {"format": "json", "resume": None, "state": None, "hosts": 12, "seed": 1, "faults": "none", "anew": False}
+    return argparse.Namespace(**{**asked, **changes})
 
 
 # what is asked
@@ -54,14 +55,42 @@ def test_faults_are_none_some_all_or_a_list(asked: str, faults: tuple[str, ...])
 
 
 def test_a_fault_nobody_knows_is_refused_naming_those_there_are() -> None:
-    with pytest.raises(UsageError, match=r"There is no fault gremlins; there are refuse, .*lazy-technician"):
+    with pytest.raises(UsageError, match=r"There is no fault gremlins; there are .* refuse, .*lazy-technician"):
         Options.of(12, 1, "drop,gremlins")
+    with pytest.raises(UsageError, match=r"There is no fault without a name; there are none, some, all, or any of"):
+        Options.of(12, 1, "")
 
 
 def test_a_folder_that_holds_something_is_not_drilled_in(tmp_path: Path) -> None:
     (tmp_path / "letter.txt").write_text("Dear...")
     with pytest.raises(UsageError, match="is not empty; give another --state, or go on with --resume"):
         begin(SMALL, tmp_path, Options.of(12, 1, "none"))
+    assert (tmp_path / "letter.txt").exists()
+
+
+def test_a_drill_that_is_refused_leaves_nothing_so_that_the_next_one_can_begin(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="3 hosts are too few"):
+        begin(SMALL, tmp_path / "drill", Options.of(3, 1, "none"))
+    assert not (tmp_path / "drill").exists()
+    begin(SMALL, tmp_path / "drill", Options.of(12, 1, "none"))
+
+
+def test_a_drill_anew_ends_what_is_left_of_an_earlier_one_and_never_one_that_somebody_runs(tmp_path: Path) -> None:
+    with ground(tmp_path) as root:
+        fleet = fleet_launch.ready(root / "fleet")
+        assert fleet is not None
+        with alone(root / LOCK, ""), pytest.raises(Unusable, match="End it there with Ctrl-C"):
+            put_away(root)
+        assert fleet_launch.ready(root / "fleet") == fleet
+        put_away(root)
+        assert not Path(f"/proc/{fleet.pid}/root").exists()
+        assert not root.exists()
+        put_away(root)
+
+
+def test_a_folder_that_holds_no_drill_is_never_put_away(tmp_path: Path) -> None:
+    (tmp_path / "letter.txt").write_text("Dear...")
+    put_away(tmp_path)
     assert (tmp_path / "letter.txt").exists()
 
 
@@ -109,7 +138,8 @@ def test_a_preparation_that_was_killed_is_done_again_from_its_beginning(tmp_path
         assert not Path(f"/proc/{first.pid}/root").exists()
         assert len(usable(root / "estate").inventory.hosts) == 12
         assert plan_of(root)["started_us"] > 0
-        assert said[0].startswith("12 practice hosts are encrypted. Replaced for the drill: addresses")
+        assert said[0].startswith("12 practice hosts are encrypted. Replaced for the drill:\n  addresses: every host")
+        assert "Practised: 3 of 3 functions: laboratory, radiology, medical-records." in said[1]
 
 
 # its parts
@@ -178,3 +208,25 @@ def test_a_part_that_dies_ends_the_drill_with_its_last_words_and_how_to_go_on(tm
 def test_before_the_engine_answers_there_is_no_status(tmp_path: Path) -> None:
     begin(shallow_estate(tmp_path), tmp_path / "drill", Options.of(12, 1, "none"))
     assert Drill(tmp_path / "drill", lambda sentence: None)._status() is None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_a_drill_that_is_stopped_leaves_nothing_running_and_says_how_to_go_on(
+    tmp_path: Path, how: signal.Signals
+) -> None:
+    estate = shallow_estate(tmp_path)
+    process = DrillProcess(tmp_path / "drill", "--hosts", "12", "--faults", "none", "--seed", "6", estate=estate)
+    try:
+        wait_until(process.under_way, 120)
+        fleet = fleet_launch.ready(process.root / "fleet")
+        process.process.send_signal(how)
+        process.process.send_signal(how)
+        code, out, said = process.end()
+        assert (code, json.loads(out)["error"]["code"]) == (130, "stopped"), said
+        assert f"Go on with: relance drill --resume {process.root}" in json.loads(out)["error"]["sentence"]
+        assert fleet is not None
+        pids = (fleet.pid, process.pid("engine"), process.pid("people"))
+        assert [pid for pid in pids if Path(f"/proc/{pid}/root").exists()] == []
+    finally:
+        process.stop()

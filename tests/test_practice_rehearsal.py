@@ -75,6 +75,15 @@ def test_a_practice_soak_still_takes_three_readings_and_five_seconds(content: Co
     assert any("soak 5 s and 3 readings" in line for line in REPLACED)
 
 
+def test_every_timing_that_is_replaced_is_said(original: Content, content: Content) -> None:
+    said = " ".join(REPLACED)
+    before, after = original.restart.timing.model_dump(), content.restart.timing.model_dump()
+    assert {name for name in after if before[name] != after[name]} <= rehearsal._TIMING.keys()
+    for words in ("gate rules", "no shifts", "2 PASS bring a host", "20 s of FAIL", "sweep goes out every 2 s",
+                  "60 s for a claim", "2 to 5 s for an unreachable", "between tasks", "stopped after 60 s"):  # fmt: skip
+        assert words in said
+
+
 def test_tasks_follow_each_other_within_seconds_and_keep_their_order(original: Content, content: Content) -> None:
     waits = [
         (before.after, after.after)

@@ -8,12 +8,12 @@ import pytest
 
 from orchestrator.errors import UsageError
 from orchestrator.plans.files import usable
-from orchestrator.plans.model import Content
+from orchestrator.plans.model import Content, Split
 from orchestrator.plans.needs import left_off
 from orchestrator.plans.review import examine
 from orchestrator.plans.waves import derive
 from orchestrator.practice.rehearsal import write_estate
-from orchestrator.practice.scale import POSTS_PER_SITE, scaled
+from orchestrator.practice.scale import POSTS_PER_SITE, practised, scaled
 from tests.estates import small_estate
 from tests.small_estate import SMALL
 
@@ -94,11 +94,32 @@ def test_the_posts_of_a_slice_stay_together(reference: Content, few: Content) ->
     assert POSTS_PER_SITE == 3
 
 
-def test_too_few_hosts_are_refused_saying_how_many_the_first_function_needs() -> None:
-    content = usable(SMALL)
+@pytest.mark.parametrize(("estate", "few"), [(SMALL, 3), (REFERENCE, 30)])
+def test_too_few_hosts_for_the_most_urgent_function_are_refused_saying_how_many_it_needs(
+    estate: Path, few: int
+) -> None:
+    content = usable(estate)
     with pytest.raises(UsageError) as refusal:
-        scaled(content, 3)
+        scaled(content, few)
     least = refusal.value.facts["least"]
     assert isinstance(least, int)
-    assert f"needs {least}" in refusal.value.sentence
-    assert len(scaled(content, least).inventory.hosts) == least
+    assert refusal.value.sentence == f"{few} hosts are too few: laboratory needs at least {least}."
+    enough = scaled(content, least)
+    assert len(enough.inventory.hosts) == least
+    assert enough.inventory.functions[0].id == "laboratory", "nothing else is practised in its place"
+    with pytest.raises(UsageError):
+        scaled(content, least - 1)
+
+
+def test_what_is_practised_and_what_is_left_out_or_moved_is_said(reference: Content, few: Content) -> None:
+    split = Split(wave="laboratory/rest-1", name="later")
+    whole = reference.model_copy(update={"restart": reference.restart.model_copy(update={"splits": (split,)})})
+    said = " ".join(practised(whole, few))
+    assert f"{len(few.inventory.functions)} of {len(reference.inventory.functions)} functions: laboratory" in said
+    assert "60 of 1700 hosts" in said
+    assert "The splits of the plan are left out." in said
+    mine = {service.id: service.function for service in reference.inventory.services}
+    moved = [service.id for service in few.inventory.services if service.function != mine[service.id]]
+    assert moved
+    assert all(service in said for service in moved)
+    assert len(practised(reference, reference)) == 2

@@ -35,6 +35,7 @@ def add(commands: Commands) -> None:
     # SUPPRESS: these may also stand before the command, and their defaults must not undo that.
     parser.add_argument("--state", default=argparse.SUPPRESS, help="else ./drill-SEED")
     parser.add_argument("--resume", metavar="DIR", help="go on with a drill that was killed")
+    parser.add_argument("--anew", action="store_true", help="first end and delete an earlier drill in that folder")
     parser.set_defaults(call=_drill)
     parts = commands.add_parser("checks", description="Probes by hand.").add_subparsers(required=True)
     parser = parts.add_parser("run", description="Ask every check of a function's services now.")
@@ -82,6 +83,13 @@ def _interrupt(number: int, frame: types.FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
+def _interrupt_once(number: int, frame: types.FrameType | None) -> None:
+    """Ending a drill takes seconds, and a terminal that closes hangs up more than once."""
+    for each in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(each, signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+
 def _wait(ended: Callable[[float], bool]) -> None:
     """Until the engine ends by itself or somebody interrupts."""
     try:
@@ -92,6 +100,8 @@ def _wait(ended: Callable[[float], bool]) -> None:
 
 
 def _drill(options: argparse.Namespace) -> int:
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, _interrupt_once)
     drill = importlib.import_module("orchestrator.practice.drill")
     return int(drill.main(options, estate_of(options)))
 

@@ -19,22 +19,24 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from orchestrator.clock import SystemClock
 from orchestrator.decision.orders import genesis_args
 from orchestrator.engine.process import lay_out
-from orchestrator.errors import Unusable, UsageError
+from orchestrator.errors import RelanceError, Unusable, UsageError
 from orchestrator.plans.files import usable
+from orchestrator.plans.model import Content
 from orchestrator.practice import fleet_launch, ransomware
 from orchestrator.practice.display import display, in_words
 from orchestrator.practice.drill_report import Report, report
 from orchestrator.practice.fleet_file import PRESETS, write_whole
 from orchestrator.practice.fleet_file import load as load_fleet
-from orchestrator.practice.people import alone, over
+from orchestrator.practice.people import alone
 from orchestrator.practice.rehearsal import PEOPLE, REPLACED, Ports, fleet_file, rehearse, with_faults, write_estate
-from orchestrator.practice.scale import scaled
+from orchestrator.practice.scale import practised, scaled
 from orchestrator.practice.signing import Line, NotAnswering
 from orchestrator.trust import keys
 
@@ -42,6 +44,13 @@ LOOK_S = 1.0
 SOME = ("refuse", "drop", "fails-once", "slow", "still-infected")
 LAZY = "lazy-technician"
 PLAN, LOCK = "drill.json", "drill.lock"
+
+
+class Stopped(RelanceError):
+    """Somebody ended the drill before it was over; it can be resumed."""
+
+    code = "stopped"
+    exit_code = 130
 
 
 @dataclass(slots=True, frozen=True)
@@ -54,23 +63,38 @@ class Options:
 
     @classmethod
     def of(cls, hosts: int, seed: int, faults: str) -> Options:
-        """`faults` is none, some, all or a list. Raises UsageError for a fault nobody knows."""
+        """`faults` is none, some, all or a list. Raises UsageError for a fault nobody knows, the empty one too."""
         known = {"none": (), "some": (*SOME, LAZY), "all": (*PRESETS, LAZY)}
         chosen = known.get(faults, tuple(name.strip() for name in faults.split(",")))
         for name in chosen:
             if name not in (*PRESETS, LAZY):
-                raise UsageError(f"There is no fault {name}; there are {', '.join((*PRESETS, LAZY))}.", fault=name)
+                listed = f"none, some, all, or any of {', '.join((*PRESETS, LAZY))}"
+                raise UsageError(f"There is no fault {name or 'without a name'}; there are {listed}.", fault=name)
         return cls(hosts, seed, chosen)
 
 
 def begin(source: Path, root: Path, options: Options) -> None:
-    """Makes the drill's folder and notes what was asked; from here on the drill can be resumed."""
+    """Makes the drill's folder and notes what was asked; from here on the drill can be resumed.
+
+    Raises UsageError, and leaves nothing behind, where the folder holds something or the hosts are too few.
+    """
     if root.exists() and any(path.suffix != ".partial" for path in root.iterdir()):
         raise UsageError(f"{root} is not empty; give another --state, or go on with --resume {root}.", path=str(root))
+    scaled(usable(source), options.hosts)
     root.mkdir(mode=0o755, parents=True, exist_ok=True)
     root.chmod(0o755)  # the fleet's user must reach the hosts' folders below it
     plan = {**asdict(options), "source": str(source.absolute()), "started_us": 0, "cpu_us": {}}
     _write(root / PLAN, plan)
+
+
+def put_away(root: Path) -> None:
+    """Ends and deletes an earlier drill in this folder; raises Unusable while another process runs it."""
+    if (root / PLAN).exists():
+        with alone(root / LOCK, f"A drill is being run in {root}. End it there with Ctrl-C, or give another --state."):
+            for name in ("people", "engine"):
+                _end_part(root, name)
+            _clear(root)
+            shutil.rmtree(root)
 
 
 def prepare(root: Path, plan: dict[str, Any], say: Callable[[str], None]) -> None:
@@ -83,7 +107,8 @@ def prepare(root: Path, plan: dict[str, Any], say: Callable[[str], None]) -> Non
     client = keys.generate(root / "state" / "secrets" / "ssh_key").line
     public = {person: keys.generate(root / "keys" / person).line for person in PEOPLE}
     ports, struck_us = Ports(*_free_ports()), SystemClock().now_us()
-    content = scaled(usable(Path(plan["source"])), plan["hosts"])
+    whole = usable(Path(plan["source"]))
+    content = scaled(whole, plan["hosts"])
     fleet = fleet_file(rehearse(content, public, "drill", ports), plan["seed"], client, ports, struck_us)
     with_faults(fleet, plan["faults"], plan["seed"]).save(root / "fleet")
     write_whole(root / "engine.pid", str(os.getpid()).encode())
@@ -91,17 +116,24 @@ def prepare(root: Path, plan: dict[str, Any], say: Callable[[str], None]) -> Non
     rehearsed = rehearse(content, public, user, ports)
     write_estate(rehearsed, Path(plan["source"]) / "plans" / "playbooks", root / "estate")
     struck = ransomware.strike(root / "fleet", load_fleet(root / "fleet"))
-    say(f"{struck} practice hosts are encrypted. Replaced for the drill: {'; '.join(REPLACED)}.")
+    say("\n  ".join((f"{struck} practice hosts are encrypted. Replaced for the drill:", *REPLACED)))
+    say("\n".join(practised(whole, content)))
     _write(root / "people.json", {
         "seed": plan["seed"], "t0_us": struck_us - 600_000_000, "reading_s": 0.02, "lazy": LAZY in plan["faults"],
         "genesis": genesis_args(rehearsed),
-        "waived": [],
+        "waived": _waived(rehearsed),
         "outside": [service.id for service in rehearsed.inventory.services if service.kind == "outside"],
         "gates": {site.id: {"address": site.gate.partition(":")[0], "port": ports.ssh, "user": user}
                   for site in rehearsed.inventory.sites},
     })  # fmt: skip
     plan["started_us"] = struck_us
     _write(root / PLAN, plan)
+
+
+def _waived(content: Content) -> list[str]:
+    """The one class whose evidence the forensic lead does without: workstations the plan would have preserved."""
+    asked = (one.id for one in content.classes if one.kind == "workstation" and one.preservation == "required")
+    return list(islice(asked, 1))
 
 
 def _clear(root: Path) -> None:
@@ -165,12 +197,13 @@ class Drill:
         while True:
             time.sleep(LOOK_S)
             self._count_cpu()
+            self._still_there()
+            over = self._children["people"].poll() == 0  # they end once they saw it whole, and signed the last of it
             status = self._status()
             if status is not None:
                 show(status)
-                if over(status):
-                    return
-            self._still_there()
+            if over:
+                return
 
     def _still_there(self) -> None:
         for name, child in self._children.items():
@@ -285,9 +318,16 @@ def main(options: argparse.Namespace, source: Path) -> int:
             raise UsageError(f"There is no drill to go on with in {root}.", path=str(root))
     else:
         root = Path(getattr(options, "state", None) or f"drill-{options.seed}").absolute()
-        begin(source, root, Options.of(options.hosts, options.seed, options.faults))
+        asked = Options.of(options.hosts, options.seed, options.faults)
+        if options.anew:
+            put_away(root)
+        begin(source, root, asked)
     with alone(root / LOCK, "This drill is being run by another process."), display(as_json) as show:
-        found = Drill(root, say).run(show)
+        try:
+            found = Drill(root, say).run(show)
+        except KeyboardInterrupt as stop:
+            fleet_launch.stop(root / "fleet")
+            raise Stopped(f"The drill was stopped. Go on with: relance drill --resume {root}") from stop
     for finding in found.findings:
         say(finding)
     print(json.dumps(found.document) if as_json else in_words(found))  # noqa: T201 - the command's result

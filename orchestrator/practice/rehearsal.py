@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import json
 import random
+import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,9 +22,13 @@ from orchestrator.practice.ransomware import MARKER, NOTE, SUFFIX
 REPLACED = (
     "addresses: every host, management path, gate, prober and control target is on loopback",
     "operating systems: every practice host is Linux, whatever its class says",
-    "roster: fresh keys for simulated people",
-    "timing: soak 5 s and 3 readings, checks every second, waits of 1 to 4 s, no pace for workstations",
-    "probes: every check asks the practice host by http (/l2/CHECK, /l3/INTERFACE)",
+    "roster: fresh keys for simulated people, and no shifts",
+    "gates: soak 5 s and 3 readings, whatever the plan's gate rules say; no interface is excused",
+    "readings: every check asks the practice host by http (/l2/CHECK, /l3/INTERFACE), every second for at most 3 s; 2 "
+    "PASS bring a host into service, a person is asked after 20 s of FAIL, a sweep goes out every 2 s",
+    "waits: 1 to 4 s after a failure, 2 to 5 s for an unreachable host, at most 3 s between tasks, 60 s for a claim; no "
+    "pace for workstations",
+    "classes: steps are planned with 2 or 3 s and stopped after 60 s, an inspection after 30 s",
     "inspections look at the practice host's folder",
 )
 PEOPLE: dict[str, tuple[Role, ...]] = {
@@ -130,8 +135,6 @@ def with_faults(fleet: FleetFile, names: Iterable[str], seed: int) -> FleetFile:
 
 def write_estate(content: Content, playbooks: Path, target: Path) -> None:
     """Writes `content` as an estate folder (JSON documents and CSV lists); playbooks are copied from `playbooks`."""
-    import shutil
-
     inventory = content.inventory
     for folder in ("inventory", "plans", "checks"):
         (target / folder).mkdir(parents=True, exist_ok=True)

@@ -20,23 +20,38 @@ POSTS_PER_SITE = 3
 def scaled(content: Content, hosts: int) -> Content:
     """`content` with about `hosts` hosts: as many functions as fit, most urgent first, then more of their hosts.
 
-    Raises UsageError when not even the first function fits.
+    Raises UsageError when the first function does not fit: a drill without it would prove nothing that matters.
     """
     if hosts >= len(content.inventory.hosts):
         return content
-    kept: set[str] = set()
-    functions: list[Function] = []
-    for function in _by_rank(content):
+    first, *others = _by_rank(content)
+    functions, kept = [first], _wanted(content, [first])
+    if len(kept) > hosts:
+        raise UsageError(
+            f"{hosts} hosts are too few: {first.id} needs at least {len(kept)}.", hosts=hosts, least=len(kept)
+        )
+    for function in others:
         with_it = kept | _wanted(content, [*functions, function])
-        if len(with_it) > hosts:
-            continue
-        kept = with_it
-        functions.append(function)
-    if not functions:
-        first = _by_rank(content)[0]
-        least = len(_wanted(content, [first]))
-        raise UsageError(f"{hosts} hosts are too few: {first.id} alone needs {least}.", hosts=hosts, least=least)
+        if len(with_it) <= hosts:
+            kept = with_it
+            functions.append(function)
     return without_others(content, functions, _filled(content, functions, kept, hosts))
+
+
+def practised(whole: Content, part: Content) -> list[str]:
+    """What of the whole estate is practised and what `scaled` left out or moved, a sentence each."""
+    functions = [function.id for function in part.inventory.functions]
+    known = {service.id: service.function for service in whole.inventory.services}
+    moved = [service.id for service in part.inventory.services if service.function != known[service.id]]
+    said = [
+        f"Practised: {len(functions)} of {len(whole.inventory.functions)} functions: {', '.join(functions)}.",
+        f"Practised: {len(part.inventory.hosts)} of {len(whole.inventory.hosts)} hosts.",
+    ]
+    if moved:
+        said.append(f"Their own function is left out, so they stand with {functions[0]}: {', '.join(moved)}.")
+    if whole.restart.splits and not part.restart.splits:
+        said.append("The splits of the plan are left out.")
+    return said
 
 
 def _by_rank(content: Content) -> list[Function]:

@@ -10,10 +10,14 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from orchestrator.interfaces.auditing import audit
+from orchestrator.journal.sqlite import Journal
+from orchestrator.plans.model import Role
+from orchestrator.practice.rehearsal import PEOPLE
 from tests.drill_ground import DrillProcess, shallow_estate, wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
@@ -129,6 +133,16 @@ def test_what_the_journal_of_a_drill_says_stands_up_to_an_audit(
     found = audit(drills[0].root / "state")
     assert (found["violations"], found["open"]) == ([], 0)
     assert found["issued"] == found["finished"] + found["cancelled"] + found["lost"]
+
+
+def test_everyone_of_a_drill_has_signed_from_the_crisis_cell_to_the_forensic_lead(
+    drills: tuple[DrillProcess, DrillProcess, Lookout],
+) -> None:
+    with Journal.open(drills[0].root / "state" / "journal.sqlite", read_only=True) as journal:
+        signed = [record.body for record in journal.records() if record.kind in ("ordered", "judged")]
+    assert {role for one in signed for role in PEOPLE[one["person"]]} == set(get_args(Role))
+    kinds = {one["kind"] for one in signed if "kind" in one}
+    assert {"genesis", "fact.t0", "fact.waiver", "fact.breach_closed", "fact.accepted", "task.done"} <= kinds
 
 
 def test_no_secret_stands_in_a_journal_an_artifact_a_reading_a_log_or_a_command_line(
