@@ -19,7 +19,7 @@ from orchestrator.practice.fleet_tool import Peer, ToolDesk, lay_tools
 from tests.practice_ground import GATE, small_fleet
 
 H0 = "127.31.0.1"
-CLIENT: Peer = ("127.0.0.1", 50000)
+CLIENT: Peer = ("127.0.0.1", 50000, H0)
 
 
 class Desk:
@@ -140,6 +140,22 @@ def test_a_restore_whose_connection_ends_is_cut_with_the_shell_that_asked(tmp_pa
         assert await asyncio.wait_for(client.wait(), 20) == -9
         await desk.until("cut a")
         assert cut == [CLIENT]
+
+    desk.meet(story())
+
+
+def test_a_connection_to_another_host_from_the_same_port_that_ends_cuts_nothing_here(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, PRESETS["hang"])
+
+    async def story() -> None:
+        client = await desk.start(H0, "relance-manage", "restore", "a", "restore")
+        await desk.until("run a")
+        desk.desk.connection_ended((*CLIENT[:2], "127.31.0.2"))
+        await asyncio.sleep(0.1)
+        assert client.returncode is None
+        assert "cut a" not in desk.folders.log("h0").read_text()
+        client.kill()
+        await client.wait()
 
     desk.meet(story())
 

@@ -127,11 +127,12 @@ class SshDoor:
                 connection, peer = listener.accept()
             except OSError:
                 return
-            endpoint = self._endpoints.get(connection.getsockname()[0])
+            address = connection.getsockname()[0]
+            endpoint = self._endpoints.get(address)
             if endpoint is None:
                 reset(connection)
             else:
-                self._listen_to(connection, endpoint, peer)
+                self._listen_to(connection, endpoint, (*peer, address))
 
     def _listen_to(self, connection: socket.socket, endpoint: Endpoint, peer: Peer) -> None:
         """Waits for the first word: an SSH client speaks first, and a sweep that only knocks is worth no sshd."""

@@ -47,7 +47,8 @@ syswrite $status ? STDERR : STDOUT, $text;
 exit $status;
 """
 
-Peer = tuple[str, int]
+# Client, its port, and the address it dialled: the kernel gives one port to dials to several addresses.
+Peer = tuple[str, int, str]
 Reply = dict[str, object]
 
 
@@ -163,11 +164,11 @@ class ToolDesk:
                 line = (await asyncio.wait_for(reader.readline(), 10)).decode("ascii", "replace")
                 tool, client, port, address, *words = line.split()
                 call = asyncio.ensure_future(self._answer(writer, tool, address, words))
-                self._calls.setdefault((client, int(port)), {})[call] = pid
+                self._calls.setdefault((client, int(port), address), {})[call] = pid
                 try:
                     await _watched(reader, call)
                 finally:
-                    self._forget((client, int(port)), call)
+                    self._forget((client, int(port), address), call)
         except (ValueError, TimeoutError, ConnectionError):
             pass  # not one of our clients, or gone: nobody is there to be told
         finally:
