@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 
 from orchestrator.decision.estate import Estate
+from orchestrator.decision.events import Reading
 from orchestrator.decision.stages import Stage
 from orchestrator.decision.state import State
 from orchestrator.interfaces.documents import Function
+from orchestrator.interfaces.metrics import measure
 from orchestrator.interfaces.views_functions import functions
 from orchestrator.plans.waves import derive
 from tests.estates import function, small_estate, with_functions
@@ -46,10 +48,34 @@ def test_it_is_back_when_its_gate_passed_and_its_posts_work(here: Hospital) -> N
     assert laboratory(here)["ready_percent"] == 100
 
 
-def test_a_service_that_relapses_leaves_the_function_degraded(here: Hospital) -> None:
+def test_a_laboratory_whose_servers_and_posts_all_fail_works_on_paper_and_has_nothing_ready(here: Hospital) -> None:
     here.bring_back("laboratory/slice")
     here.read_everything(1, "FAIL")
-    assert laboratory(here)["sites"] == {"north": "degraded"}
+    assert laboratory(here)["sites"] == {"north": "paper"}
+    assert laboratory(here)["ready_percent"] == 0
+    ratio = here.engine.read(measure)[2].samples[0]
+    assert (ratio.name, ratio.labels, ratio.value) == (
+        "relance_function_ready_ratio", {"function": "laboratory"}, 0
+    )  # fmt: skip
+    here.read_everything(1)
+    assert laboratory(here)["sites"] == {"north": "back"}
+
+
+@pytest.mark.parametrize("outcome", ["FAIL", "UNKNOWN"])
+def test_a_service_that_fails_or_that_nobody_can_read_puts_the_ward_back_on_paper(here: Hospital, outcome: str) -> None:
+    here.bring_back("laboratory/slice")
+    here.engine.submit(Reading("service:lis", outcome))
+    here.settle()
+    found = laboratory(here)
+    assert found["sites"] == {"north": "paper"}
+    assert 0 < found["ready_percent"] < 100, "its other services and its posts are ready"
+
+
+def test_a_ward_whose_only_post_fails_works_on_paper(here: Hospital) -> None:
+    here.bring_back("laboratory/slice")
+    here.engine.submit(Reading("host:lab-ws-1", "FAIL"))
+    here.settle()
+    assert laboratory(here)["sites"] == {"north": "paper"}
 
 
 def test_a_function_whose_outside_service_closes_again_is_not_back(here: Hospital) -> None:

@@ -56,7 +56,9 @@ def test_people_bring_a_whole_hospital_back_and_the_crisis_cell_accepts_each_fun
         assert over(status), status["waits"]
         assert status["hosts"]["in_service"] > 10
         orders = here.engine.read(lambda state, now_us: [(one.kind, *one.persons) for one in state.orders.values()])
-        assert orders.count(("fact.accepted", "crisis-1")) == len({wave["function"] for wave in status["waves"]} - {None})
+        assert orders.count(("fact.accepted", "crisis-1")) == len(
+            {wave["function"] for wave in status["waves"]} - {None}
+        )
         assert ("fact.waiver", "forensic-lead") in orders
 
 

@@ -1,8 +1,8 @@
 """Says how every function stands at every site: stopped, paper, degraded or back.
 
 Never decides what comes back next. *Stopped*: nobody has launched its slice. *Paper*: it is being brought back and
-the ward works on paper. *Degraded*: its services run and a post works there. *Back*: its gate has passed, all it
-uses reads PASS, and the site has the posts its gate asked for.
+the ward works on paper, or a service it uses fails or cannot be read. *Degraded*: all it uses reads PASS and a post
+works there. *Back*: its gate has passed too, and the site has the posts its gate asked for.
 """
 
 from __future__ import annotations
@@ -45,31 +45,34 @@ def _function(state: State, one: _Compiled) -> Function:
 def _judge(state: State, one: _Compiled, place: int) -> FunctionWord:
     wave = state.waves[one.slice_wave] if one.slice_wave >= 0 else None
     have, want = _posts(state, one, place)
-    works = all(state.up[service] or service in state.dropped for service in one.services)
+    works = all(state.good[service] or service in state.dropped for service in one.services)
     if not works or (want and not have) or not (one.services or want):
         return "paper" if wave is not None and wave.launchers else "stopped"
-    passes = all(state.good[service] or service in state.dropped for service in one.services)
     gate = wave is None or bool(wave.passed_us)
-    return "back" if passes and gate and have >= want else "degraded"
+    return "back" if gate and have >= want else "degraded"
 
 
 def _posts(state: State, one: _Compiled, place: int) -> tuple[int, int]:
-    """Posts of the slice in service at a site, and how many its gate asks for there."""
+    """Posts of the slice that work at a site (in service, no FAIL since), and how many its gate asks for there."""
     if place < 0:
         return 0, 0
     hosts = state.posts[one.slice_wave][place]
     need = state.estate.waves[one.slice_wave].posts[place][1]
-    return sum(state.stage[host] is Stage.IN_SERVICE for host in hosts), need
+    return sum(state.stage[host] is Stage.IN_SERVICE and not state.failing_us[host] for host in hosts), need
 
 
 def _ready(state: State, one: _Compiled) -> tuple[int, int]:
-    """How much of what its slice needs is in service, in hosts: the quorums of its services and the posts."""
+    """How much of what its slice needs works, in hosts: the quorums of its services and the posts.
+
+    A service whose hosts are all there and that does not read PASS counts for nothing.
+    """
     have = want = 0
     for service in one.services:
         if state.estate.outside[service] or service in state.dropped:
             continue
-        out = sum(state.stage[host] is Stage.IN_SERVICE for host in state.estate.players[service])
-        have, want = have + min(out, state.quorum[service]), want + state.quorum[service]
+        quorum, want = state.quorum[service], want + state.quorum[service]
+        if state.good[service] or not state.up[service]:
+            have += min(quorum, sum(state.stage[host] is Stage.IN_SERVICE for host in state.estate.players[service]))
     for _, place in one.posts:
         posts, need = _posts(state, one, place)
         have, want = have + min(posts, need), want + need
