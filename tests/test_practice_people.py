@@ -32,7 +32,8 @@ def town(root: Path, *, lazy: bool = False) -> Iterator[tuple[Hospital, Drill]]:
     public = {person: keys.generate(root / "keys" / person).line for person in PEOPLE}
     persons = [{"id": person, "roles": list(roles), "key": public[person]} for person, roles in PEOPLE.items()]
     plan = {
-        "seed": 3, "t0_us": NOW.now_us() - HOUR_US, "reading_s": 0, "lazy": lazy, "waived": ["workstation"], "gates": {},
+        "seed": 3, "t0_us": NOW.now_us() - HOUR_US, "reading_s": 0, "lazy": lazy, "gates": {},
+        "waived": ["workstation"],
         "genesis": {"persons": persons, "indicator_set": EMPTY_SET}, "outside": ["reference-lab"],
     }  # fmt: skip
     (root / "people.json").write_text(json.dumps(plan))

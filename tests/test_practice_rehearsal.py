@@ -80,7 +80,8 @@ def test_every_timing_that_is_replaced_is_said(original: Content, content: Conte
     before, after = original.restart.timing.model_dump(), content.restart.timing.model_dump()
     assert {name for name in after if before[name] != after[name]} <= rehearsal._TIMING.keys()
     for words in ("gate rules", "no shifts", "2 PASS bring a host", "20 s of FAIL", "sweep goes out every 2 s",
-                  "60 s for a claim", "2 to 5 s for an unreachable", "between tasks", "stopped after 60 s"):  # fmt: skip
+                  "60 s for a claim", "2 to 5 s for an unreachable", "between tasks",
+                  "stopped after 60 s"):  # fmt: skip
         assert words in said
 
 

@@ -188,7 +188,7 @@ def test_a_peer_that_accepts_and_says_nothing_is_unreachable(night: Night) -> No
 
 
 def test_every_action_has_one_line_and_the_run_is_done(night: Night) -> None:
-    assert len(invocation.results(night.run_dir)[0]) == len(night.lines) == 11
+    assert len(invocation.results(night.run_dir)[0]) == len(night.lines) == 12
     assert invocation.condition(night.run_dir) == "finished"
     assert night.status == 0
 

@@ -26,8 +26,8 @@ REPLACED = (
     "gates: soak 5 s and 3 readings, whatever the plan's gate rules say; no interface is excused",
     "readings: every check asks the practice host by http (/l2/CHECK, /l3/INTERFACE), every second for at most 3 s; 2 "
     "PASS bring a host into service, a person is asked after 20 s of FAIL, a sweep goes out every 2 s",
-    "waits: 1 to 4 s after a failure, 2 to 5 s for an unreachable host, at most 3 s between tasks, 60 s for a claim; no "
-    "pace for workstations",
+    "waits: 1 to 4 s after a failure, 2 to 5 s for an unreachable host, at most 3 s between tasks, 60 s for a claim; "
+    "no pace for workstations",
     "classes: steps are planned with 2 or 3 s and stopped after 60 s, an inspection after 30 s",
     "inspections look at the practice host's folder",
 )
