@@ -312,6 +312,17 @@ def test_an_order_may_carry_arguments_within_arguments() -> None:
     assert '  persons: [{"days":{"from":1},"id":"analyst-3","roles":["analyst"]}]' in in_words(order)
 
 
+def test_times_in_an_order_are_said_as_dates_and_two_times_never_read_alike() -> None:
+    person = {"id": "analyst-3", "valid_from_us": 1_780_000_000_000_000}
+    order = replace(LAUNCH, args={"at_us": 1_780_000_000_000_001, "person": person, "count_us": True, "k": 3})
+    words = in_words(order)
+    assert "  at_us: 2026-05-28 20:26:40.000001 UTC" in words
+    assert '"valid_from_us":"2026-05-28 20:26:40 UTC"' in words
+    assert "  count_us: true" in words
+    assert "  k: 3" in words
+    assert "1780000000" not in words
+
+
 def test_only_a_clean_verdict_must_say_what_was_examined() -> None:
     assert replace(CLEAN, verdict="SUSPECT", examined=()).examined == ()
 
@@ -320,7 +331,9 @@ def test_an_order_is_said_in_words() -> None:
     assert in_words(LAUNCH).splitlines() == [
         "You sign an ORDER: wave.launch, subject laboratory/rest-1.",
         "  count: 2",
-        '  posts: ["lab-pc-01","lab-pc-02"]',
+        "  posts: ",
+        "    lab-pc-01",
+        "    lab-pc-02",
         "  reason: Les prélèvements reprennent à 7 h",
         f"Order {'0f' * 16}.",
         "Incident: tournai-2026, as its journal stood after record 4711",

@@ -189,11 +189,10 @@ class Statement:
 def in_words(document: Order | Statement) -> str:
     """What signing this means, for the person who signs, one thing a line."""
     lines = _order_words(document) if isinstance(document, Order) else _verdict_words(document)
-    until = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=document.expires_us)
     lines += [
         f"Incident: {document.incident}, as its journal stood after record {document.head.size}",
         f"  (root {document.head.root}).",
-        f"Counts until {until:%Y-%m-%d %H:%M:%S} UTC.",
+        f"Counts until {_time(document.expires_us)}.",
     ]
     strange = sorted({character for line in lines for character in line if _strange(character)})
     lines += [f"Look closely: this text holds {_named(character)}." for character in strange]
@@ -202,7 +201,7 @@ def in_words(document: Order | Statement) -> str:
 
 def _order_words(order: Order) -> list[str]:
     lines = [f"You sign an ORDER: {order.kind}, subject {order.subject}."]
-    lines += [f"  {name}: {_value(order.args[name])}" for name in sorted(order.args)]
+    lines += [f"  {name}: {_value(_dated(name, order.args[name]))}" for name in sorted(order.args)]
     return [*lines, f"Order {order.id}."]
 
 
@@ -221,6 +220,23 @@ def _verdict_words(statement: Statement) -> list[str]:
     ):
         lines.append(f"{title}: {'; '.join(items) or 'nothing named'}.")
     return lines
+
+
+def _dated(name: str, value: Json) -> Json:
+    """The same value with the times in it as dates: whoever signs does not count microseconds."""
+    if isinstance(value, dict):
+        return {key: _dated(key, one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_dated(name, one) for one in value]
+    if name.endswith("_us") and isinstance(value, int) and not isinstance(value, bool):
+        return _time(value)
+    return value
+
+
+def _time(at_us: int) -> str:
+    """A time to the microsecond, where it has any: two times never read alike."""
+    at = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=at_us)
+    return f"{at:%Y-%m-%d %H:%M:%S}{f'.{at.microsecond:06}' if at.microsecond else ''} UTC"
 
 
 def _value(value: Json) -> str:
