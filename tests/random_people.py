@@ -166,7 +166,7 @@ class People(World):
     def do_tasks(self) -> None:
         """Open tasks are done, and confirmed by a second person where no machine does."""
         for key, task in list(self.state.tasks.items()):
-            if task.status == "open" or (task.status == "claimed" and key not in self.estate.confirmed_by):
+            if task.status == "open" or (task.status == "reported" and key not in self.estate.confirmed_by):
                 self.order("task.done", key, {}, self.staff.operator)
                 self.order("task.done", key, {}, self.staff.director)
 

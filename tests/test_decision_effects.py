@@ -373,7 +373,7 @@ def test_a_gates_tasks_open_though_an_interface_still_fails_because_nobody_did_t
     story.expect("start soak medical-records/slice", "confirm task ehr/purge")
 
 
-def test_a_claim_is_confirmed_by_its_check_and_a_failed_confirmation_reopens_the_task(tell: Tell) -> None:
+def test_a_report_is_confirmed_by_its_check_and_a_failed_confirmation_reopens_the_task(tell: Tell) -> None:
     story = tell(two_waves(tasks=(task("purge", confirm="check:files-works"),))).begun().in_service("files-1")
     story.read("service:files").expect("start soak foundations", "open task files/purge")
     story.later(1).order("task.done", "files/purge", "technician-1").nothing().read(
@@ -385,19 +385,19 @@ def test_a_claim_is_confirmed_by_its_check_and_a_failed_confirmation_reopens_the
     story.read("service:files").expect("start soak foundations", "confirm task files/purge")
 
 
-def test_the_same_pass_again_confirms_a_claim_that_came_in_between(tell: Tell) -> None:
+def test_the_same_pass_again_confirms_a_report_that_came_in_between(tell: Tell) -> None:
     story = tell(two_waves(tasks=(task("purge", confirm="check:files-works"),))).begun().in_service("files-1")
     story.read("service:files", times=1).whatever().read("service:files", times=7).nothing()
     story.order("task.done", "files/purge", "technician-1").nothing()
     story.read("service:files").expect("confirm task files/purge", "pass gate foundations")
 
 
-def test_a_claim_that_a_reading_of_before_cannot_confirm_waits_for_the_next(tell: Tell) -> None:
+def test_a_report_that_a_reading_of_before_cannot_confirm_waits_for_the_next(tell: Tell) -> None:
     story = tell(two_waves(tasks=(task("purge", confirm="check:files-works"),))).begun().in_service("files-1")
     story.read("service:files").whatever().later(1).order("task.done", "files/purge", "technician-1").nothing()
-    assert story.state.tasks["files/purge"].status == "claimed"
+    assert story.state.tasks["files/purge"].status == "reported"
     story.order("task.done", "files/purge", "operator-1").nothing()
-    assert story.state.tasks["files/purge"].status == "claimed", "no second person confirms what a machine can"
+    assert story.state.tasks["files/purge"].status == "reported", "no second person confirms what a machine can"
 
 
 def test_a_task_whose_check_asks_a_class_is_confirmed_by_a_second_person(tell: Tell) -> None:
@@ -413,7 +413,22 @@ def test_a_task_that_was_not_done_is_open_again(tell: Tell) -> None:
     story.order("task.done", "files/plug", "technician-1").nothing()
     story.order("task.failed", "files/plug", "technician-1").nothing()
     story.order("task.done", "files/plug", "technician-1").nothing()
-    assert story.state.tasks["files/plug"].status == "claimed"
+    assert story.state.tasks["files/plug"].status == "reported"
+
+
+def test_a_claim_keeps_others_from_setting_out_until_it_runs_out_and_never_from_reporting(tell: Tell) -> None:
+    story = tell(two_waves(tasks=(task("plug"),))).begun().in_service("files-1").read("service:files").whatever()
+    story.refuses("tasks.open", lambda: story.order("task.claim", "files/none", "technician-1"))
+    story.order("task.claim", "files/plug", "technician-1").nothing()
+    story.order("task.claim", "files/plug", "technician-1").nothing()
+    story.refuses("tasks.claim", lambda: story.order("task.claim", "files/plug", "operator-1"))
+    story.later(story.state.estate.timing.claim_s + 1).whatever()
+    story.order("task.claim", "files/plug", "operator-1").nothing()
+    story.order("task.done", "files/plug", "technician-1").nothing()
+    plug = story.state.tasks["files/plug"]
+    assert (plug.status, plug.reported_by, plug.claimed_by) == ("reported", "technician-1", "")
+    story.refuses("tasks.open", lambda: story.order("task.claim", "files/plug", "operator-1"))
+    story.order("task.failed", "files/plug", "operator-1").order("task.claim", "files/plug", "operator-1").nothing()
 
 
 def test_a_confirmed_task_expires_and_opens_again(tell: Tell) -> None:

@@ -105,12 +105,15 @@ def test_facts_are_set_and_withdrawn(here: Terminal) -> None:
     assert here.signs("crisis-1", "fact", "set", "accepted", "laboratory", "--owner", "head-of-laboratory").code == 0
     assert here.signs("it-director", "fact", "withdraw", "breach_closed").code == 0
     assert here.signs("analyst-1", "fact", "set", "breach_closed").code == 4
+    said = here.signs("analyst-1", "fact", "set", "breach_closed", "2026-05-01")
+    assert (said.code, "takes no value" in said.out) == (2, True)
     assert here.signs("operator-1", "fact", "set", "outside").code == 2
     assert refused(here.signs("operator-1", "fact", "set", "outside", "lis")) == "facts.outside"
 
 
 def test_seats_are_claimed_and_tasks_reported(here: Terminal) -> None:
     assert refused(here.signs("analyst-1", "claim", "ad-1")) == "seats.full"
+    assert refused(here.signs("technician-1", "task", "claim", "ad/krbtgt-1")) == "tasks.open"
     assert refused(here.signs("technician-1", "task", "done", "ad/krbtgt-1")) == "tasks.open"
     assert refused(here.signs("technician-1", "task", "failed", "ad/krbtgt-1")) == "tasks.open"
     here.here.quarantined("foundations")
@@ -125,7 +128,15 @@ def test_any_order_can_be_made_with_arguments_in_json_or_text(here: Terminal) ->
     assert waiting["args"] == {"k": 1, "reason": "two burnt down"}
     assert here.signs("operator-1", "order", "make", "freeze", "all", "--arg", "nonsense").code == 2
     assert refused(here.signs("operator-1", "order", "make", "fly", "moon")) == "orders.kind"
-    assert refused(here.signs("operator-1", "order", "make", "freeze", "all", "--expires-h", "-1")) == "orders.expiry"
+    for hours in ("-1", "0", "999999999999", "soon"):
+        said = here.signs("operator-1", "order", "make", "freeze", "all", f"--expires-h={hours}")
+        assert (said.code, "whole hours from 1 to 8760" in said.out) == (2, True)
+
+
+def test_a_time_no_journal_can_hold_is_a_sentence(here: Terminal) -> None:
+    for time in ("9999-01-01T00:00:00Z", "1969-01-01T00:00:00Z", "0001-01-01T00:00:00+02:00"):
+        said = here.signs("analyst-1", "fact", "set", "t0", time)
+        assert (said.code, "between 1970 and 2255" in said.out) == (2, True)
 
 
 def test_a_key_that_cannot_be_used_is_a_sentence(here: Terminal, tmp_path: Path) -> None:

@@ -42,7 +42,9 @@ def task(name: str, site: str, **fields: str) -> Task:
         "room": fields.get("room", ""),
         "bench": fields.get("bench", ""),
         "status": "open",
+        "reported_by": fields.get("reported_by", ""),
         "claimed_by": fields.get("claimed_by", ""),
+        "claimed_until_us": 1_700_000_000_000_000,
         "opened_us": 1,
         "confirm": fields.get("confirm", "two-persons"),
     }
@@ -126,15 +128,18 @@ def test_a_sheet_groups_tasks_by_place_and_says_how_each_is_confirmed() -> None:
     text = texts.tasks_text(
         [
             task("pc-1/replace", "north", bench="b1", room="N1.02"),
-            task("pc-2/replace", "north", bench="b1", room="N1.02", claimed_by="technician-1"),
+            task("pc-2/replace", "north", bench="b1", room="N1.02", reported_by="technician-1"),
+            task("pc-3/replace", "north", bench="b1", room="N1.02", claimed_by="technician-2"),
             task("ris/queues", "", confirm="check:ris-queue-empty"),
         ],
         0,
     )
     assert text.count("north, bench b1, N1.02") == 1
     assert "any site" in text
-    assert "confirmed by check:ris-queue-empty" in text
-    assert "(claimed by technician-1)" in text
+    assert 'confirmed when "ris queue empty" passes' in text
+    assert "(reported by technician-1)" in text
+    assert "(technician-2 is on it until 2023-11-14 22:13:20)" in text
+    assert "relance task done TASK --key KEY --person YOU" in text
 
 
 def test_the_marker_stands_out_in_the_queue() -> None:

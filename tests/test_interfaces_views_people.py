@@ -136,9 +136,13 @@ def test_a_gates_task_opens_when_its_services_pass_and_is_listed_with_who_does_i
             "two-persons",
         )
         assert task["site"] == "", "the hosts of AD stand at two sites"
+        here.order("task.claim", "ad/krbtgt-1", "operator-2")
+        (task,) = tasks_of(here)
+        assert (task["status"], task["claimed_by"], task["reported_by"]) == ("open", "operator-2", "")
+        assert task["claimed_until_us"] > NOW.now_us()
         here.order("task.done", "ad/krbtgt-1", "operator-1")
         (task,) = tasks_of(here)
-        assert (task["status"], task["claimed_by"]) == ("claimed", "operator-1")
+        assert (task["status"], task["reported_by"], task["claimed_by"]) == ("reported", "operator-1", "")
         here.order("task.done", "ad/krbtgt-1", "operator-2")
         assert tasks_of(here) == []
 

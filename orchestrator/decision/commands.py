@@ -134,7 +134,7 @@ class OpenTask:
 
 @dataclass(slots=True)
 class ConfirmTask:
-    """The machine source of a claimed task reads PASS."""
+    """The machine source of a reported task reads PASS."""
 
     task: str
 

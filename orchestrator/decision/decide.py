@@ -130,7 +130,7 @@ def worth_recording(state: State, event: Event, at_us: int) -> bool:
         known = state.readings.get(event.subject)
         if known is None or known.outcome != event.outcome:
             return True
-        if any(_claimed(state, key) for key in state.estate.tasks_confirmed_by.get(event.subject, ())):
+        if any(_reported(state, key) for key in state.estate.tasks_confirmed_by.get(event.subject, ())):
             return True
         kind, _, name = event.subject.partition(":")
         if kind == "host":
@@ -149,8 +149,8 @@ def _pass_counts(state: State, host: int, at_us: int) -> bool:
     return state.stage[host] is RELEASED
 
 
-def _claimed(state: State, key: str) -> bool:
-    return key in state.tasks and state.tasks[key].status == "claimed"
+def _reported(state: State, key: str) -> bool:
+    return key in state.tasks and state.tasks[key].status == "reported"
 
 
 def _sweep_matters(state: State, event: Swept) -> bool:
@@ -440,9 +440,9 @@ def _task(state: State, key: str, now_us: int) -> Command | None:
     if task is not None and task.status == "confirmed":
         due_us = task.confirmed_us + (expires_s or 0) * SECOND
         return OpenTask(key, "it expired") if expires_s and now_us >= due_us else None
-    if task is not None and task.status == "claimed":
+    if task is not None and task.status == "reported":
         observed = state.readings.get(state.estate.confirmed_by.get(key, ""))
-        if observed is None or observed.at_us <= task.claimed_us or observed.outcome == "UNKNOWN":
+        if observed is None or observed.at_us <= task.reported_us or observed.outcome == "UNKNOWN":
             return None
         return ConfirmTask(key) if observed.outcome == "PASS" else OpenTask(key, "its check reads FAIL")
     if task is not None or known.service < 0:

@@ -134,7 +134,7 @@ class DryRun:
         asked.update(
             self.state.estate.confirmed_by.get(key, "")
             for key, task in self.state.tasks.items()
-            if task.status == "claimed"
+            if task.status == "reported"
         )
         return sorted(asked & self.state.estate.interval_us.keys())
 

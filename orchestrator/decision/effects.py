@@ -34,7 +34,7 @@ def ordered(state: State, event: Ordered, at_us: int) -> None:
 def _take_effect(state: State, order: OrderState, at_us: int) -> None:
     order.done = True
     EFFECTS[order.kind](state, order, at_us)
-    if order.kind != "claim":
+    if order.kind not in ("claim", "task.claim"):
         state.touch(order.subject, order.kind)
     state.reconnects_stale = True
 
@@ -190,24 +190,32 @@ def _claim(state: State, order: OrderState, at_us: int) -> None:
     state.claims.setdefault(host, {})[order.persons[0]] = until_us
 
 
+def _task_claim(state: State, order: OrderState, at_us: int) -> None:
+    task = state.tasks[order.subject]
+    task.claimed_by = order.persons[0]
+    task.claimed_until_us = at_us + state.estate.timing.claim_s * life.SECOND
+
+
 def _task_done(state: State, order: OrderState, at_us: int) -> None:
     task = state.tasks[order.subject]
-    if task.status == "claimed" and order.subject not in state.estate.confirmed_by:
+    if task.status == "reported" and order.subject not in state.estate.confirmed_by:
         confirm_task(state, order.subject, at_us)
         return
-    task.status, task.claimed_by, task.claimed_us = "claimed", order.persons[0], at_us
+    task.status, task.reported_by, task.reported_us = "reported", order.persons[0], at_us
+    task.claimed_by = ""
     state.task_agenda[order.subject] = None
 
 
 def _task_failed(state: State, order: OrderState, at_us: int) -> None:
     task = state.tasks[order.subject]
-    task.status, task.claimed_by, task.confirmed_us = "open", "", 0
+    task.status, task.reported_by, task.claimed_by, task.confirmed_us = "open", "", "", 0
 
 
 def open_task(state: State, key: str, at_us: int) -> None:
     """A task opens, or opens again."""
     task = state.tasks.setdefault(key, TaskState())
-    task.status, task.opened_us, task.claimed_by, task.confirmed_us = "open", at_us, "", 0
+    task.status, task.opened_us, task.confirmed_us = "open", at_us, 0
+    task.reported_by = task.claimed_by = ""
 
 
 def confirm_task(state: State, key: str, at_us: int) -> None:
@@ -333,6 +341,7 @@ EFFECTS: dict[str, Callable[[State, OrderState, int], None]] = {
     "host.isolate": _isolate,
     "host.exception": _exception,
     "claim": _claim,
+    "task.claim": _task_claim,
     "task.done": _task_done,
     "task.failed": _task_failed,
     "fact.t0": _t0,

@@ -181,8 +181,19 @@ def _task(state: State, event: Ordered, now_us: int) -> None:
         raise Refused(f"There is no open task {event.subject}.", rule="tasks.open", subject=event.subject)
     if event.kind == "task.done" and task.status == "confirmed":
         raise Refused(f"{event.subject} is confirmed already.", rule="tasks.open")
-    if event.kind == "task.done" and task.status == "claimed" and task.claimed_by == event.person:
-        raise Refused("A second person must confirm what you claimed.", rule="tasks.two-persons")
+    if event.kind == "task.done" and task.status == "reported" and task.reported_by == event.person:
+        raise Refused("A second person must confirm what you reported.", rule="tasks.two-persons")
+
+
+def _task_claim(state: State, event: Ordered, now_us: int) -> None:
+    """A claim keeps others from setting out for the same; it never keeps anybody from reporting what is done."""
+    task = state.tasks.get(event.subject)
+    if task is None or task.status != "open":
+        raise Refused(f"There is no open task {event.subject} to claim.", rule="tasks.open", subject=event.subject)
+    if task.claimed_by not in ("", event.person) and task.claimed_until_us > now_us:
+        raise Refused(
+            f"{task.claimed_by} is on {event.subject}; who has done it may report it all the same.", rule="tasks.claim"
+        )
 
 
 def _t0(state: State, event: Ordered, now_us: int) -> None:
@@ -255,6 +266,7 @@ RULES: dict[str, Callable[[State, Ordered, int], None]] = {
     "host.isolate": _isolate,
     "host.exception": _exception,
     "claim": _claim,
+    "task.claim": _task_claim,
     "task.done": _task,
     "task.failed": _task,
     "fact.t0": _t0,

@@ -44,6 +44,7 @@ KINDS: dict[str, Seats] = {
     "host.isolate": _seats("operator|analyst"),
     "host.exception": _seats("operator", "crisis"),
     "claim": _seats("analyst"),
+    "task.claim": _seats(ANYONE),
     "task.done": _seats(ANYONE),
     "task.failed": _seats(ANYONE),
     "fact.t0": _seats("analyst", "it_director"),

@@ -90,12 +90,17 @@ class Observed:
 
 @dataclass(slots=True)
 class TaskState:
-    """A task: open, claimed as done by `claimed_by`, or confirmed at `confirmed_us`."""
+    """A task: open, reported done by `reported_by`, or confirmed at `confirmed_us`; `claimed_by` is on it until then.
+
+    A claim ends at `claimed_until_us`, or with the first report.
+    """
 
     status: str = "closed"
     opened_us: int = 0
+    reported_by: str = ""
+    reported_us: int = 0
     claimed_by: str = ""
-    claimed_us: int = 0
+    claimed_until_us: int = 0
     confirmed_us: int = 0
 
 

@@ -72,9 +72,9 @@ class SubjectBook:
 
 @dataclass(slots=True)
 class TaskBook:
-    """A task: who claims it is done, and when it was confirmed (0: not)."""
+    """A task: who reported it done, and when it was confirmed (0: not)."""
 
-    claimed_by: str = ""
+    reported_by: str = ""
     confirmed_us: int = 0
 
 

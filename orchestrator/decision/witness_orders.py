@@ -119,11 +119,11 @@ def _content_changed(books: Books, event: e.Ordered, at_us: int) -> None:
 
 
 def _task_done(books: Books, event: e.Ordered, at_us: int) -> None:
-    """A second person confirms a claim where no machine can; the site's isolation by witnesses is one of these."""
+    """A second person confirms a report where no machine can; the site's isolation by witnesses is one of these."""
     task = books.task[event.subject]
     owner, _, name = event.subject.partition("/")
-    if task.claimed_by in ("", event.person) or confirmed_by_check(books, event.subject):
-        task.claimed_by = event.person
+    if task.reported_by in ("", event.person) or confirmed_by_check(books, event.subject):
+        task.reported_by = event.person
         return
     task.confirmed_us = at_us
     if owner in books.sites and name == "isolate":

@@ -39,7 +39,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "thaw": ("cli_orders", "end a freeze"),
     "fact": ("cli_orders", "set or withdraw what is signed as true"),
     "claim": ("cli_orders", "take a seat at a host before verifying it"),
-    "task": ("cli_orders", "report a task done or failed"),
+    "task": ("cli_orders", "claim a task, report it done or failed"),
     "verdict": ("cli_verdicts", "sign a verdict, or file one signed elsewhere"),
     "audit": ("cli_keeping", "prove the journal whole and replay it"),
     "verify": ("cli_keeping", "check an exported journal"),

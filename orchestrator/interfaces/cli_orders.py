@@ -9,7 +9,7 @@ import argparse
 from datetime import UTC, datetime
 from typing import cast
 
-from orchestrator.canonical import Json, NotCanonical, decode
+from orchestrator.canonical import INTEGER_MAX, Json, NotCanonical, decode
 from orchestrator.errors import UsageError
 from orchestrator.interfaces.client import Client
 from orchestrator.interfaces.output import Commands
@@ -41,7 +41,7 @@ def _add_order(commands: Commands) -> None:
     parser.add_argument("kind")
     parser.add_argument("subject")
     parser.add_argument("--arg", action="append", default=[], metavar="NAME=VALUE", help="VALUE is JSON, else text")
-    parser.add_argument("--expires-h", type=int, default=EXPIRES_H, metavar="HOURS")
+    parser.add_argument("--expires-h", default=str(EXPIRES_H), metavar="HOURS")
     add_signer(parser)
     parser.set_defaults(call=_make)
 
@@ -105,8 +105,8 @@ def _add_work(commands: Commands) -> None:
     parser.add_argument("host")
     add_signer(parser)
     parser.set_defaults(call=lambda options: give_order(options, "claim", options.host))
-    parser = commands.add_parser("task", description="Report a task.")
-    parser.add_argument("what", choices=("done", "failed"))
+    parser = commands.add_parser("task", description="Claim a task before setting out, report it done or failed.")
+    parser.add_argument("what", choices=("claim", "done", "failed"))
     parser.add_argument("task")
     add_signer(parser)
     parser.set_defaults(call=lambda options: give_order(options, f"task.{options.what}", options.task))
@@ -162,6 +162,8 @@ def _freeze(options: argparse.Namespace) -> int:
 
 def _set_fact(options: argparse.Namespace) -> int:
     if options.name == "breach_closed":
+        if options.value:
+            raise UsageError(f"breach_closed takes no value; leave {options.value} away.", rule="usage.fact")
         return give_order(options, "fact.breach_closed", "breach_closed")
     if not options.value:
         raise UsageError(f"The fact {options.name} needs a value.", rule="usage.fact")
@@ -180,4 +182,7 @@ def time_us(text: str) -> int:
     if at.tzinfo is None:
         raise UsageError(f"Say the zone of {text}: end it with Z or an offset like +02:00.", rule="usage.time")
     epoch = datetime(1970, 1, 1, tzinfo=UTC)
-    return (at - epoch) // (datetime.resolution)
+    at_us = (at - epoch) // datetime.resolution
+    if not 0 <= at_us <= INTEGER_MAX:
+        raise UsageError(f"{text} cannot be kept: times lie between 1970 and 2255.", rule="usage.time")
+    return at_us

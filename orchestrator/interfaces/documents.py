@@ -163,7 +163,10 @@ class Queue(TypedDict):
 
 
 class Task(TypedDict):
-    """What a person must do; `confirm` is `two-persons` or the check that must read PASS."""
+    """What a person must do; `confirm` is `two-persons` or the check that must read PASS.
+
+    `claimed_by` says who is on it, until when; `reported_by` who says it is done, while that waits for confirmation.
+    """
 
     task: str
     name: str
@@ -172,8 +175,10 @@ class Task(TypedDict):
     site: str
     room: str
     bench: str
-    status: Literal["open", "claimed"]
+    status: Literal["open", "reported"]
+    reported_by: str
     claimed_by: str
+    claimed_until_us: int
     opened_us: int
     confirm: str
 

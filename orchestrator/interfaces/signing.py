@@ -14,6 +14,7 @@ from typing import Any
 
 from orchestrator.canonical import Json
 from orchestrator.clock import SystemClock
+from orchestrator.errors import UsageError
 from orchestrator.interfaces.client import Client
 from orchestrator.interfaces.output import progress, show
 from orchestrator.interfaces.places import state_of
@@ -22,7 +23,7 @@ from orchestrator.trust.signature import sign
 from orchestrator.trust.statement import ORDER_NAMESPACE, Head, Order, Statement, in_words
 
 HOUR_US = 3600 * 1_000_000
-EXPIRES_H = 24
+EXPIRES_H, EXPIRES_H_MAX = 24, 8760
 
 
 def add_signer(parser: argparse.ArgumentParser) -> None:
@@ -33,6 +34,7 @@ def add_signer(parser: argparse.ArgumentParser) -> None:
 
 def give_order(options: argparse.Namespace, kind: str, subject: str, args: dict[str, Json] | None = None) -> int:
     """Makes an order about what the journal holds now, shows it in words, signs it and sends it."""
+    hours = _hours(str(getattr(options, "expires_h", EXPIRES_H)))
     client = Client(state_of(options))
     head = client.get("head")
     order = Order(
@@ -41,10 +43,16 @@ def give_order(options: argparse.Namespace, kind: str, subject: str, args: dict[
         kind=kind,
         subject=subject,
         args=args or {},
-        expires_us=SystemClock().now_us() + getattr(options, "expires_h", EXPIRES_H) * HOUR_US,
+        expires_us=SystemClock().now_us() + hours * HOUR_US,
         head=Head(head["size"], head["root"]),
     )
     return send_order(options, client, order)
+
+
+def _hours(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= EXPIRES_H_MAX:
+        raise UsageError(f"An order lasts whole hours from 1 to {EXPIRES_H_MAX}, not {text}.", rule="usage.expiry")
+    return int(text)
 
 
 def send_order(options: argparse.Namespace, client: Client, order: Order) -> int:

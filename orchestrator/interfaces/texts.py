@@ -119,21 +119,30 @@ def tasks_text(found: list[Task], printed_us: int) -> str:
     """`relance tasks`: a sheet per site and place, with room for a hand to tick and sign."""
     if not found:
         return "No task is open."
-    lines = [f"Tasks, printed {clock(printed_us)} UTC. Report each: relance task done TASK (or failed)."]
+    lines = [
+        f"Tasks, printed {clock(printed_us)} UTC.",
+        "Before you set out: relance task claim TASK --key KEY --person YOU",
+        "Report each:        relance task done TASK --key KEY --person YOU     (or failed instead of done)",
+    ]
     for (site, bench, room), tasks in groupby(found, key=lambda one: (one["site"], one["bench"], one["room"])):
         where = ", ".join(part for part in (site or "any site", bench and f"bench {bench}", room) if part)
         lines += ["", where, "-" * min(len(where), SHEET_WIDTH)]
         for one in tasks:
-            claimed = f" (claimed by {one['claimed_by']})" if one["claimed_by"] else ""
-            confirm = (
-                "a second person confirms" if one["confirm"] == "two-persons" else f"confirmed by {one['confirm']}"
-            )
+            check = one["confirm"].removeprefix("check:").replace("-", " ")
+            confirm = "a second person confirms" if check == "two persons" else f'confirmed when "{check}" passes'
             lines += [
-                f"[ ] {one['task']}: {one['name']}{claimed}",
+                f"[ ] {one['task']}: {one['name']}{_whose(one)}",
                 f"    {one['name_fr']}",
                 f"    by: {one['by']}; {confirm}.   done at ________ by ________________",
             ]
     return "\n".join(lines)
+
+
+def _whose(task: Task) -> str:
+    """Who reported it done, or is on it."""
+    if task["reported_by"]:
+        return f" (reported by {task['reported_by']})"
+    return f" ({task['claimed_by']} is on it until {clock(task['claimed_until_us'])})" if task["claimed_by"] else ""
 
 
 def orders_text(found: list[Order]) -> str:

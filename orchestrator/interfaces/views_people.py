@@ -79,14 +79,16 @@ def tasks(state: State, now_us: int, site: str = "") -> list[Task]:
     """What people must do now, by site, bench and room. Raises UsageError for a site that is not in the estate."""
     if site and site not in state.estate.site_number:
         raise UsageError(f"There is no site {site}.", rule="usage.site", site=site)
-    found = [_task(state, key, task) for key, task in state.tasks.items() if task.status in ("open", "claimed")]
+    at_us = state.expiry_now(now_us)
+    found = [_task(state, key, task, at_us) for key, task in state.tasks.items() if task.status in ("open", "reported")]
     found = [one for one in found if not site or one["site"] in (site, "")]
     return sorted(found, key=lambda one: (one["site"], one["bench"], one["room"], one["task"]))
 
 
-def _task(state: State, key: str, task: TaskState) -> Task:
+def _task(state: State, key: str, task: TaskState, at_us: int) -> Task:
     known = state.estate.tasks.get(key)
     site, room, bench = _place(state, key)
+    claimed = bool(task.claimed_by) and task.claimed_until_us > at_us
     machine = f"Put another machine in the place of {key.partition('/')[0]}"
     return {
         "task": key,
@@ -96,8 +98,10 @@ def _task(state: State, key: str, task: TaskState) -> Task:
         "site": site,
         "room": room,
         "bench": bench,
-        "status": "claimed" if task.status == "claimed" else "open",
-        "claimed_by": task.claimed_by,
+        "status": "reported" if task.status == "reported" else "open",
+        "reported_by": task.reported_by,
+        "claimed_by": task.claimed_by if claimed else "",
+        "claimed_until_us": task.claimed_until_us if claimed else 0,
         "opened_us": task.opened_us,
         "confirm": known.spec.confirm if known else "two-persons",
     }

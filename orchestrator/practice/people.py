@@ -115,21 +115,22 @@ class Drill:
                     break
 
     def _work(self, task: dict[str, Any]) -> None:
-        """The first technician claims, the second confirms; some claims are false and found out."""
+        """The first technician claims and reports, the second confirms; some reports are false and found out."""
         key = task["task"]
-        if task["status"] == "claimed":
+        if task["status"] == "reported":
             if task["confirm"] != "two-persons":
                 return
             if self._lazy(key):
                 self.memory.answered[f"lazy {key}"] = 1
                 self._try("task.failed", key, (TECHNICIANS[1],))
                 return
-            other = TECHNICIANS[1] if task["claimed_by"] != TECHNICIANS[1] else TECHNICIANS[0]
+            other = TECHNICIANS[1] if task["reported_by"] != TECHNICIANS[1] else TECHNICIANS[0]
             self._try("task.done", key, (other,))
             return
         if key.endswith("/isolate"):
             self._cut_off(key.partition("/")[0])
-        self._try("task.done", key, (TECHNICIANS[0],))
+        for kind in ("task.claim", "task.done"):
+            self._try(kind, key, (TECHNICIANS[0],))
 
     def _lazy(self, key: str) -> bool:
         return (
