@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from orchestrator.decision.estate import Estate
 from orchestrator.decision.explain import gate_why, put, standing, why
 from orchestrator.decision.stages import Stage
+from orchestrator.decision.state import State
 from orchestrator.plans.model import Pool
-from tests.estates import server, with_pools
+from orchestrator.plans.waves import derive
+from tests.estates import server, small_estate, with_pools
 from tests.storyline import T0_US, Story, Tell, hospital, plain_class
 
 LAB = "laboratory/slice"
@@ -21,10 +24,23 @@ def gate_codes(story: Story) -> list[str]:
     return [reason.code for reason in gate_why(story.state, story.wave(LAB), story.now_us)]
 
 
-def test_a_blocker_is_put_into_a_sentence_and_says_who_can_lift_it() -> None:
-    reason = put(("need", "dns"))
-    assert "dns" in reason.sentence
-    assert reason.who == "whoever brings dns back"
+def test_a_service_that_is_missing_says_on_which_hosts_somebody_must_work(tell: Tell) -> None:
+    lis = [server(f"lis-{number}", "north", "lis") for number in range(1, 6)]
+    story = tell(hospital(*lis)).begun()
+    reason = put(story.state, ("need", "lis"))
+    assert "lis" in reason.sentence
+    assert reason.who == "whoever works on lis-1, lis-2, lis-3 and 2 more"
+    story.in_service("lis-1")
+    assert put(story.state, ("service", "lis")).who == "whoever works on lis-2, lis-3, lis-4 and 1 more"
+    for number in range(2, 6):
+        story.in_service(f"lis-{number}")
+    assert put(story.state, ("need", "lis")).who == "whoever runs it: its hosts are in service"
+
+
+def test_an_outside_service_that_is_closed_names_those_who_sign_it_open() -> None:
+    content = small_estate()
+    state = State(Estate(content, derive(content)))
+    assert put(state, ("need", "reference-lab")).who.startswith("an operator with an analyst or the IT director")
 
 
 def test_a_host_explains_itself_at_every_stage_of_its_life(tell: Tell) -> None:

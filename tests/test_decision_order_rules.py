@@ -57,6 +57,7 @@ def test_an_order_names_something_that_exists(tell: Tell, kind: str) -> None:
         ("freeze.scope", "freeze", "host:atlantis", {}),
         ("freeze.scope", "freeze", "hosts", {"hosts": ["lis-1", "atlantis"]}),
         ("freeze.scope", "thaw", "site", {}),
+        ("freeze.scope", "freeze", "hosts", {"hosts": [7]}),
         ("roster.form", "roster.add", "operator-9", {"person": {"id": "operator-9"}}),
         ("roster.form", "roster.add", "operator-9", {}),
         ("roster.person", "roster.revoke", "stranger", {}),
@@ -197,3 +198,11 @@ def test_an_excluded_host_is_taken_back_not_retried(tell: Tell) -> None:
     story = tell(TWO).begun().excluded("ws-1")
     assert "two persons" in refused(story, "hosts.retry", "host.retry", "ws-1")
     assert story.stage("ws-1") is Stage.EXCLUDED
+
+
+def test_a_freeze_of_a_host_nobody_knows_names_it(tell: Tell) -> None:
+    story = tell(hospital()).opened()
+    said = story.refuses(
+        "freeze.scope", lambda: story.order("freeze", "hosts", "operator-1", hosts=["lis-1", "nosuch"])
+    )
+    assert said.sentence == "There is no host nosuch; nothing was frozen or thawed."

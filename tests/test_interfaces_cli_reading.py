@@ -74,5 +74,6 @@ def test_orders_that_wait_say_whom_they_need_and_how_to_sign(here: Terminal) -> 
 def test_the_kinds_of_orders_need_no_live_process(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     types = Keyboard(capsys, "--state", str(tmp_path))
     assert "operator + analyst|it_director" in types("orders", "--kinds").out
-    assert {"kind": "claim", "seats": [["analyst"]]} in types.json("orders", "--kinds").document
+    assert "2 persons when it stops a service" in types("orders", "--kinds").out
+    assert {"kind": "claim", "seats": [["analyst"]], "note": ""} in types.json("orders", "--kinds").document
     assert types("orders").code == 2

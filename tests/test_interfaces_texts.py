@@ -64,6 +64,8 @@ def test_what_a_person_must_decide_is_said_in_words() -> None:
     found["frozen"] = {"site:north": "all-work"}
     found["at_us"], found["clock_jump_us"], found["clock_doubted"] = 2_000_000, 7_200_000_000, True
     found["asks"] = [{"host": "lis-1", "lane": "host", "why": "inspect failed 3 times"}]
+    asked = "its check has read FAIL for too long"
+    found["asks"] += [{"host": f"pc-{number}", "lane": "check", "why": asked} for number in range(1700)]
     found["failed"] = ["pc-4"]
     found["obligations"] = [
         {"host": "ad-1", "cause": "offline", "deadline_us": 1_000_000, "overdue": True, "holds": False},
@@ -77,10 +79,11 @@ def test_what_a_person_must_decide_is_said_in_words() -> None:
         "CLOCK: it jumped and shows 1970-01-01 02:00:02 UTC; by the time that passed it is 1970-01-01 00:00:02 UTC.",
         "Reconnects are frozen",
         "relance order make clock.confirm clock --key KEY --person YOU",
-        "lis-1 (host): inspect failed 3 times",
+        "lis-1: inspect failed 3 times (host)",
         "pc-4: failed",
-        "ad-1 owes an inspection (OVERDUE): offline",
-        "ad-2 owes an inspection (until 1970-01-01 00:00:01): offline",
+        "pc-0 and 1699 more: its check has read FAIL for too long (check)",
+        "ad-1: owes an inspection (OVERDUE): offline",
+        "ad-2: owes an inspection (until 1970-01-01 00 h): offline",
         "2 orders wait for a signature",
         "benches@north 1/2",
     ):

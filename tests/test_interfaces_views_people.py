@@ -184,4 +184,4 @@ def test_every_kind_of_order_is_listed_with_its_persons() -> None:
     found = kinds()
     assert TypeAdapter(list[Kind]).validate_python(found, strict=True) == found
     assert {one["kind"] for one in found} == set(KINDS)
-    assert {"kind": "thaw", "seats": [["operator"], ["crisis", "it_director", "operator"]]} in found
+    assert {"kind": "thaw", "seats": [["operator"], ["crisis", "it_director", "operator"]], "note": ""} in found

@@ -23,6 +23,8 @@ class Reason:
     who: str
 
 
+NAMED_MAX = 3
+
 # code -> sentence about {subject}, and who can lift it.
 _WORDS: dict[str, tuple[str, str]] = {
     "under-way": ("{subject} is under way.", "nobody: wait for it"),
@@ -34,7 +36,7 @@ _WORDS: dict[str, tuple[str, str]] = {
     "evidence": ("Its evidence is neither preserved nor waived.", "the forensic lead"),
     "fact": ("Nobody has signed the fact {subject}.", "an analyst with the IT director"),
     "task": ("The task {subject} is not done and confirmed.", "those whose task it is"),
-    "need": ("It needs {subject}, which is not in service with a PASS.", "whoever brings {subject} back"),
+    "need": ("It needs {subject}, which is not in service with a PASS.", "{players}"),
     "quarantine-full": ("The quarantine of {subject} is full.", "whoever releases hosts there"),
     "horizon": ("Its wave {subject} is too far ahead: an earlier gate has not opened.", "an operator"),
     "quarantine": ("It is not proven from outside that {subject} is cut off.", "the site's prober and gate"),
@@ -48,7 +50,7 @@ _WORDS: dict[str, tuple[str, str]] = {
     "unit": ("Its unit ({subject}) cannot come out together yet.", "whoever brings the other members to clean"),
     "pool": ("All slots of {subject} are taken.", "nobody: wait, or raise the capacity"),
     "host-check": ("Its host check has not passed often enough yet.", "nobody: wait for the readings"),
-    "service": ("{subject} is not in service.", "whoever brings {subject} back"),
+    "service": ("{subject} is not in service.", "{players}"),
     "unread": ("{subject} has not been read yet.", "the probes"),
     "fails": ("{subject} reads FAIL.", "whoever runs it"),
     "unknown": ("{subject} reads UNKNOWN.", "whoever runs it or its probe"),
@@ -59,11 +61,23 @@ _WORDS: dict[str, tuple[str, str]] = {
 }
 
 
-def put(blocker: Blocker) -> Reason:
+def put(state: State, blocker: Blocker) -> Reason:
     """A blocker in words."""
     code, subject = blocker
     sentence, who = _WORDS[code]
-    return Reason(code, subject, sentence.format(subject=subject), who.format(subject=subject))
+    players = _who_brings_back(state, subject) if code in ("need", "service") else ""
+    return Reason(code, subject, sentence.format(subject=subject), who.format(subject=subject, players=players))
+
+
+def _who_brings_back(state: State, name: str) -> str:
+    """Whoever works on the hosts that play the service and are not in service yet."""
+    service = state.estate.service_number[name]
+    if state.estate.outside[service]:
+        return "an operator with an analyst or the IT director (fact set outside)"
+    away = [host for host in state.estate.players[service] if state.stage[host] is not Stage.IN_SERVICE]
+    named = ", ".join(state.estate.hosts[host] for host in away[:NAMED_MAX])
+    more = f" and {len(away) - NAMED_MAX} more" if len(away) > NAMED_MAX else ""
+    return f"whoever works on {named}{more}" if away else "whoever runs it: its hosts are in service"
 
 
 def why(state: State, host: int, now_us: int) -> list[Reason]:
@@ -78,15 +92,15 @@ def why(state: State, host: int, now_us: int) -> list[Reason]:
     if owed is not None:
         found.append(Reason("owes", name, f"It owes an inspection: {owed.cause}.", "analysts"))
     if stage is Stage.RELEASED:
-        return [*found, put(("host-check", name))]
+        return [*found, put(state, ("host-check", name))]
     if stage in OUT:
         return found
     step = next_step(state, host)
     if not step:
-        return [*found, *(put(("under-way", lane[host])) for lane in state.lanes if lane[host])]
+        return [*found, *(put(state, ("under-way", lane[host])) for lane in state.lanes if lane[host])]
     asked = [blocker for blocker in blockers(state, host, step, now_us) if blocker[0] != "asks" or not found]
-    return [*found, *(put(blocker) for blocker in asked)] or [
-        put(("pool", pool)) for pool in _full_pools(state, host, step)
+    return [*found, *(put(state, blocker) for blocker in asked)] or [
+        put(state, ("pool", pool)) for pool in _full_pools(state, host, step)
     ]
 
 
@@ -104,10 +118,10 @@ def gate_why(state: State, wave: int, now_us: int) -> list[Reason]:
     if one.passed_us:
         return []
     if not one.launchers:
-        return [put(("launch", name))]
-    found = [put(lack) for lack in gates.lacks(state, wave, now_us)]
+        return [put(state, ("launch", name))]
+    found = [put(state, lack) for lack in gates.lacks(state, wave, now_us)]
     if not found and one.soak_us:
-        found = [put(lack) for lack in gates.pending(state, wave, now_us)]
+        found = [put(state, lack) for lack in gates.pending(state, wave, now_us)]
     return found
 
 

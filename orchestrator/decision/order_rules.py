@@ -60,7 +60,10 @@ def _scope(state: State, event: Ordered, now_us: int) -> None:
     hosts = event.args.get("hosts")
     if (isinstance(hosts, list) and hosts) or kind == "host":
         named = hosts if isinstance(hosts, list) and hosts else [name]
-        known = all(isinstance(host, str) and host in state.estate.host_number for host in named)
+        unknown = [host for host in named if not isinstance(host, str) or host not in state.estate.host_number]
+        if unknown:
+            raise Refused(f"There is no host {unknown[0]}; nothing was frozen or thawed.", rule="freeze.scope")
+        return
     if not known:
         raise Refused(f"{event.subject} is no scope: all, site:ID or host:ID.", rule="freeze.scope")
 

@@ -73,9 +73,9 @@ def _run(options: argparse.Namespace) -> int:
     if live.engine.failure is not None:
         raise live.engine.failure
     broken_off = live.hands.dispatcher.inspecting()
-    told = f"{going_on} invocations go on by themselves; the next start adopts them" if going_on else "nothing goes on"
-    told += f"; {broken_off} inspections were broken off; the next start makes them again" if broken_off else ""
-    show(options, {"invocations_going_on": going_on, "inspections_broken_off": broken_off}, f"Stopped; {told}.")
+    told = f"{going_on} running by themselves, which the next start adopts" if going_on else "none running"
+    told += f"; inspections: {broken_off} broken off, which the next start makes again" if broken_off else ""
+    show(options, {"invocations_going_on": going_on, "inspections_broken_off": broken_off}, f"Stopped. Invocations: {told}.")
     return OK
 
 

@@ -203,10 +203,11 @@ class OrderText(TypedDict):
 
 
 class Kind(TypedDict):
-    """A kind of order and whom it needs: one entry per person, the roles any of which will do."""
+    """A kind of order and whom it needs: one entry per person, the roles any of which will do; `note`: or else."""
 
     kind: str
     seats: list[list[str]]
+    note: str
 
 
 class Head(TypedDict):

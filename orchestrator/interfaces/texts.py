@@ -5,9 +5,10 @@ Never computes what a view does not say.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from itertools import groupby
 
-from orchestrator.interfaces.documents import Kind, Order, Queue, Status, Task, Wave, Why
+from orchestrator.interfaces.documents import Kind, Order, Owed, Queue, Status, Task, Wave, Why
 from orchestrator.interfaces.output import clock, columns, counted
 
 SHEET_WIDTH = 100
@@ -74,14 +75,27 @@ def _full_pools(found: Status) -> list[str]:
 
 
 def _decisions(found: Status) -> list[str]:
-    lines = [f"  {one['host']} ({one['lane']}): {one['why']}" for one in found["asks"]]
-    lines += [f"  {host}: failed, no strategy is left" for host in found["failed"]]
-    for one in found["obligations"]:
-        when = "OVERDUE" if one["overdue"] else f"until {clock(one['deadline_us'])}"
-        lines.append(f"  {one['host']} owes an inspection ({when}): {one['cause']}")
+    lines = _counted((f"{one['why']} ({one['lane']})", one["host"]) for one in found["asks"])
+    lines += _counted(("failed, no strategy is left", host) for host in found["failed"])
+    lines += _counted(
+        (f"owes an inspection ({_when(one)}): {one['cause']}", one["host"]) for one in found["obligations"]
+    )
     if found["orders_waiting"]:
         lines.append(f"  {found['orders_waiting']} orders wait for a signature (relance orders)")
     return ["", "A person must decide:", *lines] if lines else []
+
+
+def _counted(told: Iterable[tuple[str, str]]) -> list[str]:
+    """One line for each thing that is told of hosts, with how many and one of them: a bad night has 1,700."""
+    hosts: dict[str, list[str]] = {}
+    for what, host in told:
+        hosts.setdefault(what, []).append(host)
+    more = {what: f" and {len(those) - 1} more" if len(those) > 1 else "" for what, those in hosts.items()}
+    return [f"  {those[0]}{more[what]}: {what}" for what, those in hosts.items()]
+
+
+def _when(owed: Owed) -> str:
+    return "OVERDUE" if owed["overdue"] else f"until {clock(owed['deadline_us'])[:13]} h"
 
 
 def why_text(found: Why) -> str:
@@ -166,5 +180,8 @@ def orders_text(found: list[Order]) -> str:
 
 def kinds_text(found: list[Kind]) -> str:
     """`relance orders --kinds`."""
-    rows = [(one["kind"], str(len(one["seats"])), " + ".join("|".join(seat) for seat in one["seats"])) for one in found]
-    return "\n".join(columns([("kind", "persons", "roles"), *rows]))
+    rows = [
+        (one["kind"], str(len(one["seats"])), " + ".join("|".join(seat) for seat in one["seats"]), one["note"])
+        for one in found
+    ]
+    return "\n".join(columns([("kind", "persons", "roles", "note"), *rows]))

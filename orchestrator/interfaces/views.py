@@ -148,7 +148,7 @@ def _waits(state: State, now_us: int) -> list[Held]:
                 continue
             key = (blocker[0], "" if blocker[0] in PER_HOST else blocker[1])
             if key not in found:
-                found[key] = {**in_words(explain.put(blocker)), "hosts": 0, "example": state.estate.hosts[host]}
+                found[key] = {**in_words(explain.put(state, blocker)), "hosts": 0, "example": state.estate.hosts[host]}
             found[key]["hosts"] += 1
     return sorted(found.values(), key=lambda one: -one["hosts"])[:WAITS_MAX]
 

@@ -10,6 +10,9 @@ from orchestrator.decision.state import OrderState, State, TaskState
 from orchestrator.errors import UsageError
 from orchestrator.interfaces.documents import Kind, Order, Queue, Seat, Task, Why
 
+SECOND = "2 persons when it stops a service, or is the fourth within 15 minutes"
+NOTES = {"host.exclude": "1 person (operator) for a workstation", "host.isolate": SECOND, "host.recall": SECOND}
+
 
 def why(state: State, now_us: int, name: str) -> Why:
     """Why a host is not further. Raises UsageError for a host that is not in the estate."""
@@ -79,16 +82,15 @@ def tasks(state: State, now_us: int, site: str = "") -> list[Task]:
     """What people must do now, by site, bench and room. Raises UsageError for a site that is not in the estate."""
     if site and site not in state.estate.site_number:
         raise UsageError(f"There is no site {site}.", rule="usage.site", site=site)
-    at_us = state.expiry_now(now_us)
-    found = [_task(state, key, task, at_us) for key, task in state.tasks.items() if task.status in ("open", "reported")]
+    found = [_task(state, key, task, now_us) for key, task in state.tasks.items() if task.status in ("open", "reported")]
     found = [one for one in found if not site or one["site"] in (site, "")]
     return sorted(found, key=lambda one: (one["site"], one["bench"], one["room"], one["task"]))
 
 
-def _task(state: State, key: str, task: TaskState, at_us: int) -> Task:
+def _task(state: State, key: str, task: TaskState, now_us: int) -> Task:
     known = state.estate.tasks.get(key)
     site, room, bench = _place(state, key)
-    claimed = bool(task.claimed_by) and task.claimed_until_us > at_us
+    claimed = bool(task.claimed_by) and task.claimed_until_us > now_us
     machine = f"Put another machine in the place of {key.partition('/')[0]}"
     return {
         "task": key,
@@ -150,4 +152,7 @@ def missing_roles(state: State, order: OrderState) -> list[list[str]]:
 
 def kinds() -> list[Kind]:
     """Every kind of order and whom it needs."""
-    return [{"kind": kind, "seats": [sorted(seat) for seat in seats]} for kind, seats in sorted(orders.KINDS.items())]
+    return [
+        {"kind": kind, "seats": [sorted(seat) for seat in seats], "note": NOTES.get(kind, "")}
+        for kind, seats in sorted(orders.KINDS.items())
+    ]
