@@ -99,7 +99,7 @@ class DrillProcess:
         if not {str(self.pid("engine")), str(self.pid("people"))} <= set(children):
             return False
         with suppress(NotAnswering):
-            return bool(Line(self.root / "state").get("/status"))
+            return bool(Line(self.root / "state").get("status"))
         return False
 
     def kill(self, part: str) -> None:

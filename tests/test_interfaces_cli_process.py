@@ -16,7 +16,7 @@ import yaml
 
 from orchestrator.clock import SystemClock
 from orchestrator.errors import UsageError
-from orchestrator.interfaces.client import Client
+from orchestrator.client import Client
 from orchestrator.trust import keys
 from tests.command_line import Keyboard, Said, typed
 from tests.drill_ground import wait_until

@@ -53,7 +53,7 @@ def test_people_bring_a_whole_hospital_back_and_the_crisis_cell_accepts_each_fun
             here.settle()
             here.sweep()
             here.read_everything()
-        status = drill.people.get("/status")
+        status = drill.people.get("status")
         assert over(status), status["waits"]
         assert status["hosts"]["in_service"] > 10
         orders = here.engine.read(lambda state, now_us: [(one.kind, *one.persons) for one in state.orders.values()])

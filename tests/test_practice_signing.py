@@ -10,7 +10,7 @@ import pytest
 
 from orchestrator.clock import SystemClock
 from orchestrator.interfaces.serving import serve
-from orchestrator.practice.signing import Line, NotAnswering, People, Refusal, socket_of
+from orchestrator.practice.signing import Line, NotAnswering, People, Refusal
 from tests.estates import ROLES
 from tests.live_hospital import NOW, Hospital, hospital, roster
 
@@ -83,7 +83,7 @@ def test_a_verdict_is_filed_on_what_the_queue_shows(state_dir: Path) -> None:
         here.open_incident()
         here.quarantined("foundations")
         people.look()
-        queue = people.get("/queue")
+        queue = people.get("queue")
         seat = {**queue["hosts"][0], "indicator_set": queue["indicator_set"]}
         people.verdict("CLEAN", "analyst-1", seat)
         with pytest.raises(Refusal) as refusal:
@@ -95,31 +95,23 @@ def test_where_nobody_listens_people_are_told_so(state_dir: Path) -> None:
     state_dir.mkdir()
     line = Line(state_dir)
     for _ in range(2):
-        with pytest.raises(NotAnswering, match="Nobody answers at the socket"):
-            line.get("/status")
+        with pytest.raises(NotAnswering, match="No live process answers"):
+            line.get("status")
     with pytest.raises(NotAnswering):
-        line.post("/orders", {})
+        line.post("orders")
 
 
-def test_a_connection_that_broke_is_made_anew(state_dir: Path) -> None:
+def test_a_process_that_was_away_answers_again_when_it_is_back(state_dir: Path) -> None:
     with hospital(state_dir) as here:
         line = Line(state_dir)
         with serve(here.engine, state_dir, 0):
-            assert line.get("/head")["size"] >= 2
+            assert line.get("head")["size"] >= 2
         with pytest.raises(NotAnswering):
-            line.get("/head")
+            line.get("head")
         with serve(here.engine, state_dir, 0):
-            assert line.get("/head")["size"] >= 2
+            assert line.get("head")["size"] >= 2
 
 
 def test_a_page_that_is_not_there_is_no_answer(state_dir: Path) -> None:
     with listening(state_dir), pytest.raises(NotAnswering):
-        Line(state_dir).get("/why/nowhere-at-all")
-
-
-def test_a_socket_whose_path_is_too_long_is_found_by_its_note(tmp_path: Path) -> None:
-    deep = tmp_path / ("x" * 90)
-    deep.mkdir()
-    assert socket_of(deep) == deep / "socket"
-    (deep / "socket.path").write_text("/run/relance-1/socket\n")
-    assert socket_of(deep) == Path("/run/relance-1/socket")
+        Line(state_dir).get("why", "nowhere-at-all")

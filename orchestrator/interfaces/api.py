@@ -26,7 +26,7 @@ from orchestrator.interfaces import views, views_people
 from orchestrator.interfaces.admission import admit_order, admit_verdict, order_text
 from orchestrator.interfaces.live import Live
 from orchestrator.interfaces.metrics import CONTENT_TYPE, Metrics
-from orchestrator.interfaces.problems import MEDIA_TYPE, STATUS, problem
+from orchestrator.problems import MEDIA_TYPE, STATUS, problem
 from orchestrator.interfaces.proposing import proposal
 
 BODY_BYTES_MAX = 1 << 22

@@ -9,7 +9,7 @@ import argparse
 
 from orchestrator.clock import SystemClock
 from orchestrator.interfaces import texts
-from orchestrator.interfaces.client import Client
+from orchestrator.client import Client
 from orchestrator.interfaces.output import Commands, show
 from orchestrator.interfaces.places import state_of
 

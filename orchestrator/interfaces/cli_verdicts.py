@@ -11,7 +11,7 @@ from typing import Any
 
 from orchestrator.clock import SystemClock
 from orchestrator.errors import Refused, UsageError
-from orchestrator.interfaces.client import Client
+from orchestrator.client import Client
 from orchestrator.interfaces.output import Commands, show
 from orchestrator.interfaces.places import state_of
 from orchestrator.interfaces.signing import add_signer, signer

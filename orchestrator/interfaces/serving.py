@@ -20,7 +20,7 @@ import uvicorn
 from orchestrator.clock import SystemClock
 from orchestrator.errors import Unusable, UsageError
 from orchestrator.interfaces.api import build
-from orchestrator.interfaces.client import NOTE, PATH_BYTES_MAX, SOCKET, fallback_folder
+from orchestrator.client import NOTE, PATH_BYTES_MAX, SOCKET, fallback_folder
 from orchestrator.interfaces.live import Live
 
 START_S_MAX = 10.0

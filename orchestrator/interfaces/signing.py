@@ -15,7 +15,7 @@ from typing import Any
 from orchestrator.canonical import Json
 from orchestrator.clock import SystemClock
 from orchestrator.errors import UsageError
-from orchestrator.interfaces.client import Client
+from orchestrator.client import Client
 from orchestrator.interfaces.output import progress, show
 from orchestrator.interfaces.places import state_of
 from orchestrator.trust.keys import BadKey, PrivateKey, load_private

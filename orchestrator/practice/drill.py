@@ -220,7 +220,7 @@ class Drill:
     def _status(self) -> dict[str, Any] | None:
         """The engine's status; None while it starts."""
         try:
-            found: dict[str, Any] = self._line.get("/status")
+            found: dict[str, Any] = self._line.get("status")
         except NotAnswering:
             return None
         return found

@@ -61,10 +61,10 @@ class Drill:
         self.people.look()
         if not self._opened:
             self._open()
-        status = self.people.get("/status")
+        status = self.people.get("status")
         self._launch(status)
-        self._judge(self.people.get("/queue"))
-        for task in self.people.get("/tasks"):
+        self._judge(self.people.get("queue"))
+        for task in self.people.get("tasks"):
             self._work(task)
         self._answer(status)
         self._accept(status)
@@ -163,7 +163,7 @@ class Drill:
             self._replace(host)
 
     def _answer_ask(self, host: str, lane: str) -> None:
-        why = self.people.get(f"/why/{host}")
+        why = self.people.get("why", host)
         if why["stage"] in ("released", "in_service"):
             if lane in ("check", "network"):
                 self._recall(host)
@@ -186,7 +186,7 @@ class Drill:
 
     def _replace(self, host: str) -> None:
         """A host that keeps failing after its release gets another machine once it is back in quarantine."""
-        why = self.people.get(f"/why/{host}")
+        why = self.people.get("why", host)
         if why["stage"] in ("released", "in_service", "reconnecting") or why["under_way"]:
             return
         self._try("host.retry", host, (OPERATORS[1],), {"strategy": "replace"})

@@ -10,11 +10,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-import httpx
-
 from orchestrator.canonical import Json
+from orchestrator.client import NOBODY, Client
 from orchestrator.clock import Clock
-from orchestrator.errors import RelanceError
+from orchestrator.errors import NeedsAnother, RelanceError, Unusable, UsageError
 from orchestrator.trust import keys, signature
 from orchestrator.trust.statement import ORDER_NAMESPACE, VERDICT_NAMESPACE, Head, Order, Statement, Subject
 
@@ -36,32 +35,31 @@ class Refusal(RelanceError):
 
 
 class Line:
-    """The one connection to the process of a state folder; made anew whenever it broke."""
+    """The client of a drill's parts: whatever keeps the process from answering is a silence they wait out."""
 
     def __init__(self, state_dir: Path) -> None:
-        self._state_dir = state_dir
-        self._client: httpx.Client | None = None
+        self._client = Client(state_dir)
 
-    def get(self, path: str) -> Any:
+    def get(self, *path: str) -> Any:
         """A document. Raises NotAnswering."""
-        return self._ask("GET", path)[1]
-
-    def post(self, path: str, body: dict[str, str]) -> tuple[int, Any]:
-        """Status and document of what was posted. Raises NotAnswering."""
-        return self._ask("POST", path, body)
-
-    def _ask(self, method: str, path: str, body: dict[str, str] | None = None) -> tuple[int, Any]:
         try:
-            if self._client is None:
-                transport = httpx.HTTPTransport(uds=str(socket_of(self._state_dir)))
-                self._client = httpx.Client(transport=transport, base_url="http://localhost", timeout=60)
-            response = self._client.request(method, path, json=body)
-            if body is None:
-                response.raise_for_status()
-            return response.status_code, response.json()
-        except (httpx.HTTPError, ValueError, OSError) as error:
-            self._client = None
-            raise NotAnswering(f"Nobody answers at the socket of {self._state_dir}: {error}.") from error
+            return self._client.get(*path)
+        except (UsageError, Unusable) as error:
+            raise NotAnswering(error.sentence) from error
+
+    def post(self, path: str, **body: str) -> bool:
+        """Whether what was posted took effect; false while it waits for another. Raises Refusal or NotAnswering."""
+        try:
+            self._client.post(path, **body)
+        except NeedsAnother:
+            return False
+        except Unusable as error:
+            raise NotAnswering(error.sentence) from error
+        except RelanceError as error:
+            if error.rule == NOBODY:
+                raise NotAnswering(error.sentence) from error
+            raise Refusal(error.sentence, rule=error.rule, **error.facts) from error
+        return True
 
 
 class People(Line):
@@ -75,7 +73,7 @@ class People(Line):
 
     def look(self) -> None:
         """Reads the head that the next signatures will name."""
-        self._head = self.get("/head")
+        self._head = self.get("head")
 
     def order(self, kind: str, subject: str, persons: tuple[str, ...], args: dict[str, Json]) -> None:
         """One order, signed by `persons` in turn until it takes effect. Raises Refusal for the first refusal."""
@@ -85,7 +83,7 @@ class People(Line):
         text = order.to_bytes()
         for person in persons:
             signed = signature.sign(self._keys[person], ORDER_NAMESPACE, text)
-            if self._post("/orders", {"order": text.decode(), "person": person, "signature": signed}):
+            if self.post("orders", order=text.decode(), person=person, signature=signed):
                 return
 
     def verdict(self, verdict: Literal["CLEAN", "SUSPECT", "INFECTED"], person: str, seat: Mapping[str, Any]) -> None:
@@ -105,20 +103,4 @@ class People(Line):
         )
         text = statement.to_bytes()
         signed = signature.sign(self._keys[person], VERDICT_NAMESPACE, text)
-        self._post("/verdicts", {"verdict": text.decode(), "person": person, "signature": signed})
-
-    def _post(self, path: str, body: dict[str, str]) -> bool:
-        """Whether it took effect; false while it waits for another person. Raises Refusal or NotAnswering."""
-        status, answer = self.post(path, body)
-        if status == 200:
-            return True
-        told = answer["error"]
-        if told["code"] == "needs_another":
-            return False
-        raise Refusal(told["sentence"], rule=told["rule"], **told["facts"])
-
-
-def socket_of(state_dir: Path) -> Path:
-    """The socket of a state folder: in it, or where its note says (a path too long for the kernel)."""
-    note = state_dir / "socket.path"
-    return Path(note.read_text(encoding="utf-8").strip()) if note.exists() else state_dir / "socket"
+        self.post("verdicts", verdict=text.decode(), person=person, signature=signed)

@@ -54,7 +54,7 @@ class Run:
     def answers(self) -> bool:
         assert self.process.poll() is None, self.process.communicate()
         with suppress(NotAnswering):
-            return bool(Line(self.state).get("/head"))
+            return bool(Line(self.state).get("head"))
         return False
 
     def interrupt(self) -> str:

@@ -14,7 +14,7 @@ from orchestrator.errors import (
     Unusable,
     UsageError,
 )
-from orchestrator.interfaces.problems import STATUS, error_of, problem
+from orchestrator.problems import STATUS, error_of, problem
 from orchestrator.trust.signature import BadSignature
 
 ALL = (ContentError, UsageError, Refused, NeedsAnother, Conflict, InfectedFound, Unusable)

@@ -16,8 +16,9 @@ from typing import Any
 from urllib.parse import quote
 
 from orchestrator.errors import Unusable, UsageError
-from orchestrator.interfaces.problems import error_of
+from orchestrator.problems import error_of
 
+NOBODY = "usage.live"
 SOCKET = "socket"
 NOTE = "socket.path"
 PATH_BYTES_MAX = 100
@@ -97,7 +98,7 @@ def fallback_folder(state_dir: Path) -> Path:
 def _nobody(state_dir: Path, where: Path) -> UsageError:
     return UsageError(
         f"No live process answers for the state folder {state_dir}. Start one with `relance run`.",
-        rule="usage.live",
+        rule=NOBODY,
         state=str(state_dir),
         socket=str(where),
     )
