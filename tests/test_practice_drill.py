@@ -183,6 +183,16 @@ def test_the_work_of_a_process_is_counted_until_it_is_gone() -> None:
     assert drill._cpu_us(0x7FFFFFFF) == 0
 
 
+def test_the_work_of_runners_whose_engine_was_killed_is_in_the_sum(tmp_path: Path) -> None:
+    begin(SMALL, tmp_path / "drill", Options.of(12, 1, "none"))
+    for run, cpu_us in (("7", "1500000"), ("9", "")):
+        (tmp_path / "drill" / "state" / "runs" / run).mkdir(parents=True)
+        (tmp_path / "drill" / "state" / "runs" / run / "done").write_text(cpu_us)
+    one = Drill(tmp_path / "drill", lambda sentence: None)
+    one._plan["cpu_us"] = {"engine 1": 250_000, "engine 2": 250_000}
+    assert one._cpu_us() == 2_000_000
+
+
 def test_two_free_ports_differ() -> None:
     first, second = drill._free_ports()
     assert first != second

@@ -264,7 +264,7 @@ def test_a_run_that_finished_unseen_is_read(hosts: ManagedHosts, worker: Ansible
     run_dir = hosts.ask(request)
     invocation.start(run_dir)
     invocation.Results(run_dir).append(Outcome(request.action, "ok", "", {"host_key": "k"}))
-    invocation.finish(run_dir)
+    invocation.finish(run_dir, 0)
     worker.adopt(run_dir)
     assert [outcome.facts for outcome in worker.poll()] == [{"host_key": "k"}]
     assert worker.live() == []

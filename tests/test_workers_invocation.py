@@ -67,7 +67,7 @@ def test_the_condition_follows_the_life_of_a_run(run_dir: Path) -> None:
         invocation.start(run_dir)
         assert invocation.condition(run_dir) == "running"
     assert invocation.condition(run_dir) == "dead"
-    invocation.finish(run_dir)
+    invocation.finish(run_dir, 0)
     assert invocation.condition(run_dir) == "finished"
 
 

@@ -193,6 +193,10 @@ def test_every_action_has_one_line_and_the_run_is_done(night: Night) -> None:
     assert night.status == 0
 
 
+def test_a_run_says_what_cpu_it_took_though_who_began_it_may_be_gone(night: Night) -> None:
+    assert int((night.run_dir / "done").read_text()) > 100_000, "Ansible's own too, in microseconds"
+
+
 def test_no_process_of_the_run_is_left(night: Night) -> None:
     assert processes.carriers(invocation.read(night.run_dir).invocation) == []
 

@@ -242,14 +242,15 @@ class Drill:
         counted = self._plan["cpu_us"]
         for name in ("engine", "people", "fleet"):
             pid = _pid(self.root, name)
-            spent = _cpu_us(pid)
+            spent = _cpu_us(pid, children=name != "engine")  # its children say themselves what they used
             if spent:
                 counted[f"{name} {pid}"] = max(spent, counted.get(f"{name} {pid}", 0))
         counted[f"drill {os.getpid()}"] = _cpu_us(os.getpid(), children=False)
         _write(self.root / PLAN, self._plan)
 
     def _cpu_us(self) -> int:
-        return sum(self._plan["cpu_us"].values())
+        runs = (self.root / "state" / "runs").glob("*/done")
+        return sum(self._plan["cpu_us"].values()) + sum(int(done.read_text() or 0) for done in runs)
 
 
 def _write(path: Path, value: object) -> None:

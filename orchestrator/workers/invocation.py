@@ -4,7 +4,7 @@ Never starts a process. Every file is on disk before the function that wrote it 
 
     request.json   what was asked             start     made once; a second maker is refused
     lock           held for life by the runner    results.jsonl   one line per action
-    cancelled/     one empty file per action cancelled        done      made when every action has its line
+    cancelled/     one empty file per action cancelled        done      made when every action has its line; CPU used
 """
 
 from __future__ import annotations
@@ -118,9 +118,10 @@ def start(run_dir: Path) -> None:
         raise Unusable(f"The run {run_dir.name} was started before; it is never started twice.") from error
 
 
-def finish(run_dir: Path) -> None:
-    """Say that every action has its line."""
-    _write_new(run_dir / "done.part", b"")
+def finish(run_dir: Path, cpu_us: int) -> None:
+    """Say that every action has its line, and what CPU (microseconds) that took; who began it may be gone by now."""
+    (run_dir / "done.part").unlink(missing_ok=True)
+    _write_new(run_dir / "done.part", str(cpu_us).encode())
     os.rename(run_dir / "done.part", run_dir / "done")
     sync_folder(run_dir)
 

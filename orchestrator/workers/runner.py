@@ -9,6 +9,7 @@ Never decides what follows from an outcome, and never writes `ok` without the pl
 from __future__ import annotations
 
 import os
+import resource
 import sys
 import threading
 from collections.abc import Callable
@@ -175,7 +176,8 @@ def _close(batch: Batch, limit_s: float, never_begun: NeverBegun) -> int:
         settle(batch.asked, batch.open(), batch.write, limit_s=limit_s, never_begun=never_begun)
     if batch.broken is not None or batch.open():
         return 1
-    invocation.finish(batch.run_dir)
+    used = [resource.getrusage(whose) for whose in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    invocation.finish(batch.run_dir, int(1e6 * sum(one.ru_utime + one.ru_stime for one in used)))
     return 0
 
 
