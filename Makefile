@@ -7,10 +7,10 @@ READY  := $(VENV)/.ready
 WINDOWS := $(VENV)/windows
 
 .DEFAULT_GOAL := help
-.PHONY: help drill test check bench schemas lock clean packages
+.PHONY: help drill drill-1700 test check bench schemas lock clean packages
 
 help: ## this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  \1\t/' | expand -t 14
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):[^#]*## /  \1\t/' | expand -t 14
 
 packages:
 	@sh tools/packages.sh
@@ -38,7 +38,10 @@ check: $(READY) ## format, lint, types, directions of imports
 	@$(BIN)/lint-imports --no-cache
 
 bench: $(READY) ## figures, each beside its rival, one JSON line each
-	@for script in bench/*.py; do case $$script in bench/estates.py|bench/__init__.py) ;; *) $(BIN)/python -m bench.$$(basename $$script .py) || exit 1 ;; esac; done
+	@for bench in core dispatch journal overhead "plan --large" replay scrape; do $(BIN)/python -m bench.$$bench || exit 1; done
+
+drill-1700: $(READY) ## the whole estate as a drill (about 40 minutes; killed, it goes on when made again): one JSON line
+	@$(BIN)/python -m bench.drill --hosts 1700 --state drill-1700
 
 schemas: $(READY) ## write the JSON Schemas of the content anew
 	@$(BIN)/python -m orchestrator.plans.schemas

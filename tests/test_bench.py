@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from bench.drill import memory_kib, tree
 from bench.overhead import ready_content
 from orchestrator.plans.files import usable
 from orchestrator.practice.rehearsal import write_estate
@@ -76,6 +78,15 @@ def test_hosts_that_are_ready_wait_for_nothing_but_restore_and_reconnect() -> No
     assert {one.strategies for one in content.classes} == {("restore",)}
     assert [one.kind for one in content.inventory.services] == ["outside"]
     assert all(one.needs.restore == () and one.needs.reconnect == () for one in content.classes)
+
+
+def test_the_memory_of_a_drill_counts_all_its_processes() -> None:
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
+        assert {os.getpid(), child.pid} <= tree([os.getpid()])
+        assert memory_kib([child.pid]) > 0
+        child.communicate(b"")
+    assert tree([child.pid]) == set()
+    assert memory_kib([child.pid]) == 0
 
 
 @pytest.mark.slow
