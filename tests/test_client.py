@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.errors import NeedsAnother, Unusable, UsageError
 from orchestrator.client import Client
+from orchestrator.errors import NeedsAnother, Unusable, UsageError
 from orchestrator.interfaces.serving import serve
 from orchestrator.trust.signature import sign
 from orchestrator.trust.statement import ORDER_NAMESPACE

@@ -15,8 +15,8 @@ from pydantic import TypeAdapter
 from orchestrator import __version__
 from orchestrator.interfaces import documents as d
 from orchestrator.interfaces.api import BODY_BYTES_MAX
-from orchestrator.problems import MEDIA_TYPE
 from orchestrator.interfaces.serving import serve
+from orchestrator.problems import MEDIA_TYPE
 from orchestrator.trust.signature import sign
 from orchestrator.trust.statement import ORDER_NAMESPACE, VERDICT_NAMESPACE
 from tests.estates import key_of

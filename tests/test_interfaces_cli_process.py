@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from orchestrator.client import Client
 from orchestrator.clock import SystemClock
 from orchestrator.errors import UsageError
-from orchestrator.client import Client
 from orchestrator.trust import keys
 from tests.command_line import Keyboard, Said, typed
 from tests.drill_ground import wait_until

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.errors import Unusable, UsageError
 from orchestrator.client import NOTE, PATH_BYTES_MAX, Client, fallback_folder, socket_of
+from orchestrator.errors import Unusable, UsageError
 from orchestrator.interfaces.serving import serve
 from tests.live_hospital import INCIDENT, Hospital, hospital
 

@@ -26,8 +26,8 @@ from orchestrator.interfaces import views, views_people
 from orchestrator.interfaces.admission import admit_order, admit_verdict, order_text
 from orchestrator.interfaces.live import Live
 from orchestrator.interfaces.metrics import CONTENT_TYPE, Metrics
-from orchestrator.problems import MEDIA_TYPE, STATUS, problem
 from orchestrator.interfaces.proposing import proposal
+from orchestrator.problems import MEDIA_TYPE, STATUS, problem
 
 BODY_BYTES_MAX = 1 << 22
 HOSTS = ["localhost", "127.0.0.1", "[::1]"]

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import argparse
 
+from orchestrator.client import Client
 from orchestrator.engine.contents import keep
 from orchestrator.errors import UsageError
-from orchestrator.client import Client
 from orchestrator.interfaces.output import Commands, progress
 from orchestrator.interfaces.places import estate_of, state_of
 from orchestrator.interfaces.signing import add_signer, give_order

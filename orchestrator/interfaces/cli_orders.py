@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from typing import cast
 
 from orchestrator.canonical import INTEGER_MAX, Json, NotCanonical, decode
-from orchestrator.errors import UsageError
 from orchestrator.client import Client
+from orchestrator.errors import UsageError
 from orchestrator.interfaces.output import Commands
 from orchestrator.interfaces.places import estate_of, state_of
 from orchestrator.interfaces.signing import EXPIRES_H, add_signer, give_order, order_of, send_order

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import argparse
 
+from orchestrator.client import Client
 from orchestrator.clock import SystemClock
 from orchestrator.interfaces import texts
-from orchestrator.client import Client
 from orchestrator.interfaces.output import Commands, show
 from orchestrator.interfaces.places import state_of
 

@@ -9,9 +9,9 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from orchestrator.client import Client
 from orchestrator.clock import SystemClock
 from orchestrator.errors import Refused, UsageError
-from orchestrator.client import Client
 from orchestrator.interfaces.output import Commands, show
 from orchestrator.interfaces.places import state_of
 from orchestrator.interfaces.signing import add_signer, signer

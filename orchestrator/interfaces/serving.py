@@ -17,10 +17,10 @@ from pathlib import Path
 
 import uvicorn
 
+from orchestrator.client import NOTE, PATH_BYTES_MAX, SOCKET, fallback_folder
 from orchestrator.clock import SystemClock
 from orchestrator.errors import Unusable, UsageError
 from orchestrator.interfaces.api import build
-from orchestrator.client import NOTE, PATH_BYTES_MAX, SOCKET, fallback_folder
 from orchestrator.interfaces.live import Live
 
 START_S_MAX = 10.0

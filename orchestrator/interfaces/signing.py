@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.canonical import Json
+from orchestrator.client import Client
 from orchestrator.clock import SystemClock
 from orchestrator.errors import UsageError
-from orchestrator.client import Client
 from orchestrator.interfaces.output import progress, show
 from orchestrator.interfaces.places import state_of
 from orchestrator.trust.keys import BadKey, PrivateKey, load_private

@@ -84,7 +84,7 @@ def drills(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[DrillProc
     env = {"RELANCE_TEST_TOKEN": f"{PLANTED}-env"}
     plain = DrillProcess(folder / "plain", "--hosts", "12", "--faults", "none", "--seed", "4", estate=estate, env=env)
     killed = DrillProcess(
-        folder / "killed", "--hosts", "12", "--faults", "fails-once,lazy-technician", "--seed", "5", estate=estate,
+        folder / "killed", "--hosts", "12", "--faults", "all", "--seed", "5", estate=estate,
         env=env,
     )  # fmt: skip
     with Lookout() as lookout:
