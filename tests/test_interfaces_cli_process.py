@@ -17,6 +17,7 @@ import yaml
 from orchestrator.client import Client
 from orchestrator.clock import SystemClock
 from orchestrator.errors import UsageError
+from orchestrator.interfaces import hand_checks
 from orchestrator.trust import keys
 from tests.command_line import Keyboard, Said, typed
 from tests.drill_ground import wait_until
@@ -158,8 +159,8 @@ def listening_port(pid: int) -> int:
     return next(int(row[1].partition(":")[2], 16) for row in rows if row[3] == "0A" and row[9] in inodes)
 
 
-def test_checks_by_hand_are_exit_1_while_anything_fails(
-    estate: SmallEstate, capsys: pytest.CaptureFixture[str]
+def test_checks_by_hand_are_exit_1_while_anything_fails_or_where_there_is_nothing_to_ask(
+    estate: SmallEstate, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     checks = next((estate.path / "checks").glob("laboratory.*"))
     checks.write_text(checks.read_text().replace("timeout_s: 10", "timeout_s: 1"))
@@ -170,7 +171,12 @@ def test_checks_by_hand_are_exit_1_while_anything_fails(
     assert said.code == 1, said.err
     assert said.document["function"] == "laboratory"
     assert {one["outcome"] for one in said.document["answers"]} <= {"FAIL", "UNKNOWN"}
-    assert "0 of " in types("checks", "run", "laboratory").out
+    told = types("checks", "run", "laboratory")
+    assert "0 of " in told.out
+    assert "ssh checks cannot be asked" in told.err
+    monkeypatch.setattr(hand_checks, "questions", lambda *asked: iter(()))
+    said = types.json("checks", "run", "laboratory")
+    assert (said.code, "No check asks anything of laboratory" in said.out) == (1, True)
     assert types("checks", "run", "chapel").code == 2
 
 

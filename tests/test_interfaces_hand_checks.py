@@ -6,10 +6,15 @@ import http.server
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
-from orchestrator.interfaces.hand_checks import asked, questions
+from orchestrator.engine.contents import keep
+from orchestrator.interfaces.hand_checks import asked, pins, questions
 from orchestrator.inventory.model import Host
+from orchestrator.plans.files import usable
 from tests.estates import check, small_estate, with_checks, with_hosts
+from tests.live_hospital import NOW, hospital, roster
+from tests.small_estate import SMALL
 
 
 @contextmanager
@@ -61,7 +66,7 @@ def test_answers_are_those_of_the_peers_in_the_order_of_the_questions() -> None:
     with answering(200) as good, answering(500) as bad:
         works = check("lis-works", service="lis").model_copy(update={"port": good})
         broken = check("lis-broken", service="lis").model_copy(update={"port": bad})
-        found = asked(questions(with_checks(content, works, broken), "laboratory"))
+        found = asked(one for one in questions(with_checks(content, works, broken), "laboratory") if one.check.service)
     assert [(one["check"], one["host"], one["outcome"]) for one in found] == [
         ("lis-works", "lis-1", "PASS"),
         ("lis-works", "lis-2", "PASS"),
@@ -69,6 +74,31 @@ def test_answers_are_those_of_the_peers_in_the_order_of_the_questions() -> None:
         ("lis-broken", "lis-2", "FAIL"),
     ]
     assert all(one["sentence"] for one in found)
+
+
+def test_the_posts_of_a_function_are_asked_the_checks_of_their_class() -> None:
+    found = [(one.check.id, one.host) for one in questions(small_estate(), "laboratory")]
+    assert ("workstation-up", "lab-ws-1") in found
+    assert not [host for _, host in found if host.startswith("rad-ws")], "posts of other functions are not"
+    assert not [name for name, _ in found if name == "server-up"], "servers are asked by their services"
+
+
+def test_an_ssh_check_by_hand_expects_the_key_that_the_journal_says_a_restore_pinned(tmp_path: Path) -> None:
+    assert pins(tmp_path) == {}
+    content = usable(SMALL)
+    with hospital(tmp_path, content) as there:
+        there.order("genesis", "roster", "operator-1", "it-director", **roster())
+        there.order("fact.t0", "t0", "analyst-1", "it-director", at_us=NOW.now_us() - 3_600_000_000)
+    keep(SMALL, tmp_path, content.digest)
+    pinned = pins(tmp_path)
+    assert set(pinned.values()) == {"ssh-ed25519 AAAA"}
+    host = next(iter(pinned))
+    klass = next(one.klass for one in content.inventory.hosts if one.id == host)
+    assert [one.klass for one in content.checks if one.probe == "ssh"].count(klass) == 1
+    function = next(one.function for one in content.inventory.hosts if one.kind == "workstation")
+    posts = [one for one in questions(content, str(function), pinned=pinned) if one.check.probe == "ssh"]
+    assert posts
+    assert all(one.question.params.get("host_key", "") == pinned.get(one.host, "") for one in posts)
 
 
 def test_a_function_without_checks_has_no_answers() -> None:

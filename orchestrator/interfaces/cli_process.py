@@ -11,9 +11,10 @@ import importlib
 import signal
 import types
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
-from orchestrator.errors import UsageError
+from orchestrator.errors import ContentError, UsageError
 from orchestrator.interfaces.output import Commands, progress, show
 from orchestrator.interfaces.places import estate_of, state_of
 
@@ -73,9 +74,9 @@ def _run(options: argparse.Namespace) -> int:
     if live.engine.failure is not None:
         raise live.engine.failure
     broken_off = live.hands.dispatcher.inspecting()
-    told = f"{going_on} running by themselves, which the next start adopts" if going_on else "none running"
-    told += f"; inspections: {broken_off} broken off, which the next start makes again" if broken_off else ""
-    show(options, {"invocations_going_on": going_on, "inspections_broken_off": broken_off}, f"Stopped. Invocations: {told}.")
+    told = f"left running, for the next start to adopt: {going_on}" if going_on else "nothing goes on"
+    told += f"; inspections broken off, which the next start makes again: {broken_off}" if broken_off else ""
+    show(options, {"invocations_going_on": going_on, "inspections_broken_off": broken_off}, f"Stopped; {told}.")
     return OK
 
 
@@ -107,13 +108,21 @@ def _drill(options: argparse.Namespace) -> int:
 
 
 def _checks(options: argparse.Namespace) -> int:
-    from orchestrator.interfaces.hand_checks import asked, questions
+    from orchestrator.interfaces.hand_checks import asked, pins, questions
     from orchestrator.plans.review import planned
 
     content, *_ = planned(estate_of(options))
     if options.function not in {one.id for one in content.inventory.functions}:
         raise UsageError(f"There is no function {options.function}.", rule="usage.function")
-    found = asked(questions(content, options.function, options.source))
+    pinned: dict[str, str] = {}
+    with suppress(UsageError):  # the packaged estate keeps no state
+        pinned = pins(state_of(options))
+    asking = list(questions(content, options.function, options.source, pinned))
+    if not asking:
+        raise ContentError(f"No check asks anything of {options.function}: see checks/README.md.", rule="checks.none")
+    if not pinned and any(one.check.probe == "ssh" for one in asking):
+        progress("No restore has pinned a host key yet (no journal there): ssh checks cannot be asked. See --state.")
+    found = asked(asking)
     bad = [one for one in found if one["outcome"] != "PASS"]
     lines = [f"{one['outcome']:8}{one['check']} ({one['level']}) at {one['host']}: {one['sentence']}" for one in found]
     lines.append(f"{len(found) - len(bad)} of {len(found)} answers are PASS.")

@@ -5,15 +5,25 @@ Never reports to a live process: what is asked by hand moves no gate.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
 
 from typing_extensions import TypedDict
 
 from orchestrator.checks.model import Check
 from orchestrator.clock import SystemClock
+from orchestrator.decision import codec
+from orchestrator.decision.apply import apply
+from orchestrator.decision.estate import Estate
+from orchestrator.decision.state import State
+from orchestrator.engine.contents import fetch, kept, opening
 from orchestrator.inventory.model import Host
+from orchestrator.journal.backup import JOURNAL
+from orchestrator.journal.sqlite import Journal
 from orchestrator.plans.model import Content
+from orchestrator.plans.waves import derive
 from orchestrator.probes.base import Answer, Question
 from orchestrator.workers.probing import Prober
 
@@ -39,22 +49,41 @@ class Asking:
     question: Question
 
 
-def questions(content: Content, function: str, source: str = "") -> Iterator[Asking]:
-    """Every check of the services a function uses or that belong to it, at each host, and of interfaces to them."""
+def pins(state_dir: Path) -> dict[str, str]:
+    """The host key that each host's restore pinned, by the journal of a state folder; only read, live or not."""
+    opened = opening(state_dir)
+    if opened is None:
+        return {}
+    content = kept(state_dir, opened.content, opened.blocked)
+    state = State(Estate(content, derive(content)))
+    with Journal.open(state_dir / JOURNAL, read_only=True) as journal:
+        for record in journal.records():
+            entry = codec.decode(record.kind, record.body)
+            fetch(state, state_dir, entry)
+            apply(state, entry, record.at_us)
+    return {host: key for host, key in zip(state.estate.hosts, state.host_key, strict=True) if key}
+
+
+def questions(
+    content: Content, function: str, source: str = "", pinned: Mapping[str, str] = MappingProxyType({})
+) -> Iterator[Asking]:
+    """Every check of the services a function uses or owns, of interfaces to them, and of its workstations' classes.
+
+    `pinned` are host keys by host: without its key an ssh check cannot be asked.
+    """
     inventory = content.inventory
     used = {name for one in inventory.functions if one.id == function for name in one.services}
     services = used | {one.id for one in inventory.services if one.function == function}
     target_of = {one.id: one.target for one in inventory.interfaces}
     for check in content.checks:
         service = check.service or target_of.get(check.interface or "", "")
-        if service not in services:
-            continue
         for host in inventory.hosts:
-            if service in host.services:
-                yield Asking(check, host.id, _question(check, host, source))
+            post = check.klass == host.klass and host.kind == "workstation" and host.function == function
+            if post or (service in services and service in host.services):
+                yield Asking(check, host.id, _question(check, host, source, pinned.get(host.id, "")))
 
 
-def asked(askings: Iterator[Asking]) -> list[Asked]:
+def asked(askings: Iterable[Asking]) -> list[Asked]:
     """Puts the questions, many at once; the answers in the order of the questions."""
     prober, clock = Prober(), SystemClock()
     waiting = {f"{one.check.id}@{one.host}": one for one in askings}
@@ -79,5 +108,6 @@ def asked(askings: Iterator[Asking]) -> list[Asked]:
     ]
 
 
-def _question(check: Check, host: Host, source: str) -> Question:
-    return Question(host.address, check.port, source, float(check.timeout_s), check.params)
+def _question(check: Check, host: Host, source: str, pin: str) -> Question:
+    params = {**check.params, "host_key": pin} if check.probe == "ssh" else check.params
+    return Question(host.address, check.port, source, float(check.timeout_s), params)

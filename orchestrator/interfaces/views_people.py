@@ -82,7 +82,9 @@ def tasks(state: State, now_us: int, site: str = "") -> list[Task]:
     """What people must do now, by site, bench and room. Raises UsageError for a site that is not in the estate."""
     if site and site not in state.estate.site_number:
         raise UsageError(f"There is no site {site}.", rule="usage.site", site=site)
-    found = [_task(state, key, task, now_us) for key, task in state.tasks.items() if task.status in ("open", "reported")]
+    found = [
+        _task(state, key, task, now_us) for key, task in state.tasks.items() if task.status in ("open", "reported")
+    ]
     found = [one for one in found if not site or one["site"] in (site, "")]
     return sorted(found, key=lambda one: (one["site"], one["bench"], one["room"], one["task"]))
 

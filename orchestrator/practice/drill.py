@@ -250,7 +250,8 @@ class Drill:
 
     def _cpu_us(self) -> int:
         runs = (self.root / "state" / "runs").glob("*/done")
-        return sum(self._plan["cpu_us"].values()) + sum(int(done.read_text() or 0) for done in runs)
+        counted: dict[str, int] = self._plan["cpu_us"]
+        return sum(counted.values()) + sum(int(done.read_text() or 0) for done in runs)
 
 
 def _write(path: Path, value: object) -> None:

@@ -125,7 +125,7 @@ def test_ctrl_c_leaves_the_runners_to_their_work_and_the_next_run_adopts_them(tm
         wait_until(lambda: found.extend(started()) or found)
         (run_dir,) = found
         said = runs[0].interrupt()
-        assert said == "Stopped; 1 invocations go on by themselves; the next start adopts them.\n"
+        assert said == "Stopped; left running, for the next start to adopt: 1.\n"
         wait_until(lambda: invocation.condition(run_dir) == "finished")
         assert not any(isinstance(one, Finished) for one in entries(state)), "nobody heard it yet"
         runs.append(Run(root / "estate", state).live())
@@ -154,7 +154,7 @@ def test_ctrl_c_waits_for_no_inspection_that_hangs_and_the_next_run_makes_it_aga
         begun_s = time.monotonic()
         said = runs[0].interrupt()
         assert time.monotonic() - begun_s < 7, "a host that says nothing is waited for ten seconds"
-        assert re.search(r"[1-9]\d* inspections were broken off; the next start makes them again", said)
+        assert re.search(r"inspections broken off, which the next start makes again: [1-9]", said)
         first = issued(state, "inspect")[0]
         runs.append(Run(root / "estate", state).live())
         wait_until(lambda: first.replace("/1", "/2") in issued(state, "inspect"))
