@@ -152,11 +152,13 @@ class DryRun:
         """
         state, moot = self.state, {"gate", "horizon"}
         gates = [
-            (wave.name, (gate_why(state, number, self.now_us) or [put(("gate", wave.name))])[0])
+            (wave.name, (gate_why(state, number, self.now_us) or [put(state, ("gate", wave.name))])[0])
             for number, wave in enumerate(state.estate.waves)
             if not state.waves[number].passed_us and all(state.waves[one].passed_us for one in state.ancestors[number])
         ]
-        hosts = [(name, why(state, host, self.now_us) or [put(("under-way", name))]) for host, name in self._late()]
+        hosts = [
+            (name, why(state, host, self.now_us) or [put(state, ("under-way", name))]) for host, name in self._late()
+        ]
         roots = [(name, reasons[0]) for name, reasons in hosts if moot.isdisjoint(one.code for one in reasons)]
         roots.sort(key=lambda one: one[1].code != "task")
         found = [one for one in gates if one[1].code not in ("service", "posts")] + roots
