@@ -47,7 +47,7 @@ def _propose(options: argparse.Namespace) -> int:
         raise UsageError(f"The content of {estate} is in force already.", rule="usage.content")
     keep(estate, state_of(options), content.digest)
     told = client.get("content", content.digest)
-    for line in told["findings"]:
+    for line in told["errors"]:
         progress(line)
     args = {name: told[name] for name in ("digest", "blocked", "changes")}
     return give_order(options, "content.change", "content", args)

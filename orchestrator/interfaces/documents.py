@@ -228,12 +228,12 @@ class Taken(TypedDict):
 
 
 class Proposal(TypedDict):
-    """Content that may be put in force: the hosts its errors leave out, what it changes, and what review says."""
+    """Content that may be put in force: the hosts its errors leave out, what it changes, and the errors."""
 
     digest: str
     blocked: list[str]
     changes: list[str]
-    findings: list[str]
+    errors: list[str]
 
 
 class Found(TypedDict):

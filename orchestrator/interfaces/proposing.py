@@ -37,7 +37,7 @@ def proposal(live: Live, digest: str) -> tuple[Content, Proposal]:
         "digest": digest,
         "blocked": sorted(found.blocked),
         "changes": differences(in_force, found.content),
-        "findings": [f"{one.severity}: {one}" for one in found.findings if one.severity != "debt"],
+        "errors": [str(one) for one in found.findings if one.severity == "error"],
     }
 
 
