@@ -38,7 +38,7 @@ _WORDS: dict[str, tuple[str, str]] = {
     "task": ("The task {subject} is not done and confirmed.", "those whose task it is"),
     "need": ("It needs {subject}, which is not in service with a PASS.", "{players}"),
     "quarantine-full": ("The quarantine of {subject} is full.", "whoever releases hosts there"),
-    "horizon": ("Its wave {subject} is too far ahead: an earlier gate has not opened.", "an operator"),
+    "horizon": ("Its wave {subject} is too far ahead: an earlier gate has not opened.", "whoever that gate waits for"),
     "quarantine": ("It is not proven from outside that {subject} is cut off.", "the site's prober and gate"),
     "verdicts": ("{subject} more verdict(s) CLEAN are missing.", "analysts"),
     "launch": ("Its wave {subject} is not launched.", "an operator"),
