@@ -10,9 +10,10 @@ from orchestrator.decision import codec
 from orchestrator.decision.estate import Estate
 from orchestrator.decision.events import Opened, Ordered, Reading, Started
 from orchestrator.decision.state import State
-from orchestrator.engine.contents import fetch, keep, kept, opening
+from orchestrator.engine.contents import first_state, keep, kept, opening, read
 from orchestrator.engine.process import lay_out
 from orchestrator.errors import Unusable
+from orchestrator.journal.record import Record
 from orchestrator.journal.sqlite import Journal
 from orchestrator.plans.files import usable
 from orchestrator.plans.waves import derive
@@ -57,6 +58,15 @@ def test_hosts_that_errors_blocked_at_the_start_stay_out_of_every_replay(estate:
     assert "lab-n-2" not in {host.id for host in kept(state_dir, digest, ["lab-n-2"]).inventory.hosts}
 
 
+def test_the_core_begins_where_the_incident_was_opened(estate: SmallEstate, state_dir: Path) -> None:
+    with pytest.raises(Unusable, match="no incident was opened"):
+        first_state(state_dir)
+    digest = usable(estate.path).digest
+    keep(estate.path, state_dir, digest)
+    journal_of(state_dir, Opened(1, "0.1.0", "night", digest, ["lab-n-2"]))
+    assert "lab-n-2" not in first_state(state_dir).estate.host_number
+
+
 def test_content_that_is_missing_or_was_changed_says_to_take_it_from_a_backup(
     estate: SmallEstate, state_dir: Path
 ) -> None:
@@ -76,8 +86,9 @@ def test_what_an_order_puts_in_force_is_handed_to_the_core_before_the_record_is_
     state = State(Estate(content, derive(content)))
     keep(estate.path, state_dir, content.digest)
     args = {"digest": content.digest, "blocked": ["lab-n-2"], "changes": []}
-    fetch(state, state_dir, Ordered("1", "content.change", "content", args, "operator-1", 1, 1, ""))  # type: ignore[arg-type]
+    change = Ordered("1", "content.change", "content", args, "operator-1", 1, 1, "")  # type: ignore[arg-type]
+    assert read(Record(1, 1, *codec.encode(change)), state, state_dir) == change
     assert "lab-n-2" not in {host.id for host in state.contents[content.digest].inventory.hosts}
-    fetch(state, state_dir, Ordered("2", "freeze", "all", {}, "operator-1", 1, 1, ""))
-    fetch(state, state_dir, Reading("service:lis", "PASS"))
+    for other in (Ordered("2", "freeze", "all", {}, "operator-1", 1, 1, ""), Reading("service:lis", "PASS")):
+        assert read(Record(2, 1, *codec.encode(other)), state, state_dir) == other
     assert list(state.contents) == [content.digest]

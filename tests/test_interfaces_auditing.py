@@ -11,13 +11,16 @@ from pydantic import TypeAdapter
 
 from orchestrator.decision import codec
 from orchestrator.decision.commands import Issue
+from orchestrator.decision.estate import Estate
 from orchestrator.decision.events import Event, Finished, Opened, Started
+from orchestrator.decision.state import State
 from orchestrator.engine.contents import keep
 from orchestrator.engine.process import lay_out
 from orchestrator.errors import Unusable
 from orchestrator.interfaces.auditing import Audit, audit
 from orchestrator.journal.sqlite import Journal
 from orchestrator.plans.files import usable
+from orchestrator.plans.waves import derive
 from tests.live_hospital import hospital
 from tests.small_estate import SMALL
 
@@ -137,7 +140,7 @@ def test_a_live_hospital_is_audited_while_it_works(tmp_path: Path, monkeypatch: 
         here.open_incident()
         here.bring_back("foundations")
         content = here.content
-        monkeypatch.setattr(auditing, "kept", lambda state_dir, digest, blocked: content)
+        monkeypatch.setattr(auditing, "first_state", lambda state_dir: State(Estate(content, derive(content))))
         result = found(tmp_path / "state")
         assert result["violations"] == []
         assert result["issued"] == result["finished"] > 20

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,8 +11,10 @@ from typing import Any
 
 import pytest
 
+from orchestrator.canonical import Json
 from orchestrator.decision import codec
-from orchestrator.decision.events import Opened, Reading
+from orchestrator.decision.events import Opened, Ordered, Reading
+from orchestrator.engine.contents import keep
 from orchestrator.engine.process import lay_out
 from orchestrator.journal.sqlite import Journal
 from orchestrator.plans.files import usable
@@ -28,6 +31,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with ground(tmp_path_factory.mktemp("report")) as root:
         lay_out(root / "state")
         content = usable(root / "estate").digest
+        keep(root / "estate", root / "state", content)
         _journal(root, Opened(1, "test", "incident", content), Reading("service:lis", "FAIL"))
         yield root
 
@@ -110,3 +114,25 @@ def test_a_gate_opened_without_a_reconnect_of_the_journal_is_released_early(root
     assert found.document["released_early"] == 1
     assert any("hv-1/reconnect/1, which was never issued" in sentence for sentence in found.findings)
     assert told(root).document == found.document, "reading a drill changes nothing in it"
+
+
+def test_a_drill_whose_content_changed_under_way_is_reported_over_the_content_in_force(
+    root: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(root / "estate", tmp_path / "estate")
+    services = tmp_path / "estate" / "inventory" / "services.json"
+    services.write_text(f" {services.read_text()}")
+    digest = usable(tmp_path / "estate").digest
+    keep(tmp_path / "estate", root / "state", digest)
+    people: list[Json] = [{"id": one, "roles": [one], "key": one} for one in ("operator", "crisis")]
+    change: dict[str, Json] = {"digest": digest, "blocked": [], "changes": []}
+    _journal(
+        root,
+        *(_signed("1", "genesis", one, {"persons": people}) for one in ("operator", "crisis")),
+        *(_signed("2", "content.change", one, change) for one in ("operator", "crisis")),
+    )
+    assert told(root).document["records"] == 6
+
+
+def _signed(order: str, kind: str, person: str, args: dict[str, Json]) -> Ordered:
+    return Ordered(order, kind, "content", args, person, 1 << 52, 1 << 40, "")

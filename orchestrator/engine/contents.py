@@ -12,15 +12,19 @@ from pathlib import Path
 from typing import cast
 
 from orchestrator.decision import codec
+from orchestrator.decision.decide import Entry
+from orchestrator.decision.estate import Estate
 from orchestrator.decision.events import Opened, Ordered
 from orchestrator.decision.state import State
 from orchestrator.errors import Unusable
 from orchestrator.inventory.sources import FOLDERS
 from orchestrator.journal.disk import sync_folder
+from orchestrator.journal.record import Record
 from orchestrator.journal.sqlite import Journal
 from orchestrator.plans.files import usable
 from orchestrator.plans.model import Content
 from orchestrator.plans.review import without
+from orchestrator.plans.waves import derive
 
 FORMAT = 1
 FOLDER = "content"
@@ -73,11 +77,22 @@ def kept(state_dir: Path, digest: str, blocked: Iterable[str]) -> Content:
     return without(content, blocked)
 
 
-def fetch(state: State, state_dir: Path, event: object) -> None:
-    """Hands the core the content that an order puts in force, before it reads the order's record."""
-    if isinstance(event, Ordered) and event.kind == "content.change":
-        digest = str(event.args["digest"])
-        state.contents[digest] = kept(state_dir, digest, cast("list[str]", event.args["blocked"]))
+def first_state(state_dir: Path) -> State:
+    """The core before the first record of a state folder. Raises Unusable where no incident was opened."""
+    opened = opening(state_dir)
+    if opened is None:
+        raise Unusable("The journal is empty: no incident was opened yet.")
+    content = kept(state_dir, opened.content, opened.blocked)
+    return State(Estate(content, derive(content)))
+
+
+def read(record: Record, state: State, state_dir: Path) -> Entry:
+    """What a record says; the core is handed the content that it puts in force, before it reads it."""
+    entry = codec.decode(record.kind, record.body)
+    if isinstance(entry, Ordered) and entry.kind == "content.change":
+        digest = str(entry.args["digest"])
+        state.contents[digest] = kept(state_dir, digest, cast("list[str]", entry.args["blocked"]))
+    return entry
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -10,12 +10,11 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from orchestrator.decision import codec
 from orchestrator.decision.apply import apply
 from orchestrator.decision.commands import Issue
 from orchestrator.decision.events import Cancelled, Event, Lost
 from orchestrator.decision.state import State
-from orchestrator.engine.contents import fetch
+from orchestrator.engine.contents import read
 from orchestrator.engine.dispatch import Dispatcher
 from orchestrator.errors import Unusable
 from orchestrator.journal.record import Record
@@ -29,9 +28,7 @@ def applied_to(state: State, state_dir: Path) -> Callable[[Record], None]:
     """The function that applies a journal record to `state`; replay never decides."""
 
     def apply_record(record: Record) -> None:
-        entry = codec.decode(record.kind, record.body)
-        fetch(state, state_dir, entry)
-        apply(state, entry, record.at_us)
+        apply(state, read(record, state, state_dir), record.at_us)
 
     return apply_record
 

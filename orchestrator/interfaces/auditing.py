@@ -10,21 +10,18 @@ from pathlib import Path
 
 from typing_extensions import TypedDict
 
-from orchestrator.decision import codec
 from orchestrator.decision.apply import apply
 from orchestrator.decision.commands import Issue
 from orchestrator.decision.decide import Entry
-from orchestrator.decision.estate import Estate
-from orchestrator.decision.events import Cancelled, Finished, Late, Lost, Opened
+from orchestrator.decision.events import Cancelled, Finished, Late, Lost
 from orchestrator.decision.state import State
 from orchestrator.decision.witness import Witness
-from orchestrator.engine.contents import fetch, kept, opening
+from orchestrator.engine.contents import first_state, read
 from orchestrator.errors import Unusable
 from orchestrator.journal.backup import JOURNAL
 from orchestrator.journal.record import Record
 from orchestrator.journal.replay import replay
 from orchestrator.journal.sqlite import Journal
-from orchestrator.plans.waves import derive
 
 _ENDS: dict[type, str] = {Finished: "finished", Lost: "lost", Cancelled: "cancelled"}
 
@@ -51,32 +48,27 @@ def audit(state_dir: Path) -> Audit:
     """Audits a state folder. Raises Unusable for a journal that is damaged, or that cannot be replayed."""
     with Journal.open(state_dir / JOURNAL, read_only=True) as journal:
         journal.check_file()
-        opened = opening(state_dir)
-        if opened is None:
-            raise Unusable("The journal is empty: no incident was opened yet.")
-        content = kept(state_dir, opened.content, opened.blocked)
-        auditor = _Auditor(Estate(content, derive(content)), state_dir)
+        auditor = _Auditor(first_state(state_dir), state_dir)
         replay(journal, auditor.take)
         head = journal.head
-    return auditor.found(opened, head.size, head.root)
+    return auditor.found(head.size, head.root)
 
 
 class _Auditor:
     """Takes the records in order: applies each, shows it to the witness, and keeps the book of actions."""
 
-    def __init__(self, estate: Estate, state_dir: Path) -> None:
-        self._state = State(estate)
+    def __init__(self, state: State, state_dir: Path) -> None:
+        self._state = state
         self._state_dir = state_dir
-        self._witness = Witness(estate, self._state.contents)
+        self._witness = Witness(state.estate, state.contents)
         self._book: dict[str, str] = {}
         self._late = 0
 
     def take(self, record: Record) -> None:
         """Judges one record. Raises Unusable where the core would never have written it."""
-        entry = codec.decode(record.kind, record.body)
+        entry = read(record, self._state, self._state_dir)
         self._count(entry)
         try:
-            fetch(self._state, self._state_dir, entry)
             self._witness.see(entry, record.at_us)
             apply(self._state, entry, record.at_us)
         except (LookupError, TypeError, ValueError) as error:
@@ -95,7 +87,7 @@ class _Auditor:
         elif isinstance(entry, Late):
             self._late += 1
 
-    def found(self, opened: Opened, records: int, root: bytes) -> Audit:
+    def found(self, records: int, root: bytes) -> Audit:
         """What the records came to."""
         self._witness.settle(self._state.at_us)
         counts = Counter(self._book.values())
@@ -104,8 +96,8 @@ class _Auditor:
             for one in self._witness.broken
         ]
         return {
-            "incident": opened.incident,
-            "content": opened.content,
+            "incident": self._state.incident,
+            "content": self._state.estate.content.digest,
             "records": records,
             "root": root.hex(),
             "state": self._state.digest(),

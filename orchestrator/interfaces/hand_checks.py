@@ -14,16 +14,13 @@ from typing_extensions import TypedDict
 
 from orchestrator.checks.model import Check
 from orchestrator.clock import SystemClock
-from orchestrator.decision import codec
-from orchestrator.decision.apply import apply
-from orchestrator.decision.estate import Estate
-from orchestrator.decision.state import State
-from orchestrator.engine.contents import fetch, kept, opening
+from orchestrator.engine.contents import first_state, opening
+from orchestrator.engine.recovery import applied_to
 from orchestrator.inventory.model import Host
 from orchestrator.journal.backup import JOURNAL
+from orchestrator.journal.replay import replay
 from orchestrator.journal.sqlite import Journal
 from orchestrator.plans.model import Content
-from orchestrator.plans.waves import derive
 from orchestrator.probes.base import Answer, Question
 from orchestrator.workers.probing import Prober
 
@@ -51,16 +48,11 @@ class Asking:
 
 def pins(state_dir: Path) -> dict[str, str]:
     """The host key that each host's restore pinned, by the journal of a state folder; only read, live or not."""
-    opened = opening(state_dir)
-    if opened is None:
+    if opening(state_dir) is None:
         return {}
-    content = kept(state_dir, opened.content, opened.blocked)
-    state = State(Estate(content, derive(content)))
+    state = first_state(state_dir)
     with Journal.open(state_dir / JOURNAL, read_only=True) as journal:
-        for record in journal.records():
-            entry = codec.decode(record.kind, record.body)
-            fetch(state, state_dir, entry)
-            apply(state, entry, record.at_us)
+        replay(journal, applied_to(state, state_dir))
     return {host: key for host, key in zip(state.estate.hosts, state.host_key, strict=True) if key}
 
 

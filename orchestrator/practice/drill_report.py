@@ -9,16 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from orchestrator.decision import codec
 from orchestrator.decision.apply import apply
 from orchestrator.decision.commands import Issue
-from orchestrator.decision.estate import Estate
 from orchestrator.decision.stages import Stage
 from orchestrator.decision.state import State
 from orchestrator.decision.witness import Witness
+from orchestrator.engine.contents import first_state, read
 from orchestrator.journal.sqlite import Journal
-from orchestrator.plans.files import usable
-from orchestrator.plans.waves import derive
 from orchestrator.practice import ledger
 from orchestrator.practice.fleet_file import load
 from orchestrator.workers.probing import sweep
@@ -41,14 +38,13 @@ class Report:
 
 def report(root: Path, plan: dict[str, Any], cpu_us: int) -> Report:
     """Reads the journal and the fleet's logs of a drill that has ended."""
-    content = usable(root / "estate")
-    state = State(Estate(content, derive(content)))
-    witness = Witness(state.estate)
+    state = first_state(root / "state")
+    witness = Witness(state.estate, state.contents)
     issued: list[ledger.Issued] = []
     counts: dict[str, int] = {}
     with Journal.open(root / "state" / "journal.sqlite", read_only=True) as journal:
         for record in journal.records():
-            entry = codec.decode(record.kind, record.body)
+            entry = read(record, state, root / "state")
             apply(state, entry, record.at_us)
             witness.see(entry, record.at_us)
             counts[record.kind] = counts.get(record.kind, 0) + 1
@@ -113,7 +109,9 @@ def _disagreements(state: State, seen: ledger.Ledger) -> list[str]:
     found = []
     for host, stage in enumerate(state.stage):
         name = state.estate.hosts[host]
-        now = seen.hosts[name]
+        now = seen.hosts.get(name)
+        if now is None:  # the content was given hosts that the fleet does not have
+            continue
         out = stage in (Stage.RELEASED, Stage.IN_SERVICE)
         if out and not now.is_open:
             found.append(f"{name} is {stage.name.lower()} in the journal, but its gate is closed.")
