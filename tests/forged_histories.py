@@ -66,9 +66,9 @@ def clean(story: Story, person: str = "analyst-2", verdict: str = "CLEAN", of: s
     return Judged(verdict, {"lis-1": inspection}, person, SET, story.now_us + 86_400 * SECOND, "blob")
 
 
-def swept(story: Story, after_s: int, *answered: str, control: bool = True) -> Swept:
+def swept(story: Story, after_s: float, *answered: str, control: bool = True) -> Swept:
     """A sweep of the north that began so many seconds after the story's end."""
-    return Swept("north", story.now_us + after_s * SECOND, control, list(answered))
+    return Swept("north", story.now_us + round(after_s * SECOND), control, list(answered))
 
 
 def needing(*needs: str) -> Content:

@@ -48,7 +48,7 @@ def test_everything_unmet_is_told_and_nothing_else(tell: Tell) -> None:
     story = tell(content).signed()
     assert standing(story, "lis-1") == ["isolation north"]
     assert standing(story, "lis-1", "restore") == ["isolation north", "evidence lis-1", "fact t0", "need files"]
-    assert standing(story, "lis-1", "inspect") == ["horizon laboratory/slice"]
+    assert standing(story, "lis-1", "inspect") == ["horizon laboratory/slice", "isolation north"]
     assert standing(story, "lis-1", "reconnect") == [
         "quarantine lis-1", "verdicts 2", "launch laboratory/slice", "gate foundations", "fact breach_closed",
         "need files",
@@ -76,7 +76,8 @@ def test_two_clean_partners_of_a_unit_come_out_together(tell: Tell) -> None:
 def test_a_unit_whose_partner_is_out_already_needs_only_the_other(tell: Tell) -> None:
     story = clean(tell(directory("ad-1", "dns-1")).begun(), "ad-1", "dns-1")
     story.verdicts("dns-1", "analyst-2").whatever().finish("dns-1/reconnect/1").nothing()
-    story.finish("ad-1/reconnect/1", "failed").nothing().at(1).nothing().sweep().expect("issue ad-1/reconnect/2")
+    story.finish("ad-1/reconnect/1", "failed").expect("issue ad-1/isolate/1").finish("ad-1/isolate/1").nothing()
+    story.at(1).nothing().sweep().expect("issue ad-1/reconnect/2")
 
 
 def test_a_partner_that_waits_for_its_next_try_keeps_the_other_in(tell: Tell) -> None:

@@ -177,8 +177,8 @@ def test_an_excluded_host_is_taken_back_from_the_beginning(tell: Tell) -> None:
 def test_a_host_that_others_brought_back_is_inspected_like_any_other(tell: Tell) -> None:
     story = tell().opened().launched()
     story.order("host.declare", "lis-1", "operator-1", "analyst-1", host_key=THEIRS, restore_point_us=OLD_POINT_US)
-    story.expect("issue lis-1/inspect/1").finish("lis-1/inspect/1").nothing()
-    story.isolated("north").verdicts("lis-1", "analyst-1", "analyst-2").expect("issue lis-1/reconnect/1")
+    story.nothing().finish("north/isolate/1").expect("issue lis-1/inspect/1").finish("lis-1/inspect/1").nothing()
+    story.sweep().nothing().verdicts("lis-1", "analyst-1", "analyst-2").expect("issue lis-1/reconnect/1")
     assert story.state.host_key[story.host("lis-1")] == "ssh-ed25519 THEIRS"
     assert story.state.ended["lis-1/restore/1"] == "finished", "a declaration takes the number of a restore"
 
@@ -230,8 +230,8 @@ def test_an_exception_stands_in_for_one_verdict_that_expired_and_not_for_two(tel
     story.later(120).order("wave.resume", LAB, "operator-1").nothing()
     until_us = story.now_us + HOUR_S * SECOND
     story.order("host.exception", "lis-1", "operator-1", "crisis-1", until_us=until_us)
-    story.expect("issue lis-1/reconnect/1").finish("lis-1/reconnect/1", "failed").nothing()
-    story.at(100).nothing().sweep().nothing()
+    story.expect("issue lis-1/reconnect/1").finish("lis-1/reconnect/1", "failed").expect("issue lis-1/isolate/1")
+    story.finish("lis-1/isolate/1").nothing().at(100).nothing().sweep().nothing()
 
 
 def test_an_exception_that_ends_leaves_a_debt_that_holds_the_waves_behind(tell: Tell) -> None:

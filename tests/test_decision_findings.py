@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 from orchestrator.decision.stages import Stage
 from orchestrator.decision.state import CONNECTED, QUARANTINED, UNKNOWN
 from orchestrator.plans.model import Content
-from tests.estates import PRACTICE_TIMING, server
+from tests.estates import PRACTICE_TIMING, server, service
 from tests.storyline import Story, Tell, hospital, plain_class
 
 DEBT = "owe lis-1 it was inspected offline, before the online tools were in service"
@@ -15,6 +17,14 @@ def offline(**timing: int) -> Content:
     """The lone laboratory server, inspected offline, so that it owes an online inspection."""
     changed = PRACTICE_TIMING.model_copy(update=timing)
     return hospital(classes=(plain_class("server", cleanliness="offline"),), timing=changed)
+
+
+def two_laboratories() -> Content:
+    """The laboratory server, and behind its gate the radiology server."""
+    services = (service("lis", "laboratory"), service("ris", "radiology"))
+    hosts = (server("lis-1", "north", "lis"), server("ris-1", "north", "ris"))
+    order = ("laboratory", "radiology")
+    return hospital(*hosts, services=services, order=order, pinned=order)
 
 
 def owing(tell: Tell) -> Story:
@@ -100,6 +110,37 @@ def test_a_debt_past_its_time_asks_an_operator(tell: Tell) -> None:
     assert story.asks("lis-1") == {}
 
 
+def test_an_analyst_who_changed_their_mind_says_suspect_though_two_said_clean(tell: Tell) -> None:
+    story = tell().opened().isolated().inspected("lis-1").verdicts("lis-1", "analyst-1", "analyst-2").nothing()
+    story.verdicts("lis-1", "analyst-1", verdict="SUSPECT").expect("issue lis-1/inspect/2")
+    story.finish("lis-1/inspect/2").nothing().verdicts("lis-1", "analyst-1", "analyst-2").nothing()
+    story.verdicts("lis-1", "analyst-3", verdict="SUSPECT").expect("issue lis-1/inspect/3")
+
+
+def test_a_host_in_service_found_suspect_is_asked_about_inspected_where_it_stands_and_cleared_by_two(
+    tell: Tell,
+) -> None:
+    story = tell(two_laboratories()).begun().passed("laboratory/slice").in_service("ris-1")
+    story.verdicts("lis-1", "analyst-3", verdict="SUSPECT")
+    story.expect("owe lis-1 it was found SUSPECT while out", "hold radiology/slice owed:lis-1", "issue lis-1/inspect/2")
+    assert story.asks("lis-1") == {"network": "SUSPECT while out: recall it"}
+    story.finish("lis-1/inspect/2").nothing().verdicts("lis-1", "analyst-1").nothing()
+    story.verdicts("lis-1", "analyst-2").expect("unhold radiology/slice owed:lis-1")
+    assert story.asks("lis-1") == {}
+
+
+@pytest.mark.parametrize("how", ["marker", "suspect"])
+def test_what_an_owed_inspection_finds_holds_the_waves_behind(tell: Tell, how: str) -> None:
+    story = tell(two_laboratories()).begun().passed("laboratory/slice").in_service("ris-1").whatever()
+    story.order("indicators.force", "6" * 64, "analyst-1", "forensic-lead").whatever()
+    if how == "marker":
+        story.finish("lis-1/inspect/2", marker=True).expect("hold radiology/slice owed:lis-1")
+    else:
+        story.finish("lis-1/inspect/2").nothing().verdicts("lis-1", "analyst-1", verdict="SUSPECT")
+        story.expect("hold radiology/slice owed:lis-1", "issue lis-1/inspect/3")
+    story.whatever()
+
+
 # readings
 
 
@@ -158,6 +199,22 @@ def test_a_sweep_that_began_before_the_isolation_ended_proves_nothing(tell: Tell
     assert not story.recorded
 
 
+def test_a_host_that_answers_the_prober_loses_its_verdicts_and_is_inspected_anew_once_cut_off(tell: Tell) -> None:
+    story = tell().opened().isolated().inspected("lis-1").verdicts("lis-1", "analyst-1", "analyst-2").nothing()
+    story.sweep(answered=("lis-1",)).expect("issue lis-1/isolate/1").later(3600)
+    story.finish("lis-1/isolate/1").expect("issue lis-1/inspect/2").sweep().nothing()
+    story.order("wave.launch", "laboratory/slice", "operator-1").nothing()
+    story.finish("lis-1/inspect/2").nothing().verdicts("lis-1", "analyst-1", "analyst-2")
+    story.expect("issue lis-1/reconnect/1")
+
+
+def test_an_inspection_during_which_the_host_was_connected_is_made_again(tell: Tell) -> None:
+    story = tell().begun().bring("lis-1", Stage.INSPECTING).sweep(answered=("lis-1",)).expect("issue lis-1/isolate/1")
+    story.finish("lis-1/inspect/1").nothing().finish("lis-1/isolate/1").expect("issue lis-1/inspect/2")
+    story.sweep(answered=("lis-1",)).expect("issue lis-1/isolate/2").finish("lis-1/isolate/2").nothing()
+    story.finish("lis-1/inspect/2").expect("issue lis-1/inspect/3")
+
+
 def test_the_quarantine_falls_back_to_unknown_after_three_missed_sweeps(tell: Tell) -> None:
     story = tell().begun().inspected("lis-1").sweep().whatever()
     story.sweep(control=False).nothing().sweep(control=False).nothing()
@@ -175,8 +232,8 @@ def test_a_host_that_is_out_may_answer_and_one_that_is_not_is_isolated(tell: Tel
     story = tell(content).begun().released("lis-1").bring("lis-2", Stage.RECONNECTING)
     story.sweep(answered=("lis-1", "lis-2", "printer")).nothing()
     assert not story.recorded
-    story.finish("lis-2/reconnect/1", "failed").nothing().sweep(answered=("lis-1", "lis-2"))
-    story.expect("issue lis-2/isolate/1")
+    story.finish("lis-2/reconnect/1", "failed").expect("issue lis-2/isolate/1")
+    story.sweep(answered=("lis-1", "lis-2")).nothing()
     assert connection(story, "lis-2") == CONNECTED
 
 

@@ -154,24 +154,55 @@ def test_a_reimage_has_no_restore_point_to_be_condemned_for(tell: Tell) -> None:
 def test_three_failed_reconnects_ask_a_person(tell: Tell) -> None:
     story = reconnecting(tell)
     for number, wait_s in ((1, 1), (2, 2)):
-        story.finish(f"lis-1/reconnect/{number}", "failed").nothing().sweep().whatever()
-        story.at(wait_s).whatever()
+        story.finish(f"lis-1/reconnect/{number}", "failed").expect(f"issue lis-1/isolate/{number}")
+        story.finish(f"lis-1/isolate/{number}").nothing().sweep().whatever().at(wait_s).whatever()
         assert story.state.lanes[1][story.host("lis-1")] == f"lis-1/reconnect/{number + 1}"
-    story.finish("lis-1/reconnect/3", "failed").expect("ask lis-1 network").sweep().nothing().at(60).nothing()
+    story.finish("lis-1/reconnect/3", "failed").expect("issue lis-1/isolate/3", "ask lis-1 network")
+    story.finish("lis-1/isolate/3").nothing().sweep().nothing().at(60).nothing()
     story.order("host.retry", "lis-1", "operator-1").expect("issue lis-1/reconnect/4")
 
 
-def test_after_a_failed_reconnect_only_a_new_sweep_proves_the_quarantine(tell: Tell) -> None:
-    story = reconnecting(tell).finish("lis-1/reconnect/1", "failed").nothing()
+@pytest.mark.parametrize("end", ["failed", "unreachable", "lost"])
+def test_a_reconnect_that_ends_badly_may_have_opened_the_way_so_the_host_is_cut_off_and_swept_anew(
+    tell: Tell, end: str
+) -> None:
+    story = reconnecting(tell)
+    begun_us = story.now_us
+    story.lose("lis-1/reconnect/1") if end == "lost" else story.finish("lis-1/reconnect/1", end)
+    story.expect("issue lis-1/isolate/1")
     assert story.state.connection[story.host("lis-1")] == UNKNOWN
-    story.at(5).nothing().sweep().expect("issue lis-1/reconnect/2")
-    story.stop("lis-1/reconnect/2").nothing().sweep().expect("issue lis-1/reconnect/3")
+    story.at(5).nothing().sweep().nothing()
+    assert story.state.connection[story.host("lis-1")] == UNKNOWN, "its silence proves no isolation of before"
+    story.finish("lis-1/isolate/1").nothing().send_sweep("north", begun_us).nothing()
+    story.sweep().expect("issue lis-1/reconnect/2")
 
 
-def test_a_host_half_reconnected_that_answers_is_isolated_at_once_without_waiting_for_the_next_try(tell: Tell) -> None:
-    story = reconnecting(tell).finish("lis-1/reconnect/1", "failed").nothing()
-    story.sweep(answered=("lis-1",)).expect("issue lis-1/isolate/1")
-    story.finish("lis-1/isolate/1").nothing().sweep().expect("issue lis-1/reconnect/2")
+def test_a_cancelled_reconnect_never_took_effect_and_needs_a_new_sweep_only(tell: Tell) -> None:
+    story = reconnecting(tell).order("freeze", "all", "operator-1").expect("cancel lis-1/reconnect/1")
+    story.stop("lis-1/reconnect/1").nothing().order("thaw", "all", "operator-1", "crisis-1").nothing()
+    assert story.state.connection[story.host("lis-1")] == UNKNOWN
+    story.sweep().expect("issue lis-1/reconnect/2")
+
+
+def test_a_host_half_reconnected_that_answers_is_inspected_anew_once_it_is_cut_off(tell: Tell) -> None:
+    story = reconnecting(tell).finish("lis-1/reconnect/1", "failed").expect("issue lis-1/isolate/1")
+    story.sweep(answered=("lis-1",)).nothing()
+    assert story.stage("lis-1") is Stage.RESTORED
+    story.finish("lis-1/isolate/1").expect("issue lis-1/inspect/2").finish("lis-1/inspect/2").nothing()
+    story.sweep().nothing().verdicts("lis-1", "analyst-1", "analyst-2").expect("issue lis-1/reconnect/2")
+
+
+def test_a_host_found_suspect_while_it_is_being_reconnected_comes_back_and_is_inspected_again(tell: Tell) -> None:
+    story = reconnecting(tell).verdicts("lis-1", "analyst-1", verdict="SUSPECT").expect("cancel lis-1/reconnect/1")
+    assert story.reason() == "the host was found suspect or infected"
+    story.finish("lis-1/reconnect/1").expect("issue lis-1/isolate/1").finish("lis-1/isolate/1")
+    story.expect("issue lis-1/inspect/2")
+
+
+def test_a_suspect_host_whose_reconnect_was_stopped_in_time_is_inspected_again_in_quarantine(tell: Tell) -> None:
+    story = reconnecting(tell).verdicts("lis-1", "analyst-3", verdict="SUSPECT").expect("cancel lis-1/reconnect/1")
+    story.stop("lis-1/reconnect/1").expect("issue lis-1/inspect/2").finish("lis-1/inspect/2").nothing()
+    story.sweep().nothing().verdicts("lis-1", "analyst-1", "analyst-2").expect("issue lis-1/reconnect/2")
 
 
 def test_three_failed_inspections_ask_a_person(tell: Tell) -> None:
@@ -197,16 +228,21 @@ def test_a_host_found_infected_whose_reconnect_did_not_happen_goes_to_its_next_s
     tell: Tell, outcome: str
 ) -> None:
     story = reconnecting(tell).verdicts("lis-1", "analyst-3", verdict="INFECTED").expect("cancel lis-1/reconnect/1")
-    story.stop("lis-1/reconnect/1") if outcome == "cancelled" else story.finish("lis-1/reconnect/1", "failed")
-    story.expect("change strategy lis-1 reimage", "issue lis-1/restore/2 reimage")
+    if outcome == "cancelled":
+        story.stop("lis-1/reconnect/1").expect("change strategy lis-1 reimage", "issue lis-1/restore/2 reimage")
+    else:
+        story.finish("lis-1/reconnect/1", "failed")
+        story.expect("issue lis-1/isolate/1", "change strategy lis-1 reimage").finish("lis-1/isolate/1")
+        story.expect("issue lis-1/restore/2 reimage")
 
 
 def test_a_proof_that_falls_while_the_reconnect_is_under_way_withdraws_it(tell: Tell) -> None:
     story = reconnecting(tell).order("roster.revoke", "analyst-1", "operator-1", "it-director").nothing()
-    story.finish("lis-1/reconnect/1").expect("issue lis-1/isolate/1", "issue lis-1/inspect/2")
+    story.finish("lis-1/reconnect/1").expect("issue lis-1/isolate/1")
     host = story.host("lis-1")
-    assert (story.stage("lis-1"), story.state.connection[host]) == (Stage.INSPECTING, CONNECTED)
-    story.finish("lis-1/inspect/2").nothing().finish("lis-1/isolate/1").nothing().sweep().nothing()
+    assert (story.stage("lis-1"), story.state.connection[host]) == (Stage.RESTORED, CONNECTED)
+    story.finish("lis-1/isolate/1").expect("issue lis-1/inspect/2").finish("lis-1/inspect/2").nothing()
+    story.sweep().nothing()
     story.verdicts("lis-1", "analyst-2", "analyst-3").expect("issue lis-1/reconnect/2")
 
 

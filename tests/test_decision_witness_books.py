@@ -6,7 +6,7 @@ import pytest
 
 from orchestrator.decision.commands import EnterService, Issue
 from orchestrator.decision.events import Cancelled, Event, Finished, Lost
-from tests.forged_histories import RECONNECT, UNPROVEN, UNSWEPT, clean, ready, seen, swept
+from tests.forged_histories import ALARM, RECONNECT, UNPROVEN, UNSWEPT, clean, ready, seen, swept
 from tests.storyline import Tell
 
 CUT_OFF = (Issue("lis-1/isolate/9", "lis-1", "isolate"), Finished("lis-1/isolate/9", "ok"))
@@ -39,7 +39,7 @@ def test_a_host_that_answered_must_be_cut_off_again_unless_it_was_asked_before(t
     story = ready(tell)
     proven = clean(story)
     assert seen(story, *CUT_OFF, swept(story, -1, "lis-1"), swept(story, 2), proven, RECONNECT) == []
-    assert seen(story, *CUT_OFF, swept(story, 1, "lis-1"), swept(story, 2), proven, RECONNECT) == [UNSWEPT]
+    assert seen(story, *CUT_OFF, swept(story, 1, "lis-1"), swept(story, 2), proven, RECONNECT) == [UNSWEPT, UNPROVEN]
 
 
 def test_three_sweeps_without_the_control_target_prove_no_silence_any_more(tell: Tell) -> None:
@@ -56,11 +56,49 @@ def test_a_host_answers_on_its_way_out_and_when_it_is_out(tell: Tell) -> None:
     assert seen(story, clean(story), RECONNECT, answers, done, answers, EnterService("lis-1")) == []
 
 
-@pytest.mark.parametrize("ended", [Finished("lis-1/reconnect/1", "failed"), Lost("lis-1/reconnect/1")])
-def test_after_a_reconnect_that_ended_otherwise_silence_is_proven_again(tell: Tell, ended: Event) -> None:
+def test_what_was_said_of_a_host_before_it_answered_counts_for_nothing_once_it_is_cut_off_again(tell: Tell) -> None:
+    story = ready(tell)
+    assert seen(story, clean(story), swept(story, 1, "lis-1"), *CUT_OFF, swept(story, 2), RECONNECT) == [UNPROVEN]
+
+
+def test_an_inspection_of_a_host_that_was_connected_meanwhile_says_nothing_about_it(tell: Tell) -> None:
+    story = ready(tell)
+    answered = swept(story, -0.5, "lis-1")
+    begun, ended = Issue("lis-1/inspect/9", "lis-1", "inspect"), Finished("lis-1/inspect/9", "ok")
+    both = [clean(story, one, of="lis-1/inspect/9") for one in ("analyst-1", "analyst-2")]
+    for told in (
+        (answered, begun, *CUT_OFF, ended),
+        (begun, answered, *CUT_OFF, ended),
+        (answered, begun, ended, *CUT_OFF),
+    ):
+        assert seen(story, *told, swept(story, 1), *both, RECONNECT) == [UNPROVEN]
+    assert seen(story, answered, *CUT_OFF, begun, ended, swept(story, 1), *both, RECONNECT) == []
+
+
+BADLY = [
+    Finished("lis-1/reconnect/1", "failed"),
+    Finished("lis-1/reconnect/1", "unreachable"),
+    Lost("lis-1/reconnect/1"),
+]
+
+
+@pytest.mark.parametrize("ended", BADLY)
+def test_after_a_reconnect_that_ended_otherwise_the_host_is_cut_off_and_its_silence_proven_again(
+    tell: Tell, ended: Event
+) -> None:
     story = ready(tell)
     assert seen(story, clean(story), RECONNECT, ended, AGAIN) == [UNSWEPT]
-    assert seen(story, clean(story), RECONNECT, ended, swept(story, 1), AGAIN) == []
+    assert seen(story, clean(story), RECONNECT, ended, swept(story, 1), AGAIN) == [UNSWEPT]
+    assert seen(story, clean(story), RECONNECT, ended, *CUT_OFF, swept(story, 1), AGAIN) == []
+
+
+@pytest.mark.parametrize("ended", BADLY)
+def test_9_an_infected_host_whose_reconnect_ended_badly_counts_as_connected(tell: Tell, ended: Event) -> None:
+    story = ready(tell)
+    infected = clean(story, "analyst-3", verdict="INFECTED")
+    told = [clean(story), RECONNECT, infected, ended]
+    assert seen(story, *told) == [ALARM]
+    assert seen(story, *told, Issue("lis-1/isolate/9", "lis-1", "isolate")) == []
 
 
 def test_a_reconnect_that_was_stopped_before_it_took_effect_may_start_again(tell: Tell) -> None:

@@ -132,13 +132,22 @@ def test_a_sweep_and_an_isolation_keep_their_order_over_an_epoch(tell: Tell) -> 
     assert UNSWEPT not in seen(story, *isolated, swept(story, 1), clean(story), RECONNECT)
 
 
-def test_a_server_is_excluded_by_two_persons_and_one_alone_answers_no_alarm(tell: Tell) -> None:
+def test_9_the_isolation_of_a_site_does_not_reach_a_host_that_is_out(tell: Tell) -> None:
     story = tell().begun().in_service("lis-1")
-    cutting, failed = Issue("north/isolate/9", "north", "isolate"), Finished("north/isolate/9", "failed")
     infected = clean(story, "analyst-3", verdict="INFECTED")
-    exclude = orders("host.exclude", "lis-1", "operator-1", "crisis-1")
-    assert seen(story, cutting, infected, exclude[0], failed) == [ALARM]
-    assert seen(story, cutting, infected, *exclude, failed) == []
+    assert seen(story, Issue("north/isolate/9", "north", "isolate"), infected) == [ALARM]
+
+
+def test_9_a_host_that_answers_before_its_site_is_cut_off_waits_for_that_and_after_it_for_its_own(tell: Tell) -> None:
+    story = tell().opened()
+    infected = clean(story, "analyst-3", verdict="INFECTED", of="lis-1/inspect/1")
+    answers = [swept(story, 1, "lis-1"), infected]
+    assert seen(story, *answers) == []
+    site = Finished("north/isolate/1", "ok")
+    assert seen(story, site, *answers) == [ALARM]
+    beside = OpenTask("north/isolate", "isolating it failed")
+    assert seen(story, beside, *answers) == []
+    assert seen(story, beside, site, *answers) == [ALARM]
 
 
 def test_a_host_elsewhere_that_failed_for_good_leaves_no_place_to_be_taken_here(tell: Tell) -> None:

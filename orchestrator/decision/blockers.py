@@ -83,6 +83,8 @@ def _inspect(state: State, host: int, now_us: int) -> Iterator[Blocker]:
         yield "left-off", state.estate.hosts[host]
     elif host not in state.obligations and not state.waves[wave].horizon:
         yield "horizon", state.estate.waves[wave].name
+    if not state.isolated_us[host] and host not in state.obligations:
+        yield "isolation", state.estate.sites[state.estate.site_of[host]]
     yield from _needs(state, host, INSPECT)
     if state.freezes:
         yield from _all_work(state, host)

@@ -248,8 +248,8 @@ def _stale_reconnects(state: State, now_us: int) -> Command | None:
 
 def _fallen(state: State, host: int, now_us: int) -> str:
     """Why a reconnect under way may no longer go; empty while it may."""
-    if state.infected_us[host]:
-        return "the host was found infected"
+    if not state.inspection[host]:
+        return "the host was found suspect or infected"
     fallen = next(wave_blockers(state, host, now_us), None) or next(freeze_blockers(state, host), None)
     if fallen is not None:
         return " ".join(fallen)
@@ -302,9 +302,10 @@ def _network(state: State, host: int, now_us: int) -> Command | None:
             return Cancel(under_way, "the host must be isolated")
         return None
     name = state.estate.hosts[host]
-    if state.not_before_us[1][host] > now_us:
-        return None
     tries = state.tries[host][STEP["isolate"]]
+    # No wait of a reconnect delays an isolation.
+    if tries and state.not_before_us[1][host] > now_us:
+        return None
     if tries and tries % state.estate.timing.tries == 0 and "isolation" not in state.asks.get(host, {}):
         return Ask(name, "isolation", f"isolating it failed {tries} times: cut it off by hand")
     return Issue(f"{name}/isolate/{state.attempts[host][STEP['isolate']] + 1}", name, "isolate")
@@ -392,7 +393,8 @@ def _out(state: State, host: int, now_us: int) -> Command | None:
         if not known:
             return Ask(name, "network", RECALL)
     if host in state.recheck and host not in state.obligations:
-        return Owe(name, state.recheck[host], now_us + timing.obligation_s * SECOND, holds=False)
+        due_us = now_us + timing.obligation_s * SECOND
+        return Owe(name, state.recheck[host], due_us, holds=state.suspects[host] > 0)
     until_us = state.exceptions.get(host)
     if until_us is not None and now_us >= until_us:
         return Owe(name, "its exception ended", until_us, holds=True)

@@ -163,6 +163,7 @@ def _declare(state: State, order: OrderState, at_us: int) -> None:
     state.not_before_us[0][host] = 0
     state.infected_us[host] = state.late_points[host] = state.suspects[host] = 0
     state.host_key[host] = host_key.bare(order.args["host_key"])
+    state.exceptions.pop(host, None)
     state.restore_point_us[host] = cast("int", order.args["restore_point_us"])
     state.move(host, Turn.DECLARED)
 
@@ -171,6 +172,7 @@ def _isolate(state: State, order: OrderState, at_us: int) -> None:
     host = state.estate.host_number[order.subject]
     if state.stage[host] in OUT:
         state.recalls.append(at_us)
+    state.not_before_us[1][host] = 0
     state.isolate_wanted.pop(host, None)
     state.want_isolated(host, order.kind)
 

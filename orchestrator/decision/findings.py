@@ -38,7 +38,8 @@ def _discharge(state: State, host: int) -> None:
     if host in state.obligations:
         del state.obligations[host]
         state.suspects[host] = 0
-        state.answered(host, "owed")
+        for lane in ("owed", "network"):
+            state.answered(host, lane)
         state.relapse_stale = True
 
 
@@ -47,6 +48,7 @@ def _not_clean(state: State, host: int, verdict: str, at_us: int) -> None:
     infected = verdict == quorum.INFECTED
     if infected:
         state.infected_us[host] = at_us
+        state.exceptions.pop(host, None)
     else:
         state.suspects[host] += 1
     state.void_proof(host)
@@ -54,11 +56,21 @@ def _not_clean(state: State, host: int, verdict: str, at_us: int) -> None:
     if stage in OUT:
         if not infected:
             state.asks.setdefault(host, {})["network"] = "SUSPECT while out: recall it"
+            _owes_on_suspicion(state, host)
     elif stage is RECONNECTING:
         # Invariant 1 is judged again when the reconnect's result arrives; this verdict makes it fall.
         state.reconnects_stale = True
     else:
         state.move(host, Turn.INFECTED if infected else Turn.SUSPECT)
+
+
+def _owes_on_suspicion(state: State, host: int) -> None:
+    """A host that is out and suspected is inspected again where it stands, and its successors wait."""
+    if host in state.obligations:
+        state.obligations[host].holds = True
+        state.relapse_stale = True
+    else:
+        state.recheck[host] = "it was found SUSPECT while out"
 
 
 def reading(state: State, event: Reading, at_us: int) -> None:
@@ -121,11 +133,20 @@ def swept(state: State, event: Swept, at_us: int) -> None:
             continue
         if state.estate.hosts[host] in answered:
             _connection(state, host, CONNECTED)
-            if state.isolated_us[host] and state.isolated_us[host] < event.begun_us:
-                state.isolated_us[host] = 0
-                state.want_isolated(host, "answered the outside prober")
+            if state.isolated_us[host] < event.begun_us:
+                _disproved(state, host)
         elif state.isolated_us[host] and state.isolated_us[host] < event.begun_us:
             _connection(state, host, QUARANTINED)
+
+
+def _disproved(state: State, host: int) -> None:
+    """The host is connected: what was found of it may be true no longer, and it must be cut off."""
+    if state.isolated_us[host]:
+        state.isolated_us[host] = 0
+        state.want_isolated(host, "answered the outside prober")
+    if state.stage[host] is INSPECTED:
+        state.void_proof(host)
+        state.move(host, Turn.DISPROVED)
 
 
 def _connection(state: State, host: int, connection: int) -> None:

@@ -134,10 +134,12 @@ def _ended(state: State, action: OpenAction) -> None:
         return
     state.move(host, ENDS[action.step])
     if action.step == "reconnect":
-        # Nobody knows how far it came: only a new sweep proves the quarantine again.
+        # Only a new sweep proves the quarantine again.
         state.connection[host] = UNKNOWN
         if state.infected_us[host]:
             state.move(host, Turn.INFECTED)
+        elif not state.inspection[host]:
+            state.move(host, Turn.SUSPECT)
 
 
 def _tried(state: State, action: OpenAction, at_us: int, *, unreachable: bool) -> None:
@@ -156,6 +158,10 @@ def _tried(state: State, action: OpenAction, at_us: int, *, unreachable: bool) -
     state.not_before_us[LANE[action.step]][host] = until_us
     state.wake_at(until_us, "host", host)
     _ended(state, action)
+    if action.step == "reconnect":
+        # Nobody knows whether it opened the way.
+        state.isolated_us[host] = 0
+        state.want_isolated(host, "its reconnect did not end well")
 
 
 def _succeeded(state: State, action: OpenAction, event: Finished, at_us: int) -> None:
@@ -172,7 +178,7 @@ def _succeeded(state: State, action: OpenAction, event: Finished, at_us: int) ->
     elif action.step == "restore":
         _new_restore(state, action, event, at_us)
     elif action.step == "inspect":
-        if not _inspected(state, host, event):
+        if not _inspected(state, action, event):
             return
     elif quorum.is_clean(state, host, at_us):
         _released(state, host, at_us)
@@ -192,17 +198,25 @@ def _new_restore(state: State, action: OpenAction, event: Finished, at_us: int) 
     state.restore_point_us[host] = (point if isinstance(point, int) else at_us) if from_backup else 0
     state.infected_us[host] = 0
     state.suspects[host] = 0
+    state.exceptions.pop(host, None)
 
 
-def _inspected(state: State, host: int, event: Finished) -> bool:
+def _inspected(state: State, action: OpenAction, event: Finished) -> bool:
     """Keeps what was found; whether the host's stage moves on (it does not where it is inspected while out)."""
+    host = action.host
     online = state.stage[host] in OUT
     if not online and state.stage[host] is not INSPECTING:
+        return False
+    if not online and not 0 < state.isolated_us[host] <= action.at_us:
+        # It was connected while it was inspected, or was cut off anew since: what was found says nothing of it now.
+        state.move(host, Turn.INSPECT_ENDED)
         return False
     state.void_proof(host)
     state.inspection[host] = event.action
     state.evidence[host] = str(event.facts.get("evidence", ""))
     state.marker[host] = bool(event.facts.get("marker", False))
+    if state.marker[host] and host in state.obligations:
+        state.obligations[host].holds = state.relapse_stale = True
     return not online
 
 

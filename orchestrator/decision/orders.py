@@ -213,7 +213,7 @@ def _admit_judged_host(state: State, event: Judged, judged: tuple[str, str], now
         raise Refused(f"There is no host {name}.", rule="verdict.host", host=name)
     if inspection != state.inspection[host] or not inspection:
         raise Refused(f"{inspection} is not the latest inspection of {name}.", rule="verdict.inspection", host=name)
-    if event.verdict == quorum.INFECTED:
+    if event.verdict != quorum.CLEAN:
         return
     if not quorum.seats_wanted(state, host):
         raise Refused(f"No verdict is asked for on {name} now.", rule="verdict.seat", host=name)
@@ -221,7 +221,7 @@ def _admit_judged_host(state: State, event: Judged, judged: tuple[str, str], now
         raise Refused(f"{event.person} judged {name} already; another person must.", rule="verdict.two-persons")
     if event.person not in seats.claims_open(state, host, now_us) and not seats.seats_open(state, host, now_us):
         raise Refused(f"{name} has no open seat.", rule="seats.full", host=name)
-    if event.verdict == quorum.CLEAN and state.waves[state.wave_of[host]].launchers == (event.person,):
+    if state.waves[state.wave_of[host]].launchers == (event.person,):
         raise Refused(
             f"{event.person} launched the wave of {name} alone; another must judge.", rule="verdict.separation"
         )

@@ -344,10 +344,8 @@ class State:
         self.claims.pop(host, None)
 
     def want_isolated(self, host: int, cause: str) -> None:
-        """The host must be cut off, and no wait of an earlier reconnect delays that."""
-        if host not in self.isolate_wanted:
-            self.isolate_wanted[host] = cause
-            self.not_before_us[1][host] = 0
+        """The host must be cut off."""
+        self.isolate_wanted.setdefault(host, cause)
         self.dirty[host] = None
 
     def answered(self, host: int, lane: str) -> None:

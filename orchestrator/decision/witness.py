@@ -89,10 +89,10 @@ class Witness:
             self.broken.append(Broken(number, self.books.seq + 1, subject, sentence))
 
     def _answered_for(self, name: str, host: HostBook) -> bool:
+        """Somebody was asked, or it is being cut off; a site's isolation does not reach a host that is out."""
         site = self.books.hosts[name].site
-        cutting = host.isolating or any(book.target == site for book in self.books.open.values())
-        waiting = site in self.books.site_isolating or f"{site}/isolate" in self.books.task
-        return host.answered_for or cutting or (waiting and not host.out and not host.isolated_us)
+        with_site = site in self.books.site_isolating or f"{site}/isolate" in self.books.task
+        return host.answered_for or host.isolating or (with_site and not host.out)
 
     def _issue(self, command: c.Issue, at_us: int) -> None:
         books, name = self.books, command.target

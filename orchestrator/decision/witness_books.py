@@ -197,6 +197,8 @@ def _issue(books: Books, command: c.Issue, at_us: int) -> None:
     if command.step == "isolate":
         host.isolating = True
         host.must_isolate = False
+    elif command.step == "inspect" and not host.out and not host.isolated_us:
+        books.void.add(command.action)
     elif command.step == "restore":
         host.inspection = ""
         host.clean = {}
@@ -235,10 +237,11 @@ def _preserved(books: Books, event: e.Finished, name: str, at_us: int) -> None:
 def _restored(books: Books, event: e.Finished, name: str, at_us: int) -> None:
     host = books.host[name]
     host.inspection, host.clean, host.tainted, host.infected = "", {}, "", False
+    host.exception_us = 0
 
 
 def _inspected(books: Books, event: e.Finished, name: str, at_us: int) -> None:
-    """An inspection that began before the host came back says nothing about it as it is now."""
+    """One that began or ran while the host was connected says nothing about it as it is now."""
     if event.action not in books.void:
         host = books.host[name]
         host.inspection, host.clean, host.tainted = event.action, {}, ""
@@ -253,22 +256,26 @@ def _reconnected(books: Books, event: e.Finished, name: str, at_us: int) -> None
 
 def _isolated(books: Books, event: e.Finished, name: str, at_us: int) -> None:
     host = books.host[name]
+    if host.out or not host.isolated_us:
+        books.void.add(host.under_way.get("host", ""))
     host.isolated_us, host.silent, host.connected = at_us, False, False
     host.must_isolate = host.isolating = False
     if host.out:
-        books.void.add(host.under_way.get("host", ""))
         host.out = host.in_service = host.preserved = False
         host.inspection, host.clean, host.tainted = "", {}, ""
 
 
 def _effect_unknown(books: Books, action: ActionBook) -> None:
-    """Nobody knows whether a reconnect that failed opened the way: silence must be proven again."""
+    """Nobody knows whether a reconnect that failed opened the way: the host counts as connected."""
     if action.step == "reconnect":
-        books.host[action.target].silent = False
+        host = books.host[action.target]
+        host.connected, host.silent, host.isolated_us, host.answered_for = True, False, 0, False
 
 
 def site_isolated(books: Books, site: str, at_us: int) -> None:
     """A whole site was cut off: every host of it that is not out counts as isolated."""
+    books.site_isolating.discard(site)
+    books.task.pop(f"{site}/isolate", None)
     for name, host in books.host.items():
         if books.hosts[name].site == site and not host.out:
             host.isolated_us, host.connected = at_us, False
@@ -289,7 +296,7 @@ def _judged(books: Books, event: e.Judged, at_us: int) -> None:
         host = books.host[name]
         if event.verdict == "INFECTED":
             host.answered_for = host.answered_for and host.infected
-            host.infected = True
+            host.infected, host.exception_us = True, 0
         if event.verdict != "CLEAN":
             host.tainted, host.clean = event.verdict, {}
         elif inspection == host.inspection:
@@ -317,6 +324,8 @@ def _swept(books: Books, event: e.Swept, at_us: int) -> None:
             if host.isolated_us < begun_us:
                 host.answered_for = host.answered_for and host.connected
                 host.connected, host.isolated_us = True, 0
+                host.inspection, host.clean = "", {}
+                books.void.add(host.under_way.get("host", ""))
         elif host.isolated_us and host.isolated_us < begun_us:
             host.silent, host.connected = True, False
 

@@ -13,7 +13,7 @@ from orchestrator.decision.witness_books import Books, TaskBook, site_isolated
 from orchestrator.plans.changes import changed
 from orchestrator.plans.waves import derive
 
-# Orders that two persons give; every other kind needs one. A server's exclusion is judged where it is read.
+# Orders that two persons give; every other kind the witness reads needs one.
 TWO_PERSONS = frozenset(
     {
         *("genesis", "thaw", "service.lower-k", "service.drop-need", "wave.after-removed", "indicators.force"),
@@ -28,14 +28,10 @@ def sign(books: Books, event: e.Ordered, at_us: int) -> None:
     signers = books.signed.setdefault(event.order, [])
     signers.append(event.person)
     needed = 2 if event.kind in TWO_PERSONS else 1
-    if event.kind == "host.exclude":
-        needed = 2 if books.hosts[event.subject].kind == "server" else 1
     if len(signers) == needed:
         effect = _EFFECTS.get(event.kind)
         if effect is not None:
             effect(books, event, at_us)
-        if event.kind.startswith("host.") and event.subject in books.host:
-            books.host[event.subject].answered_for = True
 
 
 def _launched(books: Books, event: e.Ordered, at_us: int) -> None:
@@ -71,7 +67,7 @@ def _thawed(books: Books, event: e.Ordered, at_us: int) -> None:
 
 def _declared(books: Books, event: e.Ordered, at_us: int) -> None:
     host = books.host[event.subject]
-    host.inspection, host.clean, host.tainted, host.infected = "", {}, "", False
+    host.inspection, host.clean, host.tainted, host.infected, host.exception_us = "", {}, "", False, 0
 
 
 def _taken_back(books: Books, event: e.Ordered, at_us: int) -> None:
