@@ -159,7 +159,7 @@ class People(World):
         stopped: list[Json] = [
             self.estate.services[one]
             for one in self.estate.services_of[host]
-            if self.estate.live_care[one] or quorum.out_of(self.state, one) <= self.state.quorum[one]
+            if quorum.out_of(self.state, one) - (not self.state.infected_us[host]) < self.state.quorum[one]
         ]
         return {"stops": stopped}
 

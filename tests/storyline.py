@@ -143,7 +143,9 @@ class Story:
         return self.order("content.change", "content", *persons, digest=digest)
 
     def finish(self, action: str, outcome: str = "ok", **facts: Json) -> Story:
-        """A worker reports; a restore reports an old point and a host key unless told otherwise."""
+        """A worker reports what its step must, unless told otherwise: a restore an old point and a host key."""
+        if outcome == "ok" and "/preserve/" in action:
+            facts = {"digest": f"digest of {action}", **facts}
         if outcome == "ok" and "/restore/" in action:
             facts = {"restore_point_us": OLD_POINT_US, "host_key": f"key of {action}", **facts}
         return self.send(Finished(action, outcome, "", facts))

@@ -6,12 +6,13 @@ import pytest
 
 from orchestrator.decision import capacity
 from orchestrator.decision.decide import decide
-from orchestrator.decision.events import Finished, Reading, Swept, Woke
+from orchestrator.decision.events import Finished, Judged, Reading, Swept, Woke
+from orchestrator.decision.invariants import InvariantBroken
 from orchestrator.decision.stages import IllegalEvent, Stage
 from orchestrator.inventory.model import Names, Task
 from orchestrator.plans.model import Pool
 from tests.estates import check, server, service, with_checks, with_pools
-from tests.storyline import SECOND, START_US, Tell, hospital
+from tests.storyline import SECOND, SET, START_US, Story, Tell, hospital
 
 LAB = "laboratory/slice"
 
@@ -97,3 +98,11 @@ def test_nothing_is_queued_twice(tell: Tell) -> None:
     size = sum(map(len, story.state.ready.values()))
     capacity.enqueue(story.state, 0, 1)
     assert sum(map(len, story.state.ready.values())) == size
+
+
+def test_what_was_admitted_and_cannot_happen_stops_the_core_and_is_no_refusal() -> None:
+    story = Story(hospital()).begun().inspected("lis-1").whatever()
+    story.state.stage[0] = Stage.EXCLUDED
+    infected = Judged("INFECTED", {"lis-1": "lis-1/inspect/1"}, "analyst-1", SET, story.now_us + SECOND, "blob")
+    with pytest.raises(InvariantBroken, match="A host that is excluded cannot see infected"):
+        decide(story.state, infected, story.now_us)

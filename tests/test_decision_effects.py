@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from orchestrator.decision.blockers import blockers
 from orchestrator.decision.stages import Stage
 from orchestrator.inventory.model import Names, Needs, Task, Wait
 from orchestrator.plans.model import Content
@@ -190,6 +191,35 @@ def test_a_declared_host_whose_point_is_too_young_is_restored_by_its_own_class(t
     story.finish("north/isolate/1").expect("issue lis-1/restore/2 restore")
 
 
+def test_a_declared_host_waits_in_quarantine_until_the_first_compromise_is_known(tell: Tell) -> None:
+    story = tell().signed().order("fact.breach_closed", "breach_closed", "analyst-1", "it-director").isolated("north")
+    story.launched().order("host.declare", "lis-1", "operator-1", "analyst-1", host_key=THEIRS, restore_point_us=9)
+    story.expect("issue lis-1/inspect/1").finish("lis-1/inspect/1").nothing().verdicts("lis-1", "analyst-1").nothing()
+    story.verdicts("lis-1", "analyst-2").nothing()
+    assert [code for code, _ in blockers(story.state, 0, "reconnect", story.now_us)] == ["fact"]
+    story.order("fact.t0", "t0", "analyst-1", "it-director", at_us=T0_US).expect("issue lis-1/reconnect/1")
+
+
+def test_the_first_t0_asks_for_an_inspection_of_a_host_that_is_out_with_a_later_restore_point() -> None:
+    story = Story(hospital()).begun().in_service("lis-1").whatever()
+    del story.state.facts["t0"]  # as an older version could bring it about
+    story.order("fact.t0", "t0", "analyst-1", "it-director", at_us=OLD_POINT_US)
+    story.expect("owe lis-1 its restore point is not older than the corrected T0", "issue lis-1/inspect/2")
+
+
+def test_an_exception_given_before_a_restore_or_before_infected_stands_in_for_nothing(tell: Tell) -> None:
+    story = tell().opened().isolated().launched()
+    until_us = story.now_us + HOUR_S * SECOND
+    story.order("host.exception", "lis-1", "operator-1", "crisis-1", until_us=until_us).whatever()
+    story.inspected("lis-1").sweep().whatever().verdicts("lis-1", "analyst-1").nothing()
+    assert not story.state.exceptions
+    story.order("host.exception", "lis-1", "operator-1", "crisis-1", until_us=until_us).expect(
+        "issue lis-1/reconnect/1"
+    )
+    story.verdicts("lis-1", "analyst-2", verdict="INFECTED").expect("cancel lis-1/reconnect/1")
+    assert not story.state.exceptions
+
+
 def test_a_declared_host_found_infected_is_restored_by_its_own_class(tell: Tell) -> None:
     story = tell().opened().launched().isolated()
     story.lose("lis-1/restore/1").nothing()
@@ -356,8 +386,8 @@ def test_tasks_of_a_gate_open_when_its_services_read_pass_and_the_gate_waits_for
     assert story.pending("foundations") == ["task files/second"]
     story.at(91).nothing().at(1).expect("open task files/second")
     story.order("task.done", "files/second", "technician-1").nothing()
-    story.order("task.done", "files/second", "operator-1").nothing()
-    story.read("service:files").expect("pass gate foundations")
+    story.read("service:files").expect("start soak foundations").read("service:files", times=6).nothing()
+    story.order("task.done", "files/second", "operator-1").expect("pass gate foundations")
 
 
 def test_a_gates_tasks_open_though_an_interface_still_fails_because_nobody_did_them(tell: Tell) -> None:

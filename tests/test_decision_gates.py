@@ -59,11 +59,38 @@ def test_the_soak_starts_anew_on_an_unknown_older_than_two_intervals(tell: Tell)
     story.read("service:lis").expect(f"start soak {LAB}")
 
 
-def test_a_reading_that_is_too_old_passes_nothing(tell: Tell) -> None:
+def test_a_reading_that_is_too_old_passes_nothing_and_a_soak_that_nobody_watched_starts_anew(tell: Tell) -> None:
     story = laboratory(tell).read("service:lis").expect(f"start soak {LAB}").read("service:lis", times=2)
-    story.at(10).nothing()
+    story.at(3).nothing().at(10).nothing()
     assert story.pending(LAB) == ["stale service:lis"]
-    story.read("service:lis").expect(f"pass gate {LAB}")
+    story.read("service:lis").expect(f"start soak {LAB}").read("service:lis", times=5).nothing()
+    story.at(1).expect(f"pass gate {LAB}")
+
+
+def test_a_host_found_infected_in_service_carries_its_service_no_longer(tell: Tell) -> None:
+    story = laboratory(tell).read("service:lis").expect(f"start soak {LAB}")
+    story.verdicts("lis-1", "analyst-3", verdict="INFECTED").expect("ask lis-1 network", f"break soak {LAB}")
+    story.read("service:lis", times=9).nothing()
+    assert (story.lacks(LAB), story.state.up) == (["service lis"], [False])
+
+
+def test_a_post_found_infected_counts_at_its_gate_no_longer(tell: Tell) -> None:
+    story = tell(with_posts(1)).begun().in_service("lis-1", "ws-1").read("service:lis").expect(f"start soak {LAB}")
+    story.verdicts("ws-1", "analyst-3", verdict="INFECTED").expect("ask ws-1 network", f"break soak {LAB}")
+    assert story.lacks(LAB) == ["posts 0 of 1 at north"]
+
+
+def test_a_hold_for_an_exception_that_ended_ends_with_the_edge_between_the_waves(tell: Tell) -> None:
+    services = (service("files"), service("lis", "laboratory"))
+    content = hospital(server("files-1", "north", "files"), server("lis-1", "north", "lis"), services=services)
+    story = tell(content).begun().inspected("files-1").sweep().whatever()
+    until_us = story.now_us + 600_000_000
+    story.order("host.exception", "files-1", "operator-1", "crisis-1", until_us=until_us).whatever()
+    story.verdicts("files-1", "analyst-1").expect("issue files-1/reconnect/1").passed("foundations")
+    story.at(700).whatever()
+    assert story.state.waves[story.wave(LAB)].holds.keys() == {"owed:files-1"}
+    story.order("wave.after-removed", LAB, "operator-1", "crisis-1", after="foundations")
+    story.expect(f"unhold {LAB} owed:files-1")
 
 
 def test_a_recall_of_a_member_the_quorum_needs_breaks_the_soak(tell: Tell) -> None:

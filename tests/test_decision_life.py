@@ -88,9 +88,11 @@ def test_three_failed_tries_of_a_restore_bring_the_next_strategy_and_then_the_en
 def test_an_unreachable_host_is_asked_again_and_loses_no_try(tell: Tell) -> None:
     story = tell(lone()).begun()
     for number, wait_s in enumerate((2, 5, 5, 5, 5), 1):
-        story.finish(f"lis-1/restore/{number}", "unreachable").nothing()
+        story.finish(f"lis-1/restore/{number}", "unreachable").expect(*["ask lis-1 reach"] if number == 3 else [])
         story.at(wait_s - 0.1).nothing().at(0.1).expect(f"issue lis-1/restore/{number + 1} restore")
+    assert "could not be reached 3 times" in story.asks("lis-1")["reach"]
     story.finish("lis-1/restore/6").expect("issue lis-1/inspect/1")
+    assert story.asks("lis-1") == {}
     story.finish("lis-1/inspect/1", "unreachable").nothing().at(2).expect("issue lis-1/inspect/2")
 
 
@@ -142,8 +144,16 @@ def test_a_restore_younger_than_the_first_compromise_is_thrown_away(tell: Tell) 
 
 
 def test_a_restore_point_that_nobody_names_counts_as_taken_now(tell: Tell) -> None:
-    story = tell(lone()).begun().send(Finished("lis-1/restore/1", "ok"))
+    story = tell(lone()).begun().send(Finished("lis-1/restore/1", "ok", "", {"host_key": "key"}))
     story.expect("condemn lis-1", "issue lis-1/restore/2 restore")
+
+
+def test_a_restore_without_a_host_key_and_a_preservation_without_a_digest_have_failed(tell: Tell) -> None:
+    story = tell(lone(preservation="required")).begun().send(Finished("lis-1/preserve/1", "ok")).nothing()
+    assert story.records[-1][2]["sentence"] == "It ended well and names no digest of what it preserved."
+    story.at(1).expect("issue lis-1/preserve/2").finish("lis-1/preserve/2").expect("issue lis-1/restore/1 restore")
+    story.finish("lis-1/restore/1", host_key="").nothing().at(1).expect("issue lis-1/restore/2 restore")
+    assert story.state.tries[story.host("lis-1")][1] == 1
 
 
 def test_a_reimage_has_no_restore_point_to_be_condemned_for(tell: Tell) -> None:

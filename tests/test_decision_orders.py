@@ -67,6 +67,25 @@ def test_one_person_never_fills_both_seats(tell: Tell) -> None:
     story.refuses("orders.two-persons", lambda: story.sign("t1", "thaw", "all", "operator-1"))
 
 
+def test_half_an_order_signed_by_a_person_who_was_revoked_since_counts_no_more(tell: Tell) -> None:
+    story = tell().begun().order("freeze", "all", "operator-1").nothing().sign("t1", "thaw", "all", "operator-2")
+    story.order("roster.revoke", "operator-2", "operator-1", "it-director").nothing()
+    story.sign("t1", "thaw", "all", "crisis-1").nothing()
+    assert story.state.freezes
+    story.sign("t1", "thaw", "all", "operator-1").nothing()
+    assert not story.state.freezes
+
+
+def test_an_order_takes_as_many_persons_as_its_first_signature_found(tell: Tell) -> None:
+    hosts = [server(f"lis-{number}", "north", "lis") for number in range(1, 6)]
+    story = tell(hospital(*hosts)).begun().in_service(*(host.id for host in hosts)).whatever()
+    for number in (1, 2, 3):
+        story.order("host.recall", f"lis-{number}", "operator-1").whatever()
+    story.sign("r4", "host.recall", "lis-4", "operator-1").nothing()
+    story.later(1000).read("service:lis", "FAIL").nothing()
+    story.sign("r4", "host.recall", "lis-4", "operator-2").expect("issue lis-4/isolate/1")
+
+
 def test_two_of_the_same_role_do_not_stand_in_for_the_other(tell: Tell) -> None:
     story = tell().begun().sign("f1", "fact.breach_closed", "breach_closed", "analyst-1").nothing()
     story.refuses("orders.role", lambda: story.sign("f1", "fact.breach_closed", "breach_closed", "analyst-2"))
@@ -74,7 +93,7 @@ def test_two_of_the_same_role_do_not_stand_in_for_the_other(tell: Tell) -> None:
 
 def test_whoever_fits_both_seats_leaves_the_seat_the_other_can_take(tell: Tell) -> None:
     story = tell().signed()
-    order = OrderState("thaw", "all", {}, ["operator-1", "operator-2"], 0)
+    order = OrderState("thaw", "all", {}, ["operator-1", "operator-2"], 0, KINDS["thaw"])
     assert missing(story.state, order).seats == []
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from orchestrator.decision import quorum
+from orchestrator.decision.blockers import blockers
 from orchestrator.decision.stages import Stage
 from tests.estates import server, service
 from tests.storyline import SECOND, Story, Tell, hospital, plain_class
@@ -48,6 +49,14 @@ def test_a_class_may_ask_for_three_persons_or_for_one(tell: Tell) -> None:
         for person in persons[:-1]:
             story.verdicts("lis-1", person).nothing()
         story.verdicts("lis-1", persons[-1]).expect("issue lis-1/reconnect/1")
+
+
+def test_a_launch_by_a_person_who_was_revoked_since_counts_no_more(tell: Tell) -> None:
+    story = judged(tell).order("roster.revoke", "operator-1", "operator-2", "it-director").nothing()
+    story.verdicts("lis-1", "analyst-1", "analyst-2").nothing()
+    assert "launch" in [code for code, _ in blockers(story.state, 0, "reconnect", story.now_us)]
+    story.order("wave.launch", "laboratory/slice", "operator-2").nothing()
+    story.order("wave.resume", "laboratory/slice", "operator-2").expect("issue lis-1/reconnect/1")
 
 
 def test_an_exception_alone_releases_nobody(tell: Tell) -> None:

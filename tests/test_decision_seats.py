@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from orchestrator.decision.seats import claims_open, seats_open
-from tests.storyline import Story, Tell
+from tests.storyline import Story, Tell, hospital, plain_class
 
 LAB = "laboratory/slice"
 
@@ -41,6 +41,21 @@ def test_a_jump_of_the_clock_ends_no_claim(tell: Tell) -> None:
     story.clock_confirmed().nothing()
     assert claims_open(story.state, 0, story.now_us).keys() == {"analyst-1"}
     assert claims_open(story.state, 0, story.later(3600).now_us) == {}
+
+
+def test_the_seat_of_an_analyst_who_was_revoked_is_open_again(tell: Tell) -> None:
+    story = waiting(tell).order("claim", "lis-1", "analyst-1").order("claim", "lis-1", "analyst-2").nothing()
+    story.order("roster.revoke", "analyst-1", "operator-1", "it-director").nothing()
+    assert seats(story) == 1
+    story.verdicts("lis-1", "analyst-3").nothing()
+
+
+def test_the_expired_seat_of_a_host_that_is_out_opens_again_until_its_debt_is_closed(tell: Tell) -> None:
+    story = tell(hospital(classes=(plain_class("server", cleanliness="offline"),))).begun().in_service("lis-1")
+    story.finish("lis-1/inspect/2").nothing().verdicts("lis-1", "analyst-1", valid_s=100).at(200).nothing()
+    assert seats(story) == 2
+    story.verdicts("lis-1", "analyst-2", "analyst-3").nothing()
+    assert not story.state.obligations
 
 
 def test_the_seat_of_an_expired_verdict_reopens_only_when_all_else_is_met(tell: Tell) -> None:

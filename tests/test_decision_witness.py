@@ -25,9 +25,9 @@ from orchestrator.decision.events import Cancelled, Event, Finished, Judged, Los
 from orchestrator.decision.stages import Stage
 from orchestrator.inventory.model import Names, Needs, Task
 from orchestrator.plans.model import Pool
-from tests.estates import server, service, with_pools, workstation
+from tests.estates import check, server, service, with_checks, with_pools, workstation
 from tests.forged_histories import ALARM, RECONNECT, SLICE, clean, heard, needing, order, orders, ready, seen
-from tests.storyline import SECOND, SET, Story, Tell, hospital, plain_class
+from tests.storyline import OLD_POINT_US, SECOND, SET, T0_US, Story, Tell, hospital, plain_class
 
 
 def test_an_honest_restart_has_nothing_to_say_about(tell: Tell) -> None:
@@ -250,11 +250,13 @@ def test_10_a_wipe_without_evidence_is_seen(tell: Tell) -> None:
     wipe = Issue("lis-1/restore/1", "lis-1", "restore", "restore")
     bare = (10, "lis-1", "it is wiped without preservation or waiver")
     assert seen(story, Finished("lis-1/preserve/1", "failed"), wipe) == [bare]
-    assert seen(story, Finished("lis-1/preserve/1", "ok"), wipe) == []
+    assert seen(story, Finished("lis-1/preserve/1", "ok", "", {"digest": "d"}), wipe) == []
     waived = order("fact.waiver", "class:server", "forensic-lead")
     assert seen(story, Finished("lis-1/preserve/1", "lost"), waived, wipe) == []
     strange = Issue("lis-1/restore/1", "lis-1", "restore", "declared")
-    assert seen(story, Finished("lis-1/preserve/1", "ok"), strange) == [(10, "lis-1", "'declared' is no strategy")]
+    assert seen(story, Finished("lis-1/preserve/1", "ok", "", {"digest": "d"}), strange) == [
+        (10, "lis-1", "'declared' is no strategy")
+    ]
 
 
 def test_11_a_device_is_never_acted_on(tell: Tell) -> None:
@@ -267,6 +269,7 @@ def gated(tell: Tell, *tasks: Task) -> Story:
     """`lis-1` and a post serve; the gate has seen no PASS of `lis` yet, and waits for these tasks."""
     hosts = (server("lis-1", "north", "lis"), workstation("lab-ws-1", "north", "laboratory"))
     content = hospital(*hosts, services=(service("lis", "laboratory", tasks=tasks),))
+    content = with_checks(content, check("lis-works", service="lis").model_copy(update={"interval_s": 60}))
     return tell(content).begun().in_service("lis-1", "lab-ws-1").whatever()
 
 
@@ -320,13 +323,43 @@ def test_a_gate_never_passes_on_unknown_stale_or_missing_readings(tell: Tell) ->
     stale = heard(story)
     for entry in soaked:
         stale.see(entry, story.now_us)
-    stale.see(PASSED, story.now_us + 60 * SECOND)
-    stale.see(PassGate(SLICE, []), story.now_us + 60 * SECOND)
+    stale.see(PASSED, story.now_us + 121 * SECOND)
+    stale.see(PassGate(SLICE, []), story.now_us + 121 * SECOND)
     assert [one.sentence for one in stale.broken] == [
         "the reading of service:lis is stale",
         "its gate passes unlaunched or twice",
         "its gate passes without a reading of service:lis",
     ]
+
+
+def test_a_gate_that_passes_over_a_soak_that_nobody_watched_is_seen(tell: Tell) -> None:
+    soaked = (PASS, PASS, PASS, StartSoak(SLICE), PASS)
+    assert gate(tell, *soaked, wait_s=110) == []
+    unwatched = "nobody watched service:lis during the soak"
+    assert gate(tell, *soaked, wait_s=130) == ["service:lis reads PASS, not PASS in a row", unwatched]
+    assert gate(tell, *soaked, Reading("service:lis", "UNKNOWN")) == ["service:lis reads PASS, not PASS in a row"]
+
+
+def test_a_gate_that_passes_while_its_host_or_its_post_is_infected_is_seen(tell: Tell) -> None:
+    soaked = (PASS, PASS, PASS, StartSoak(SLICE))
+    for host, sentence in (
+        ("lis-1", "its gate passes while lis is not in service"),
+        ("lab-ws-1", "its gate passes with 0 posts at north"),
+    ):
+        infected = Judged("INFECTED", {host: f"{host}/inspect/1"}, "analyst-3", SET, 1 << 52, "blob")
+        cutting = Issue(f"{host}/isolate/1", host, "isolate")
+        assert gate(tell, *soaked, infected, cutting) == [sentence]
+
+
+@pytest.mark.parametrize("point_us", [T0_US, T0_US + SECOND])
+def test_1_a_reconnect_of_a_host_whose_restore_point_is_not_older_than_t0_is_seen(tell: Tell, point_us: int) -> None:
+    young = (1, "lis-1", "its restore point is not known to be older than T0")
+    story = ready(tell)
+    earlier = orders("fact.t0", "t0", "analyst-1", "it-director", at_us=OLD_POINT_US)
+    assert seen(story, earlier[0], clean(story), RECONNECT) == []
+    assert seen(story, *earlier, clean(story), RECONNECT) == [young]
+    declared = orders("host.declare", "lis-1", "operator-1", "it-director", restore_point_us=point_us)
+    assert young in seen(story, *declared, clean(story), RECONNECT)
 
 
 def test_a_gate_that_passes_while_a_host_of_it_is_back_in_quarantine_is_seen(tell: Tell) -> None:

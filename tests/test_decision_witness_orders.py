@@ -35,6 +35,23 @@ def test_a_freeze_ends_when_two_persons_thaw_it(tell: Tell) -> None:
     assert seen(story, *freeze, *thaw, clean(story), RECONNECT) == []
 
 
+def test_what_a_person_signed_before_they_were_revoked_is_half_an_order_no_more(tell: Tell) -> None:
+    story = ready(tell)
+    revoked = orders("roster.revoke", "operator-2", "operator-1", "it-director")
+    freeze = orders("freeze", "all", "operator-1")
+    thaw = orders("thaw", "all", "operator-2", "it-director")
+    assert seen(story, *freeze, thaw[0], *revoked, thaw[1], clean(story), RECONNECT) == [FROZEN]
+    assert seen(story, *freeze, thaw[0], thaw[1], *revoked, clean(story), RECONNECT) == []
+
+
+def test_3_a_wave_launched_by_a_person_who_was_revoked_is_not_launched(tell: Tell) -> None:
+    story = ready(tell)
+    revoked = orders("roster.revoke", "operator-1", "operator-2", "it-director")
+    assert seen(story, *revoked, clean(story), RECONNECT) == [(3, "lis-1", f"{SLICE} is not launched")]
+    again = orders("wave.launch", SLICE, "operator-2")
+    assert seen(story, *revoked, *again, clean(story), RECONNECT) == []
+
+
 def test_a_freeze_of_all_work_and_one_of_named_hosts_stop_reconnects_too(tell: Tell) -> None:
     story = ready(tell)
     for freeze in (
@@ -101,7 +118,7 @@ def test_a_wave_no_longer_waits_for_a_gate_that_two_persons_took_out_of_its_way(
 @pytest.mark.parametrize("kind", ["host.declare", "host.take-back"])
 def test_what_was_proven_before_a_host_was_declared_or_taken_back_counts_for_nothing(tell: Tell, kind: str) -> None:
     story = ready(tell)
-    again = orders(kind, "lis-1", "operator-1", "it-director")
+    again = orders(kind, "lis-1", "operator-1", "it-director", restore_point_us=1)
     assert seen(story, clean(story), again[0], RECONNECT) == []
     assert seen(story, clean(story), *again, RECONNECT) == [UNPROVEN]
 

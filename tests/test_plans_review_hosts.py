@@ -60,6 +60,13 @@ def test_a_management_address_may_be_shared_by_the_machines_of_one_hypervisor(tm
     assert small.said() == []
 
 
+def test_a_verdict_that_cannot_outlive_a_reconnect_would_keep_every_host_in(tmp_path: Path) -> None:
+    small = SmallEstate(tmp_path)
+    small.append("plans/restart.yaml", "timing: {verdict_valid_s: 300}\n")
+    told = [one for one in small.said() if "reconnect" in one]
+    assert "A reconnect of class `first-server` may take 300 s and a verdict is valid for 300 s" in told[0]
+
+
 def test_a_default_size_serves_every_site(tmp_path: Path) -> None:
     small = SmallEstate(tmp_path)
     small.edit(CAPACITY, "per_site: {north: 2, south: 1}", "per_site_default: 1")

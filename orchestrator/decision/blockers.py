@@ -101,6 +101,8 @@ def but_unit(state: State, host: int, now_us: int) -> Iterator[Blocker]:
     yield from _common(state, host, 1, now_us)
     if state.connection[host] != QUARANTINED:
         yield "quarantine", state.estate.hosts[host]
+    if state.restore_point_us[host] and not state.t0_us():
+        yield "fact", "t0"
     # A verdict must outlive the time the reconnect may take.
     missing = quorum.verdicts_missing(
         state, host, now_us + state.estate.group(host).klass.limit_s.reconnect * 1_000_000
@@ -120,7 +122,7 @@ def wave_blockers(state: State, host: int, now_us: int) -> Iterator[Blocker]:
         yield "left-off", state.estate.hosts[host]
         return
     name = state.estate.waves[wave].name
-    if not state.waves[wave].launchers:
+    if not quorum.launchers(state, wave):
         yield "launch", name
     elif not quorum.separated(state, host, now_us):
         yield "separation", name

@@ -43,6 +43,7 @@ from orchestrator.decision.events import (
 from orchestrator.decision.requirements import HOST_STEPS, INSPECT, PRESERVE, RECONNECT, RESTORE
 from orchestrator.decision.stages import (
     BEFORE_RESTORE,
+    GONE,
     IN_SERVICE,
     INSPECTED,
     MOVING,
@@ -53,6 +54,7 @@ from orchestrator.decision.stages import (
     IllegalEvent,
 )
 from orchestrator.decision.state import CONNECTED, QUARANTINED, STEP, State
+from orchestrator.errors import RelanceError
 
 SECOND = 1_000_000
 RECALL = "INFECTED while out: recall it"
@@ -71,13 +73,19 @@ def decide(state: State, event: Event, at_us: int) -> list[Entry]:
     if isinstance(event, Epoch):
         at_us += event.delta_us
     entries: list[Entry] = []
-    if worth_recording(state, event, at_us):
-        apply(state, event, at_us)
-        entries.append(event)
-    while (command := next_command(state, at_us)) is not None:
-        invariants.check(state, command, at_us)
-        apply(state, command, at_us)
-        entries.append(command)
+    try:
+        if worth_recording(state, event, at_us):
+            apply(state, event, at_us)
+            entries.append(event)
+        while (command := next_command(state, at_us)) is not None:
+            invariants.check(state, command, at_us)
+            apply(state, command, at_us)
+            entries.append(command)
+    except invariants.InvariantBroken:
+        raise
+    except RelanceError as error:
+        # Whatever was admitted must be able to happen; the state is half changed now.
+        raise invariants.InvariantBroken(error.sentence, rule="invariant.core") from error
     return entries
 
 
@@ -104,12 +112,22 @@ def admit(state: State, event: Event, at_us: int) -> Event:
 
 def _admit_result(state: State, event: Finished | Lost | Cancelled) -> Event:
     if event.action in state.open:
-        return event
+        return _complete(state, event) if isinstance(event, Finished) else event
     if event.action not in state.ended:
         raise IllegalEvent(f"No action {event.action} was ever issued.")
     if isinstance(event, Finished):
         return Late(event.action, event.outcome)
     raise IllegalEvent(f"{event.action} has ended already ({state.ended[event.action]}).")
+
+
+def _complete(state: State, event: Finished) -> Finished:
+    """A success that does not say what later steps build on is none."""
+    step = state.open[event.action].step
+    wanted = {"preserve": "digest", "restore": "host_key"}.get(step, "")
+    if event.outcome != "ok" or not wanted or event.facts.get(wanted):
+        return event
+    said = "digest of what it preserved" if step == "preserve" else "host key of what it restored"
+    return Finished(event.action, "failed", f"It ended well and names no {said}.", event.facts)
 
 
 def _admit_reading(state: State, event: Reading) -> None:
@@ -277,7 +295,7 @@ def _host(state: State, host: int, now_us: int) -> Command | None:
     stage = state.stage[host]
     if command is not None or stage in MOVING:
         return command
-    command = _verdict_on_life(state, host)
+    command = _verdict_on_life(state, host) or _unreachable(state, host)
     if command is None and stage in OUT:
         command = _out(state, host, now_us)
     step = next_step(state, host) if command is None else ""
@@ -335,6 +353,14 @@ def _verdict_on_life(state: State, host: int) -> Command | None:
     if tries[RECONNECT] >= limit and "network" not in state.asks.get(host, {}):
         return Ask(state.estate.hosts[host], "network", f"reconnect failed {limit} times")
     return None
+
+
+def _unreachable(state: State, host: int) -> Command | None:
+    """Asks about a host that nobody reaches; it goes on being tried, and a success answers."""
+    limit = state.estate.timing.tries
+    if state.unreachable[host] < limit or "reach" in state.asks.get(host, {}) or state.stage[host] in GONE:
+        return None
+    return Ask(state.estate.hosts[host], "reach", f"it could not be reached {limit} times: look at it")
 
 
 def _strategy_spent(state: State, host: int) -> Command | None:

@@ -74,7 +74,8 @@ class DryRun:
         self.steps += 1
         for entry in decide(self.state, event, self.now_us):
             if isinstance(entry, Issue):
-                self._queue.append(Finished(entry.action, "ok", "", {"restore_point_us": 1, "host_key": "key"}))
+                facts: dict[str, Json] = {"restore_point_us": 1, "host_key": "key", "digest": "digest"}
+                self._queue.append(Finished(entry.action, "ok", "", facts))
 
     def _open(self) -> None:
         persons: list[Json] = [{"id": person, "roles": roles, "key": person} for person, roles in PEOPLE.items()]

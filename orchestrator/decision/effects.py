@@ -21,7 +21,8 @@ def ordered(state: State, event: Ordered, at_us: int) -> None:
     """Adds one person's signature; with the last one missing, the order takes effect."""
     order = state.orders.get(event.order)
     if order is None:
-        order = OrderState(event.kind, event.subject, event.args, [], event.expires_us, blob=event.blob)
+        seats = orders.seats_of(state, event.kind, event.subject)
+        order = OrderState(event.kind, event.subject, event.args, [], event.expires_us, seats, blob=event.blob)
         state.orders[event.order] = order
     order.persons.append(event.person)
     if order.kind == "genesis":
@@ -83,7 +84,7 @@ def _after_removed(state: State, order: OrderState, at_us: int) -> None:
     state.after[wave].discard(state.estate.wave_number[str(order.args["after"])])
     state.edges_removed.add((order.subject, str(order.args["after"])))
     state.ancestors = [state.ancestors_of(one) for one in range(len(state.waves))]
-    state.horizon_stale = True
+    state.horizon_stale = state.relapse_stale = True
     _look_at_everyone(state)
 
 
@@ -113,6 +114,7 @@ def _look_at_everyone(state: State) -> None:
 def _retry(state: State, order: OrderState, at_us: int) -> None:
     host = state.estate.host_number[order.subject]
     state.asks.pop(host, None)
+    state.unreachable[host] = 0
     state.tries[host] = [0] * len(state.tries[host])
     state.not_before_us[0][host] = state.not_before_us[1][host] = 0
     strategy = order.args.get("strategy")
@@ -239,12 +241,12 @@ def confirm_task(state: State, key: str, at_us: int) -> None:
 
 
 def _t0(state: State, order: OrderState, at_us: int) -> None:
-    moved_earlier = 0 < cast("int", order.args["at_us"]) < state.t0_us()
+    before_us = state.t0_us()
     state.facts["t0"] = {"at_us": order.args["at_us"]}
     # Who is not even cut off waits for that first.
     cut_off = state.isolated_us
     state.dirty.update((host, None) for host, stage in enumerate(state.stage) if cut_off[host] or stage is not BLOCKED)
-    if not moved_earlier:
+    if 0 < before_us <= state.t0_us():
         return
     for host, point_us in enumerate(state.restore_point_us):
         if state.stage[host] in OUT and point_us >= state.t0_us() and host not in state.obligations:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from orchestrator.decision import quorum
 from orchestrator.decision.events import Judged, Reading, Swept
+from orchestrator.decision.gates import interval_us
 from orchestrator.decision.stages import IN_SERVICE, INSPECTED, OUT, RECONNECTING, Turn
 from orchestrator.decision.state import CONNECTED, QUARANTINED, UNKNOWN, Observed, State, Verdict
 
@@ -54,7 +55,10 @@ def _not_clean(state: State, host: int, verdict: str, at_us: int) -> None:
     state.void_proof(host)
     stage = state.stage[host]
     if stage in OUT:
-        if not infected:
+        if infected:
+            state.membership_changed(host)
+            state.gate_changed(host)
+        else:
             state.asks.setdefault(host, {})["network"] = "SUSPECT while out: recall it"
             _owes_on_suspicion(state, host)
     elif stage is RECONNECTING:
@@ -76,10 +80,11 @@ def _owes_on_suspicion(state: State, host: int) -> None:
 def reading(state: State, event: Reading, at_us: int) -> None:
     """The newest answer about a subject."""
     known = state.readings.get(event.subject)
+    unwatched = known is not None and at_us - known.at_us > 2 * interval_us(state, event.subject)
     passes = 0
     since_us = at_us
     if event.outcome == "PASS":
-        passes = known.passes + 1 if known else 1
+        passes = known.passes + 1 if known and not unwatched else 1
     if known is not None and known.outcome == event.outcome:
         since_us = known.since_us
     state.readings[event.subject] = Observed(event.outcome, since_us, at_us, passes)
@@ -90,7 +95,11 @@ def reading(state: State, event: Reading, at_us: int) -> None:
     if kind == "service":
         state.refresh_service(state.estate.service_number[name])
     state.task_agenda.update(dict.fromkeys(state.estate.tasks_confirmed_by.get(event.subject, ())))
-    state.dirty_gates.update(dict.fromkeys(state.estate.gates_of_subject.get(event.subject, ())))
+    gates = state.estate.gates_of_subject.get(event.subject, ())
+    state.dirty_gates.update(dict.fromkeys(gates))
+    if unwatched:
+        for wave in gates:
+            state.waves[wave].soak_us = 0  # nobody knows what a soak would have shown meanwhile
 
 
 def _host_reading(state: State, host: int, outcome: str, at_us: int) -> None:

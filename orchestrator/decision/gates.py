@@ -110,7 +110,7 @@ def interval_us(state: State, subject: str) -> int:
 
 def _counts_until_us(state: State, post: int) -> int:
     """Until when a post in service counts: N PASS since release and last FAIL, then its class's limit; else 0."""
-    passed_us = state.ever_passed_us[post]
+    passed_us = 0 if state.infected_us[post] else state.ever_passed_us[post]
     return passed_us and passed_us + state.estate.group(post).klass.counts_for_s * 1_000_000
 
 

@@ -167,14 +167,14 @@ def _tried(state: State, action: OpenAction, at_us: int, *, unreachable: bool) -
 def _succeeded(state: State, action: OpenAction, event: Finished, at_us: int) -> None:
     host = action.host
     state.unreachable[host] = 0
+    state.answered(host, "reach")
     if action.step != "restore":
         state.tries[host][STEP[action.step]] = 0
     if action.step in ("preserve", "restore"):
         # Only a success proves that the lost action's mark was replaced; until then every try names it.
         state.superseded.pop(host, None)
     if action.step == "preserve":
-        state.preserved[host] = True
-        state.evidence[host] = str(event.facts.get("digest", ""))
+        state.preserved[host] = str(event.facts.get("digest", ""))
     elif action.step == "restore":
         _new_restore(state, action, event, at_us)
     elif action.step == "inspect":
@@ -244,7 +244,7 @@ def _withdraw(state: State, host: int) -> None:
     state.want_isolated(host, "withdrawn")
     state.void_proof(host)
     if state.infected_us[host]:
-        state.preserved[host] = False
+        state.preserved[host] = ""
         state.move(host, Turn.WITHDRAWN_INFECTED)
     else:
         state.move(host, Turn.RECONNECT_WITHDRAWN)
@@ -299,12 +299,13 @@ def _comes_back(state: State, host: int) -> None:
     state.recheck.pop(host, None)
     state.exceptions.pop(host, None)
     state.asks.pop(host, None)
+    state.unreachable[host] = 0
     state.tries[host] = [0] * len(STEP)
     state.not_before_us[0][host] = 0
     state.failing_us[host] = 0
     state.relapse_stale = True
     state.void_proof(host)
-    state.preserved[host] = False  # what ran outside since is evidence of its own
+    state.preserved[host] = ""  # what ran outside since is evidence of its own
     if state.infected_us[host]:
         state.move(host, Turn.ISOLATED_INFECTED)
     else:

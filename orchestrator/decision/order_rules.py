@@ -121,9 +121,11 @@ def _declare(state: State, event: Ordered, now_us: int) -> None:
     host = _host(state, event)
     if state.stage[host] not in (Stage.BLOCKED, Stage.PRESERVED, Stage.FAILED) or state.lanes[0][host]:
         raise Refused(f"{event.subject} is being worked on; only a host at rest can be declared.", rule="hosts.declare")
-    if not host_key.bare(event.args.get("host_key")) or not isinstance(event.args.get("restore_point_us"), int):
+    point_us = event.args.get("restore_point_us")
+    if not host_key.bare(event.args.get("host_key")) or not isinstance(point_us, int) or point_us <= 0:
         raise Refused(
-            "A declaration names the host key (as in ssh-ed25519 AAAA...) and the restore point.", rule="hosts.declare"
+            "A declaration names the host key (as in ssh-ed25519 AAAA...) and the time of the restore point.",
+            rule="hosts.declare",
         )
 
 
@@ -150,7 +152,8 @@ def stops(state: State, host: int) -> list[str]:
     return [
         state.estate.services[service]
         for service in state.estate.services_of[host]
-        if state.estate.live_care[service] or quorum.out_of(state, service) <= state.quorum[service]
+        if state.estate.live_care[service]
+        or quorum.out_of(state, service) - (not state.infected_us[host]) < state.quorum[service]
     ]
 
 

@@ -97,12 +97,15 @@ def seats_of(state: State, kind: str, subject: str) -> Seats:
 
 
 def missing(state: State, order: OrderState) -> Missing:
-    """Which seats no signer fills, under the assignment of persons to seats that leaves the fewest."""
-    seats = seats_of(state, order.kind, order.subject)
+    """Which seats no signer fills, under the assignment of persons to seats that leaves the fewest.
+
+    Whoever was revoked since they signed fills none.
+    """
+    seats = order.seats
     best = list(seats)
-    if not order.persons:
+    roles = [state.roster[person].roles for person in order.persons if person not in state.revoked]
+    if not roles:
         return Missing(best)
-    roles = [state.roster[person].roles for person in order.persons]
     for places in permutations(range(len(seats)), min(len(roles), len(seats))):
         left = list(seats)
         for place, held in zip(places, roles, strict=False):
@@ -177,7 +180,9 @@ def _refuse_conflict(state: State, event: Ordered) -> None:
 
 
 def _admit_role(state: State, known: OrderState | None, event: Ordered) -> None:
-    before = OrderState(event.kind, event.subject, event.args, list(known.persons) if known else [], event.expires_us)
+    persons = list(known.persons) if known else []
+    seats = known.seats if known else seats_of(state, event.kind, event.subject)
+    before = OrderState(event.kind, event.subject, event.args, persons, event.expires_us, seats)
     left = missing(state, before).seats
     before.persons.append(event.person)
     if len(missing(state, before).seats) == len(left):
@@ -221,7 +226,7 @@ def _admit_judged_host(state: State, event: Judged, judged: tuple[str, str], now
         raise Refused(f"{event.person} judged {name} already; another person must.", rule="verdict.two-persons")
     if event.person not in seats.claims_open(state, host, now_us) and not seats.seats_open(state, host, now_us):
         raise Refused(f"{name} has no open seat.", rule="seats.full", host=name)
-    if state.waves[state.wave_of[host]].launchers == (event.person,):
+    if quorum.launchers(state, state.wave_of[host]) == [event.person]:
         raise Refused(
             f"{event.person} launched the wave of {name} alone; another must judge.", rule="verdict.separation"
         )

@@ -59,13 +59,21 @@ def is_clean(state: State, host: int, now_us: int) -> bool:
 def separated(state: State, host: int, now_us: int) -> bool:
     """Whether at least one launcher of the host's wave is none of the signers of its counting verdicts."""
     signers = counting(state, host, now_us, expired_too=host in state.exceptions)
-    return not signers.issuperset(state.waves[state.wave_of[host]].launchers)
+    return not signers.issuperset(launchers(state, state.wave_of[host]))
+
+
+def launchers(state: State, wave: int) -> list[str]:
+    """Who launched the wave, without those who were revoked since."""
+    return [person for person in state.waves[wave].launchers if person not in state.revoked]
 
 
 def out_of(state: State, service: int) -> int:
-    """Hosts of the service that are out or on their way out."""
+    """Hosts of the service that are out or on their way out and not known infected."""
     stage = state.stage
-    return sum(stage[host] is RECONNECTING or stage[host] in OUT for host in state.estate.players[service])
+    return sum(
+        (stage[host] is RECONNECTING or stage[host] in OUT) and not state.infected_us[host]
+        for host in state.estate.players[service]
+    )
 
 
 def lacking_without(state: State, host: int) -> list[str]:

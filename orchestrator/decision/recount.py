@@ -48,7 +48,8 @@ def _services(state: State) -> Iterator[str]:
             good = up
         else:
             playing = [host.id for host in state.estate.content.inventory.hosts if service.id in host.services]
-            serving = [one for one in playing if state.stage[state.estate.host_number[one]] is Stage.IN_SERVICE]
+            numbers = [state.estate.host_number[one] for one in playing]
+            serving = [one for one in numbers if state.stage[one] is Stage.IN_SERVICE and not state.infected_us[one]]
             up = len(serving) >= state.quorum[number]
             good = up and passes
         if (up, good) != (state.up[number], state.good[number]):

@@ -15,19 +15,23 @@ def claims_open(state: State, host: int, now_us: int) -> dict[str, int]:
     claims = state.claims.get(host)
     if not claims:
         return {}
-    return {person: until for person, until in claims.items() if until > now_us}
+    return {person: until for person, until in claims.items() if until > now_us and person not in state.revoked}
 
 
 def seats_open(state: State, host: int, now_us: int) -> int:
     """Seats nobody has signed or claimed; 0 where the host's verdict is not wanted now.
 
-    The seat of a verdict that expired opens again only when all else its reconnect needs is met.
+    In quarantine the seat of a verdict that expired opens again only when all else its reconnect needs is met.
     """
     if not quorum.seats_wanted(state, host):
         return 0
     signed = quorum.counting(state, host, now_us)
     filled = len(signed) + len(claims_open(state, host, now_us).keys() - signed)
     expired = len(quorum.counting(state, host, now_us, expired_too=True)) - len(signed)
-    if expired and any(code != "verdicts" for code, _ in but_unit(state, host, now_us)):
+    if (
+        expired
+        and host not in state.obligations
+        and any(code != "verdicts" for code, _ in but_unit(state, host, now_us))
+    ):
         filled += expired
     return max(0, state.estate.group(host).klass.verdicts_required - filled)

@@ -116,13 +116,17 @@ class Member:
 
 @dataclass(slots=True)
 class OrderState:
-    """An order and who signed it so far; `blob` is the digest of the first signature with the bytes it is under."""
+    """An order and who signed it so far; `blob` is the digest of the first signature with the bytes it is under.
+
+    `seats` are the persons it needs, as its first signature found them: one set of roles each.
+    """
 
     kind: str
     subject: str
     args: dict[str, Json]
     persons: list[str]
     expires_us: int
+    seats: tuple[frozenset[str], ...]
     done: bool = False
     blob: str = ""
 
@@ -180,7 +184,7 @@ class State:
         self.attempts = [[0] * len(STEPS) for _ in range(count)]
         self.tries = [[0] * len(STEPS) for _ in range(count)]
         self.unreachable = [0] * count
-        self.preserved = [False] * count
+        self.preserved = [""] * count  # the digest of what was preserved
         self.restore_point_us = [0] * count
         self.late_points = [0] * count
         self.restore_action = [""] * count
@@ -381,7 +385,8 @@ class State:
             up = good
         else:
             stage = self.stage
-            count = sum(stage[host] is IN_SERVICE for host in estate.players[service])
+            infected_us = self.infected_us
+            count = sum(stage[one] is IN_SERVICE and not infected_us[one] for one in estate.players[service])
             up = count >= self.quorum[service]
             good = up and observed is not None and observed.outcome == "PASS"
         if up is self.up[service] and good is self.good[service]:

@@ -150,6 +150,8 @@ class Witness:
         host = self.books.host[name]
         self._require(not host.out, 1, name, "it is out already")
         self._require(host.silent, 1, name, "it is not proven to be in quarantine")
+        old = not host.point_us or host.point_us < self.books.t0_us
+        self._require(old, 1, name, "its restore point is not known to be older than T0")
         limit_us = self.books.klass(name).limit_s.reconnect * 1_000_000
         self._require(self._proven(name, at_us + limit_us), 1, name, "its proof of clean does not stand")
         for number, sentence in self._stopped(name):
@@ -159,7 +161,7 @@ class Witness:
             short = self._unit_short(need, at_us)
             self._require(not short, 2, name, f"its unit's {need} has too few clean hosts")
         signers = set(host.clean)
-        launchers = set().union(*(self.books.wave[wave].launchers for wave in self._waves(name)))
+        launchers = set().union(*(self.books.wave[wave].launchers for wave in self._waves(name))) - self.books.revoked
         self._require(not launchers or bool(launchers - signers), 3, name, "its launchers all signed for it")
 
     def _proven(self, name: str, at_us: int) -> bool:
@@ -207,7 +209,7 @@ class Witness:
 
     def _wave_stops(self, name: str, wave: str) -> str:
         book = self.books.wave[wave]
-        if not book.launchers:
+        if not book.launchers - self.books.revoked:
             return f"{wave} is not launched"
         for cause in sorted(book.holds):
             relapsed = cause.removeprefix("relapse:")
@@ -253,7 +255,7 @@ class Witness:
         if books.services[service].kind == "outside":
             read = books.subject.get(f"service:{service}")
             return f"outside:{service}" in books.facts and (read is None or read.outcome == "PASS")
-        return sum(books.host[one].in_service for one in books.hosts_of(service)) >= books.quorum[service]
+        return sum(books.host[one].serves for one in books.hosts_of(service)) >= books.quorum[service]
 
     def _unit_short(self, service: str, at_us: int) -> bool:
         """Whether fewer than k hosts of the service are out, on their way out, or clean in quarantine."""
@@ -261,7 +263,7 @@ class Witness:
         for name in self.books.hosts_of(service):
             host = self.books.host[name]
             moving = host.under_way.get("network", "").startswith(f"{name}/reconnect/")
-            count += host.out or moving or (host.silent and self._proven(name, at_us))
+            count += ((host.out or moving) and not host.infected) or (host.silent and self._proven(name, at_us))
         return count < self.books.quorum[service]
 
     def _end(self, event: e.Finished | e.Lost | e.Cancelled, at_us: int) -> str:
@@ -288,7 +290,7 @@ class Witness:
         for subject in wanted:
             self._subject(command, subject, wave.soak[0] if wave.soak else books.seq + 1, at_us)
         for site, posts in gate.posts.items():
-            good = sum(books.host[one].in_service for one in self._stand_ins(posts))
+            good = sum(books.host[one].serves for one in self._stand_ins(posts))
             need = min(gate.need[site], self._two_thirds(name, posts))
             self._require(good >= need, 3, name, f"its gate passes with {good} posts at {site}")
         for service in books.plan_waves[name].services:
@@ -317,13 +319,9 @@ class Witness:
             return
         self._require(read.in_a_row >= passes, 3, command.wave, f"{subject} reads {read.outcome}, not PASS in a row")
         self._require(read.failed_at < soak_seq, 3, command.wave, f"{subject} read FAIL during the soak")
-        interval_us = self._interval_us(subject)
-        self._require(at_us - read.at_us <= 2 * interval_us, 3, command.wave, f"the reading of {subject} is stale")
-
-    def _interval_us(self, subject: str) -> int:
-        kind, _, name = subject.partition(":")
-        found = [one.interval_s for one in self.books.content.checks if getattr(one, kind) == name]
-        return max(found, default=60) * 1_000_000
+        self._require(read.unwatched_at < soak_seq, 3, command.wave, f"nobody watched {subject} during the soak")
+        fresh = at_us - read.at_us <= 2 * books.interval_us(subject)
+        self._require(fresh, 3, command.wave, f"the reading of {subject} is stale")
 
 
 def _lane(book: ActionBook) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from orchestrator.decision import commands as c
 from orchestrator.decision import events as e
@@ -44,9 +44,15 @@ class HostBook:
     out: bool = False
     in_service: bool = False
     exception_us: int = 0
+    point_us: int = 0
     under_way: dict[str, str] = field(default_factory=dict)
     must_isolate: bool = False
     isolating: bool = False
+
+    @property
+    def serves(self) -> bool:
+        """Whether it counts for its services: in service, and nobody found it infected."""
+        return self.in_service and not self.infected
 
 
 @dataclass(slots=True)
@@ -62,12 +68,14 @@ class WaveBook:
 
 @dataclass(slots=True)
 class SubjectBook:
-    """The answers about one subject: how many PASS in a row, the last one's time, the record of the last FAIL."""
+    """The answers about one subject: how many PASS in a row, the last one's time, the records of the last FAIL and
+    of the last answer after nobody had asked for more than two intervals."""
 
     in_a_row: int = 0
     outcome: str = ""
     at_us: int = 0
     failed_at: int = 0
+    unwatched_at: int = 0
 
 
 @dataclass(slots=True)
@@ -84,6 +92,7 @@ class ActionBook:
 
     target: str
     step: str
+    strategy: str = ""
     cancelled: bool = False
 
 
@@ -104,6 +113,7 @@ class Books:
         self.ended: dict[str, str] = {}
         self.signed: dict[str, list[str]] = {}
         self.facts: set[str] = set()
+        self.t0_us = 0
         self.freezes: set[str] = set()
         self.jumped_us: list[int] = []
         self.clock_confirmed = False
@@ -136,6 +146,10 @@ class Books:
         for wave in plan.waves:
             for post in (post for posts in wave.gate.posts.values() for post in posts):
                 self.posts_of.setdefault(post, []).append(wave.name)
+        self._intervals: dict[str, int] = {}
+        for check in content.checks:
+            subject = f"service:{check.service}" if check.service else f"interface:{check.interface}"
+            self._intervals[subject] = max(check.interval_s, self._intervals.get(subject, 0))
         self._players: dict[str, list[str]] = {}
         for name, host in self.hosts.items():
             for service in host.services:
@@ -182,13 +196,17 @@ class Books:
             todo = {edge for name in todo for edge in self.wave[name].after} - found
         return found
 
+    def interval_us(self, subject: str) -> int:
+        """How often a service or interface is asked: the longest interval of its checks."""
+        return self._intervals.get(subject, 60) * 1_000_000
+
     def klass(self, host: str) -> HostClass:
         """The class of a host."""
         return self.classes[self.hosts[host].klass]
 
 
 def _issue(books: Books, command: c.Issue, at_us: int) -> None:
-    books.open[command.action] = ActionBook(command.target, command.step)
+    books.open[command.action] = ActionBook(command.target, command.step, command.strategy)
     host = books.host.get(command.target)
     if host is None:
         books.site_isolating.add(command.target)
@@ -227,11 +245,14 @@ def _finished(books: Books, event: e.Finished, at_us: int) -> None:
     elif action.target in books.sites and action.target not in books.host:
         site_isolated(books, action.target, at_us)
     else:
+        if action.step == "restore":
+            point = event.facts.get("restore_point_us", at_us)
+            books.host[action.target].point_us = cast("int", point) if action.strategy == "restore" else 0
         _DONE[action.step](books, event, action.target, at_us)
 
 
 def _preserved(books: Books, event: e.Finished, name: str, at_us: int) -> None:
-    books.host[name].preserved = True
+    books.host[name].preserved = bool(event.facts.get("digest"))
 
 
 def _restored(books: Books, event: e.Finished, name: str, at_us: int) -> None:
@@ -332,6 +353,8 @@ def _swept(books: Books, event: e.Swept, at_us: int) -> None:
 
 def _reading(books: Books, event: e.Reading, at_us: int) -> None:
     book = books.subject.setdefault(event.subject, SubjectBook())
+    if book.outcome and at_us - book.at_us > 2 * books.interval_us(event.subject):
+        book.in_a_row, book.unwatched_at = 0, books.seq
     book.outcome, book.at_us = event.outcome, at_us
     book.in_a_row = book.in_a_row + 1 if event.outcome == "PASS" else 0
     if event.outcome == "FAIL":

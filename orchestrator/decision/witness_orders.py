@@ -68,6 +68,7 @@ def _thawed(books: Books, event: e.Ordered, at_us: int) -> None:
 def _declared(books: Books, event: e.Ordered, at_us: int) -> None:
     host = books.host[event.subject]
     host.inspection, host.clean, host.tainted, host.infected, host.exception_us = "", {}, "", False, 0
+    host.point_us = cast("int", event.args["restore_point_us"])
 
 
 def _taken_back(books: Books, event: e.Ordered, at_us: int) -> None:
@@ -83,6 +84,8 @@ def _excepted(books: Books, event: e.Ordered, at_us: int) -> None:
 def _fact(books: Books, event: e.Ordered, at_us: int) -> None:
     kind = event.kind.removeprefix("fact.")
     books.facts.add(kind if kind in ("t0", "breach_closed") else f"{kind}:{event.subject}")
+    if kind == "t0":
+        books.t0_us = cast("int", event.args["at_us"])
 
 
 def _withdrawn(books: Books, event: e.Ordered, at_us: int) -> None:
@@ -102,7 +105,11 @@ def _need_dropped(books: Books, event: e.Ordered, at_us: int) -> None:
 
 
 def _revoked(books: Books, event: e.Ordered, at_us: int) -> None:
+    """What this person signed and nobody completed yet counts no more."""
     books.revoked.add(event.subject)
+    for signers in books.signed.values():
+        if event.subject in signers:
+            signers.remove(event.subject)
 
 
 def _clock_confirmed(books: Books, event: e.Ordered, at_us: int) -> None:

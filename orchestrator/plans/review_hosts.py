@@ -22,6 +22,7 @@ def review_hosts(report: Report) -> None:
     """Hosts one by one, their addresses, the pools of their sites, and the people."""
     _review_hosts(report)
     _review_classes(report)
+    _review_limits(report)
     _review_addresses(report)
     _review_whereabouts(report)
     _review_networks(report)
@@ -63,6 +64,18 @@ def _review_classes(report: Report) -> None:
         if klass.id in used and "restore" in klass.strategies and ":" not in klass.source:
             message = f"Nobody knows where hosts of class `{klass.id}` are restored from: its source is {klass.source}."
             report.add("debt", (*about, "source"), message)
+
+
+def _review_limits(report: Report) -> None:
+    """A verdict must outlive the time a reconnect may take."""
+    valid_s = report.content.restart.timing.verdict_valid_s
+    for klass in report.content.classes:
+        if klass.limit_s.reconnect >= valid_s:
+            message = (
+                f"A reconnect of class `{klass.id}` may take {klass.limit_s.reconnect} s and a verdict is valid for "
+                f"{valid_s} s, so none of its hosts could ever be reconnected."
+            )
+            report.error(("class", klass.id, "limit_s"), message)
 
 
 def _review_addresses(report: Report) -> None:
