@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from orchestrator.decision.blockers import blockers, next_step
 from orchestrator.decision.stages import Stage
 from orchestrator.inventory.model import Needs
@@ -55,16 +57,15 @@ def test_everything_unmet_is_told_and_nothing_else(tell: Tell) -> None:
     ]  # fmt: skip
 
 
-def test_a_host_that_the_plan_leaves_off_goes_no_further_than_its_evidence(tell: Tell) -> None:
-    content = hospital(server("lis-1", "north", "lis"), server("lis-2", "north", "lis"),
-                       classes=(plain_class("server", preservation="required"),))  # fmt: skip
-    story = tell(with_restart(content, leave_off=("lis-2",))).opened().isolated()
-    lane = story.state.lanes[0][story.host("lis-2")]
-    story.finish(lane).nothing()
-    assert standing(story, "lis-2") == ["left-off lis-2"]
-    for step in ("inspect", "reconnect"):
+def test_a_host_that_the_plan_leaves_off_is_excluded_at_the_start_and_not_taken_back(tell: Tell) -> None:
+    content = hospital(server("lis-1", "north", "lis"), server("lis-2", "north", "lis"))
+    story = tell(with_restart(content, leave_off=("lis-2",))).signed()
+    assert story.stage("lis-2") is Stage.EXCLUDED
+    assert not story.state.waves[0].failures, "nobody counted on it"
+    for step in ("restore", "inspect", "reconnect"):
         assert "left-off lis-2" in standing(story, "lis-2", step)
-    story.order("host.exclude", "lis-2", "operator-1", "crisis-1").expect("exclude lis-2")
+    back = partial(story.order, "host.take-back", "lis-2", "operator-1", "it-director")
+    assert "change the plan first" in story.refuses("hosts.left-off", back).sentence
 
 
 def test_two_clean_partners_of_a_unit_come_out_together(tell: Tell) -> None:

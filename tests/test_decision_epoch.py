@@ -144,11 +144,11 @@ def test_an_order_has_expired_only_where_both_clocks_say_so_and_is_listed_until_
     story = tell().begun().jump(seconds).nothing()
     late_us = story.now_us + min(0, seconds) * SECOND
 
-    def thaw(expires_us: int) -> Story:
-        return story.send(Ordered("a" * 32, "thaw", "all", {}, "operator-1", expires_us, LATEST, "blob"))
+    def revoke(expires_us: int) -> Story:
+        return story.send(Ordered("a" * 32, "roster.revoke", "crisis-1", {}, "operator-1", expires_us, LATEST, "blob"))
 
-    story.refuses("orders.expiry", partial(thaw, late_us))
-    thaw(late_us + SECOND).nothing()
+    story.refuses("orders.expiry", partial(revoke, late_us))
+    revoke(late_us + SECOND).nothing()
     assert len(waiting_orders(story.state, story.now_us)) == 1
     assert waiting_orders(story.state, story.now_us + SECOND) == []
 

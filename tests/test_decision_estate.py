@@ -53,10 +53,10 @@ def test_every_ancestor_of_a_wave_is_known() -> None:
     assert estate.ancestors[estate.wave_number["foundations"]] == frozenset()
 
 
-def test_a_gate_hears_of_its_services_its_interfaces_and_its_posts() -> None:
+def test_a_gate_hears_of_its_services_and_its_interfaces() -> None:
     estate = compiled()
     gate = estate.wave_number["medical-records/slice"]
-    for subject in ("service:ehr", "interface:lis-to-ehr", "host:ehr-ws-1", "host:ehr-ws-2"):
+    for subject in ("service:ehr", "interface:lis-to-ehr"):
         assert estate.gates_of_subject[subject] == [gate]
 
 

@@ -6,9 +6,10 @@ from orchestrator.decision.estate import Estate
 from orchestrator.decision.explain import gate_why, put, standing, why
 from orchestrator.decision.stages import Stage
 from orchestrator.decision.state import State
+from orchestrator.inventory.model import Needs
 from orchestrator.plans.model import Pool
 from orchestrator.plans.waves import derive
-from tests.estates import server, small_estate, with_pools
+from tests.estates import server, service, small_estate, with_pools
 from tests.storyline import T0_US, Story, Tell, hospital, plain_class
 
 LAB = "laboratory/slice"
@@ -77,6 +78,20 @@ def test_a_host_without_any_blocker_waits_for_a_slot(tell: Tell) -> None:
                          Pool(id="backup-streams", name="Streams", size=1))  # fmt: skip
     story = tell(content).begun()
     assert [reason.subject for reason in why(story.state, story.host("lis-2"), story.now_us)] == ["backup-streams"]
+
+
+def test_a_service_one_would_like_to_have_is_named_and_keeps_nobody_waiting(tell: Tell) -> None:
+    content = hospital(server("lis-1", "north", "lis"), server("ehr-1", "north", "ehr"), services=(
+        service("ehr", "laboratory"), service("lis", "laboratory", needs=Needs(soft=("ehr",)))))  # fmt: skip
+    story = tell(content).begun().inspected("lis-1").sweep().whatever()
+    assert codes(story) == ["verdicts", "soft"]
+    assert why(story.state, 0, story.now_us)[1].sentence == "It will work less well without ehr; nothing waits for it."
+    story.verdicts("lis-1", "analyst-1", "analyst-2").expect("issue lis-1/reconnect/1")
+
+
+def test_a_host_that_the_plan_leaves_off_says_so(tell: Tell) -> None:
+    hosts = (server("lis-1", "north", "lis"), server("lis-2", "north", "lis"))
+    assert codes(tell(hospital(*hosts, leave_off=("lis-2",))).begun(), "lis-2") == ["left-off"]
 
 
 def test_a_gate_explains_what_it_lacks_then_what_it_waits_for(tell: Tell) -> None:

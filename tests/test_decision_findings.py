@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from orchestrator.decision.blockers import blockers
+from orchestrator.decision.events import Started
 from orchestrator.decision.stages import Stage
 from orchestrator.decision.state import CONNECTED, QUARANTINED, UNKNOWN
+from orchestrator.inventory.model import Needs
 from orchestrator.plans.model import Content
 from tests.estates import PRACTICE_TIMING, server, service
 from tests.storyline import Story, Tell, hospital, plain_class
@@ -141,6 +144,19 @@ def test_what_an_owed_inspection_finds_holds_the_waves_behind(tell: Tell, how: s
     story.whatever()
 
 
+def test_a_host_inspected_offline_is_inspected_online_once_the_online_tools_serve(tell: Tell) -> None:
+    services = (service("edr", "laboratory"), service("lis", "laboratory"))
+    hosts = (server("lis-1", "north", "lis"), server("edr-1", "north", "edr", klass="first"), server("x-1", "north"))
+    online = plain_class("online", needs=Needs(inspect=("edr",)))
+    classes = (plain_class("server", cleanliness="offline"), plain_class("first", cleanliness="offline"), online)
+    story = tell(hospital(*hosts, services=services, classes=classes)).begun().whatever()
+    story.bring("lis-1", Stage.RECONNECTING).finish("lis-1/reconnect/1").expect(DEBT)
+    assert list(blockers(story.state, 0, "inspect", story.now_us)) == [("need", "edr")]
+    story.bring("edr-1", Stage.RECONNECTING).finish("edr-1/reconnect/1")
+    story.expect(DEBT.replace("lis", "edr"), "issue edr-1/inspect/2").in_service("edr-1").whatever()
+    story.read("service:edr").expect("issue lis-1/inspect/2")
+
+
 # readings
 
 
@@ -225,6 +241,14 @@ def test_the_quarantine_falls_back_to_unknown_after_three_missed_sweeps(tell: Te
     story.sweep(control=False).nothing()
     assert not story.recorded
     story.sweep().nothing().verdicts("lis-1", "analyst-1", "analyst-2").expect("issue lis-1/reconnect/1")
+
+
+def test_after_a_start_each_quarantine_is_proven_anew_for_nobody_swept_meanwhile(tell: Tell) -> None:
+    story = tell().opened().isolated().inspected("lis-1").verdicts("lis-1", "analyst-1", "analyst-2").nothing()
+    story.later(3600).send(Started("1")).nothing()
+    assert connection(story) == UNKNOWN
+    story.order("wave.launch", "laboratory/slice", "operator-1").nothing().sweep().expect("issue lis-1/reconnect/1")
+    story.send(Started("1")).nothing().finish("lis-1/reconnect/1").nothing()
 
 
 def test_a_host_that_is_out_may_answer_and_one_that_is_not_is_isolated(tell: Tell) -> None:

@@ -9,6 +9,7 @@ import pytest
 from orchestrator.decision.events import Dispatched, Finished
 from orchestrator.decision.stages import IllegalEvent, Stage
 from orchestrator.decision.state import CONNECTED, QUARANTINED, UNKNOWN
+from orchestrator.inventory.model import Names, Task
 from orchestrator.plans.model import Content, Strategy
 from tests.storyline import OLD_POINT_US, T0_US, Story, Tell, hospital, plain_class
 
@@ -159,6 +160,38 @@ def test_a_restore_without_a_host_key_and_a_preservation_without_a_digest_have_f
 def test_a_reimage_has_no_restore_point_to_be_condemned_for(tell: Tell) -> None:
     story = tell(lone("reimage")).begun().finish("lis-1/restore/1", restore_point_us=T0_US)
     story.expect("issue lis-1/inspect/1")
+
+
+def test_another_machine_is_put_in_place_though_the_old_one_was_not_preserved(tell: Tell) -> None:
+    story = tell(lone("replace", preservation="required")).opened().isolated()
+    for person in ("technician-1", "operator-1"):
+        story.order("task.done", "lis-1/replace", person)
+    story.expect("issue lis-1/restore/1 replace")
+    assert story.state.preserved[story.host("lis-1")] == "", "the old machine keeps its evidence"
+
+
+def test_what_people_did_before_a_restore_is_done_again_before_the_next(tell: Tell) -> None:
+    mount, plug = (
+        Task(id=one, name=Names(en=one, fr=one), step=step)
+        for one, step in (("mount", "restore"), ("plug", "reconnect"))
+    )
+    story = tell(lone("restore", "replace", tasks=(mount, plug))).opened().isolated().whatever()
+
+    def done(task: str) -> Story:
+        for person in ("technician-1", "operator-1"):
+            story.order("task.done", f"lis-1/{task}", person)
+        return story
+
+    done("mount").expect("issue lis-1/restore/1 restore").finish("lis-1/restore/1", "failed").nothing()
+    story.at(1).expect("issue lis-1/restore/2 restore").finish("lis-1/restore/2", restore_point_us=T0_US)
+    story.expect("condemn lis-1", "open task lis-1/mount")
+    done("mount").expect("issue lis-1/restore/3 restore").finish("lis-1/restore/3").expect("issue lis-1/inspect/1")
+    story.finish("lis-1/inspect/1").expect("open task lis-1/plug")
+    done("plug").nothing().launched().sweep().nothing().verdicts("lis-1", "analyst-1", verdict="INFECTED")
+    story.expect("change strategy lis-1 replace", "open task lis-1/mount", "open task lis-1/replace")
+    done("mount").nothing()
+    done("replace").expect("issue lis-1/restore/4 replace").finish("lis-1/restore/4").expect("issue lis-1/inspect/2")
+    story.finish("lis-1/inspect/2").expect("open task lis-1/plug")
 
 
 def test_three_failed_reconnects_ask_a_person(tell: Tell) -> None:

@@ -63,7 +63,7 @@ def test_an_order_takes_effect_only_with_its_second_person(tell: Tell) -> None:
 
 
 def test_one_person_never_fills_both_seats(tell: Tell) -> None:
-    story = tell().begun().sign("t1", "thaw", "all", "operator-1").nothing()
+    story = tell().begun().order("freeze", "all", "operator-1").sign("t1", "thaw", "all", "operator-1").nothing()
     story.refuses("orders.two-persons", lambda: story.sign("t1", "thaw", "all", "operator-1"))
 
 
@@ -126,7 +126,7 @@ def test_an_order_is_admitted_once(tell: Tell) -> None:
 
 
 def test_another_order_cannot_borrow_an_id_that_waits_for_its_second_person(tell: Tell) -> None:
-    story = tell().opened().sign("a1", "thaw", "all", "operator-1").nothing()
+    story = tell().opened().order("freeze", "all", "operator-1").sign("a1", "thaw", "all", "operator-1").nothing()
     story.refuses("orders.id", lambda: story.sign("a1", "thaw", "site:north", "crisis-1"))
 
 
@@ -137,7 +137,7 @@ def test_an_order_conflicts_only_if_its_own_subject_changed_after_what_the_signe
     story.order("host.isolate", "ws-1", "operator-1", head=seen).expect("issue ws-1/isolate/1")
     error = story.refuses("orders.head", lambda: story.order("host.isolate", "lis-1", "operator-1", head=seen))
     assert isinstance(error, Conflict)
-    assert error.facts["records"] == [{"seq": seen + 2, "kind": "issued"}]
+    assert error.facts["records"] == [{"seq": seen + 1, "kind": "finished"}, {"seq": seen + 2, "kind": "issued"}]
     story.order("host.isolate", "lis-1", "operator-1", head=story.state.seq).expect("issue lis-1/isolate/1")
 
 

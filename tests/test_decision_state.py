@@ -6,7 +6,7 @@ from orchestrator.decision.estate import Estate
 from orchestrator.decision.stages import Stage
 from orchestrator.decision.state import State
 from orchestrator.plans.waves import derive
-from tests.estates import service, small_estate, with_restart
+from tests.estates import server, service, small_estate, with_restart
 from tests.storyline import Tell, hospital, plain_class
 
 
@@ -49,11 +49,13 @@ def test_a_service_needs_its_quorum_in_service_and_is_good_only_while_it_reads_p
     assert (state.up[0], state.good[0]) == (True, False)
 
 
-def test_a_host_in_no_wave_is_excluded_like_any_other(tell: Tell) -> None:
-    content = with_restart(small_estate(), leave_off=("lis-2",))
-    story = tell(content).opened().excluded("lis-2")
-    assert story.stage("lis-2") is Stage.EXCLUDED
-    assert not story.state.waves[story.wave("laboratory/slice")].failures
+def test_who_is_excluded_by_order_has_failed_its_wave_and_too_many_of_them_hold_it(tell: Tell) -> None:
+    hosts = [server(f"lis-{number}", "north", "lis") for number in range(1, 7)]
+    story = tell(hospital(*hosts)).begun().excluded("lis-2", "lis-3", "lis-4")
+    wave = story.state.waves[story.wave("laboratory/slice")]
+    assert (wave.failures, wave.holds) == (3, {})
+    story.excluded("lis-5")
+    assert wave.holds.keys() == {"failures"}
 
 
 def test_what_dashboards_count_is_counted(tell: Tell) -> None:

@@ -167,7 +167,12 @@ def test_3_a_post_comes_out_before_its_wave_only_in_place_of_one_that_is_gone(te
     proven = Judged("CLEAN", {"ws-2": "ws-2/inspect/1"}, "analyst-2", SET, story.now_us + 3600 * SECOND, "blob")
     early: list[Event | Command] = [proven, Issue("ws-2/reconnect/1", "ws-2", "reconnect")]
     assert seen(story, *early) == [(3, "ws-2", "laboratory/rest-1 is not launched")]
-    assert seen(story, GiveUp("ws-1", "no strategy is left"), *early) == []
+    assert seen(story, GiveUp("lis-1", "no strategy is left"), *early) == [
+        (3, "ws-2", "laboratory/rest-1 is not launched")
+    ]
+    gone = GiveUp("ws-1", "no strategy is left")
+    assert seen(story, gone, *early) == []
+    assert seen(story, gone, *orders("host.retry", "ws-1", "operator-1"), *early) == [], "its place was taken"
 
 
 def test_3_a_reconnect_behind_a_closed_gate_is_seen(tell: Tell) -> None:
@@ -373,6 +378,21 @@ def test_a_gate_that_passes_while_a_host_of_it_is_back_in_quarantine_is_seen(tel
         "its gate passes while lis is not in service",
         "its gate passes with 0 posts at north",
     ]
+
+
+@pytest.mark.parametrize("kind", ["host.retry", "host.take-back", "host.declare"])
+def test_a_post_that_nobody_stood_in_for_counts_again_once_it_is_back(tell: Tell, kind: str) -> None:
+    hosts = [workstation(f"ws-{one}", "north", "laboratory") for one in range(1, 4)]
+    content = hospital(server("lis-1", "north", "lis"), *hosts, posts_per_site=3)
+    story = tell(content).begun().in_service("lis-1", "ws-1").read("service:lis", times=3).nothing()
+    lost = [GiveUp(one, "no strategy is left") for one in ("ws-2", "ws-3")]
+    back = [
+        one for host in ("ws-2", "ws-3") for one in orders(kind, host, "operator-1", "it-director", restore_point_us=1)
+    ]
+    passing: list[Event | Command] = [StartSoak(SLICE), PassGate(SLICE, ["service:lis"])]
+    early = (3, SLICE, "its gate passes before its soak is over")
+    assert seen(story, *lost, *passing) == [early]
+    assert seen(story, *lost, *back, *passing) == [early, (3, SLICE, "its gate passes with 1 posts at north")]
 
 
 SOAKED = (PASS, PASS, PASS, StartSoak(SLICE), OpenTask("lis/purge", "its gate soaks"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from orchestrator.decision.commands import EnterService, Issue
-from orchestrator.decision.events import Cancelled, Event, Finished, Lost
+from orchestrator.decision.events import Cancelled, Event, Finished, Lost, Started
 from tests.forged_histories import ALARM, RECONNECT, UNPROVEN, UNSWEPT, clean, ready, seen, swept
 from tests.storyline import Tell
 
@@ -48,6 +48,12 @@ def test_three_sweeps_without_the_control_target_prove_no_silence_any_more(tell:
     assert seen(story, blind, blind, clean(story), RECONNECT) == []
     assert seen(story, blind, blind, blind, clean(story), RECONNECT) == [UNSWEPT]
     assert seen(story, blind, blind, swept(story, 1), blind, clean(story), RECONNECT) == []
+
+
+def test_after_a_start_only_a_new_sweep_proves_silence(tell: Tell) -> None:
+    story = ready(tell)
+    assert seen(story, clean(story), Started("1"), RECONNECT) == [UNSWEPT]
+    assert seen(story, clean(story), Started("1"), swept(story, 1), RECONNECT) == []
 
 
 def test_a_host_answers_on_its_way_out_and_when_it_is_out(tell: Tell) -> None:

@@ -388,6 +388,23 @@ def test_a_sweep_that_cannot_be_made_proves_nothing_and_stops_nothing(
     assert "Too many open files" in caplog.text
 
 
+def test_a_prober_that_is_stuck_misses_a_sweep_each_interval(
+    port: int, watching: list[Watching], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free = threading.Event()
+    monkeypatch.setattr("orchestrator.engine.watch.sweep", lambda *asked, **limits: free.wait(30))
+    state = answering(port=port)
+    watching.append(Watching(state))
+    sites, interval_us = len(state.estate.sites), state.estate.timing.sweep_s * 1_000_000
+    assert watching[0].watch.poll(state, 10 * interval_us) == []
+    for number in (11, 12, 13):
+        missed = watching[0].watch.poll(state, number * interval_us)
+        assert [(event.control, event.answered) for event in missed if isinstance(event, Swept)] == [
+            (False, [])
+        ] * sites
+    free.set()
+
+
 def test_closing_leaves_no_thread_behind(port: int, tmp_path: Path) -> None:
     state = answering(tcp("lis-works", port, service="lis"), port=port)
     out(state, *players(state, "lis"))

@@ -28,8 +28,8 @@ def _opened(state: State, event: e.Opened, at_us: int) -> None:
     state.incident = event.incident
 
 
-def _nothing(state: State, event: e.Started | e.Woke, at_us: int) -> None:
-    """A start and a timer change nothing by themselves."""
+def _nothing(state: State, event: e.Woke, at_us: int) -> None:
+    """A timer changes nothing by itself."""
 
 
 def _jumped(state: State, event: e.Jumped, at_us: int) -> None:
@@ -81,7 +81,7 @@ def _confirm_task(state: State, command: c.ConfirmTask, at_us: int) -> None:
 
 APPLY: dict[type, Callable[[State, Any, int], None]] = {
     e.Opened: _opened,
-    e.Started: _nothing,
+    e.Started: findings.started,
     e.Woke: _nothing,
     e.Ordered: effects.ordered,
     e.Judged: findings.judged,

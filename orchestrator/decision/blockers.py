@@ -6,7 +6,7 @@ judges the same rules independently.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 
 from orchestrator.decision import quorum
@@ -85,7 +85,10 @@ def _inspect(state: State, host: int, now_us: int) -> Iterator[Blocker]:
         yield "horizon", state.estate.waves[wave].name
     if not state.isolated_us[host] and host not in state.obligations:
         yield "isolation", state.estate.sites[state.estate.site_of[host]]
-    yield from _needs(state, host, INSPECT)
+    if host in state.obligations:
+        yield from _unmet(state, state.estate.group(host).online, state.good)
+    else:
+        yield from _needs(state, host, INSPECT)
     if state.freezes:
         yield from _all_work(state, host)
 
@@ -165,8 +168,12 @@ def _exempt(state: State, host: int, cause: str) -> bool:
 
 
 def _needs(state: State, host: int, step: int) -> Iterator[Blocker]:
-    met = state.up if step == RECONNECT else state.good
-    for service in state.estate.group(host).needs[step]:
+    needs = state.estate.groups[state.estate.group_of[host]].needs[step]
+    yield from _unmet(state, needs, state.up if step == RECONNECT else state.good)
+
+
+def _unmet(state: State, needs: Iterable[int], met: list[bool]) -> Iterator[Blocker]:
+    for service in needs:
         if not met[service] and service not in state.dropped:
             yield "need", state.estate.services[service]
 

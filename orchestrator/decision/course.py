@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from orchestrator.decision.commands import Ask, ChangeStrategy, Condemn, EnterService, Exclude, GiveUp, Owe
 from orchestrator.decision.gates import substitute_post
-from orchestrator.decision.stages import Turn
+from orchestrator.decision.stages import Stage, Turn
 from orchestrator.decision.state import Obligation, State
 
 
@@ -50,8 +50,10 @@ def give_up(state: State, command: GiveUp, at_us: int) -> None:
 
 
 def exclude(state: State, command: Exclude, at_us: int) -> None:
-    """The host is left out."""
+    """The host is left out; one that the plan did not leave off has failed its wave for good."""
     host = state.estate.host_number[command.host]
+    if state.wave_of[host] >= 0 and state.stage[host] is not Stage.FAILED and state.strategy[host] != "leave_off":
+        state.waves[state.wave_of[host]].failures += 1
     state.leaving.discard(host)
     state.asks.pop(host, None)
     state.void_proof(host)

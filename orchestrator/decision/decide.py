@@ -341,7 +341,7 @@ def _verdict_on_life(state: State, host: int) -> Command | None:
     """Whether the host's present strategy is spent, what was restored is too young, or a person must decide."""
     stage, tries, limit = state.stage[host], state.tries[host], state.estate.timing.tries
     if stage in BEFORE_RESTORE:
-        return _strategy_spent(state, host)
+        return _leave_off(state, host) if state.wave_of[host] < 0 else _strategy_spent(state, host)
     if stage in (RESTORED, INSPECTED) and not state.lanes[0][host]:
         too_young = 0 < state.t0_us() <= state.restore_point_us[host]
         if too_young and not state.lanes[1][host]:
@@ -383,7 +383,9 @@ def _strategy_spent(state: State, host: int) -> Command | None:
 
 
 def _leave_off(state: State, host: int) -> Command | None:
-    """The plan leaves it off now; the last host of a quorum is left to a person."""
+    """The plan leaves it off; the last host of a quorum is left to a person."""
+    if not state.roster:
+        return None
     short = quorum.lacking_without(state, host)
     if not short:
         return Exclude(state.estate.hosts[host])

@@ -166,9 +166,10 @@ class DryRun:
         return found or gates or [(name, reasons[0]) for name, reasons in hosts]
 
     def _late(self) -> list[tuple[int, str]]:
-        """The hosts that are not in service though the plan wants them there."""
-        names = enumerate(self.state.estate.hosts)
-        done = (Stage.IN_SERVICE, *GONE)
+        """The hosts that are not in service though the plan wants them there, or still owe an inspection."""
+        state, done = self.state, (Stage.IN_SERVICE, *GONE)
         return [
-            (host, name) for host, name in names if self.state.stage[host] not in done and self.state.wave_of[host] >= 0
+            (host, name)
+            for host, name in enumerate(state.estate.hosts)
+            if host in state.obligations or (state.stage[host] not in done and state.wave_of[host] >= 0)
         ]

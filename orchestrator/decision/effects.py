@@ -44,6 +44,7 @@ def _genesis(state: State, order: OrderState, at_us: int) -> None:
     for one in cast("list[dict[str, Json]]", order.args["persons"]):
         _add_person(state, one)
     state.indicator_set = str(order.args.get("indicator_set", ""))
+    _look_at_everyone(state)  # those the plan leaves off
     state.dirty_sites.update(dict.fromkeys(range(len(state.estate.sites))))
 
 
@@ -157,8 +158,7 @@ def _take_back(state: State, order: OrderState, at_us: int) -> None:
 def _declare(state: State, order: OrderState, at_us: int) -> None:
     host = state.estate.host_number[order.subject]
     state.attempts[host][life.RESTORE] += 1
-    state.restore_action[host] = f"{order.subject}/restore/{state.attempts[host][life.RESTORE]}"
-    state.ended[state.restore_action[host]] = "finished"
+    state.ended[f"{order.subject}/restore/{state.attempts[host][life.RESTORE]}"] = "finished"
     state.strategy[host] = "declared"
     state.asks.pop(host, None)
     state.tries[host] = [0] * len(state.tries[host])

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from orchestrator.decision.requirements import (
     HOST_STEPS,
+    INSPECT,
     RECONNECT,
     Group,
     PoolTable,
@@ -83,7 +84,8 @@ class Estate:
         for host, number in enumerate(self.group_of):
             group = self.groups[number]
             for step, needs in enumerate(group.needs):
-                for service in needs if step != RECONNECT else (*needs, *group.unit_needs):
+                more = {INSPECT: set(group.online).difference(needs), RECONNECT: group.unit_needs}.get(step, ())
+                for service in (*needs, *more):
                     self.dependents[step][service].append(host)
         self.unit_members: dict[str, list[int]] = {}
         for service, unit in enumerate(self.unit):
@@ -195,7 +197,6 @@ class Estate:
         for index, wave in enumerate(self.waves):
             subjects = [f"service:{self.services[service]}" for service, _ in wave.services]
             subjects.extend(wave.interfaces)
-            subjects.extend(f"host:{self.hosts[post]}" for posts, _ in wave.posts for post in posts)
             for subject in subjects:
                 found.setdefault(subject, []).append(index)
         return found

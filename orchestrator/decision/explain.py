@@ -37,6 +37,7 @@ _WORDS: dict[str, tuple[str, str]] = {
     "fact": ("Nobody has signed the fact {subject}.", "an analyst with the IT director"),
     "task": ("The task {subject} is not done and confirmed.", "those whose task it is"),
     "need": ("It needs {subject}, which is not in service with a PASS.", "{players}"),
+    "soft": ("It will work less well without {subject}; nothing waits for it.", "{players}"),
     "quarantine-full": ("The quarantine of {subject} is full.", "whoever releases hosts there"),
     "horizon": ("Its wave {subject} is too far ahead: an earlier gate has not opened.", "whoever that gate waits for"),
     "quarantine": ("It is not proven from outside that {subject} is cut off.", "the site's prober and gate"),
@@ -86,6 +87,8 @@ def why(state: State, host: int, now_us: int) -> list[Reason]:
     found = [Reason("asks", name, f"{text}.", "an operator") for text in state.asks.get(host, {}).values()]
     if stage is Stage.FAILED:
         return [*found, Reason("failed", name, f"{name} failed: no strategy is left.", "an operator (host retry)")]
+    if stage is Stage.EXCLUDED and state.wave_of[host] < 0:
+        return [*found, put(state, ("left-off", name))]
     if stage is Stage.EXCLUDED:
         return [*found, Reason("excluded", name, f"{name} was excluded by order.", "two persons (host take-back)")]
     owed = state.obligations.get(host)
@@ -99,9 +102,16 @@ def why(state: State, host: int, now_us: int) -> list[Reason]:
     if not step:
         return [*found, *(put(state, ("under-way", lane[host])) for lane in state.lanes if lane[host])]
     asked = [blocker for blocker in blockers(state, host, step, now_us) if blocker[0] != "asks" or not found]
-    return [*found, *(put(state, blocker) for blocker in asked)] or [
+    waits = [*found, *(put(state, blocker) for blocker in asked)] or [
         put(state, ("pool", pool)) for pool in _full_pools(state, host, step)
     ]
+    return [*waits, *(put(state, ("soft", need)) for need in _softly_missing(state, host))]
+
+
+def _softly_missing(state: State, host: int) -> list[str]:
+    """The services the host would like to have and that are not in service; they block nothing."""
+    soft = state.estate.group(host).soft
+    return [state.estate.services[need] for need in soft if not state.up[need] and need not in state.dropped]
 
 
 def _full_pools(state: State, host: int, step: str) -> list[str]:

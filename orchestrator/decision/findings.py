@@ -6,7 +6,7 @@ Never decides and never refuses: `admit` did. Only `apply` calls these functions
 from __future__ import annotations
 
 from orchestrator.decision import quorum
-from orchestrator.decision.events import Judged, Reading, Swept
+from orchestrator.decision.events import Judged, Reading, Started, Swept
 from orchestrator.decision.gates import interval_us
 from orchestrator.decision.stages import IN_SERVICE, INSPECTED, OUT, RECONNECTING, Turn
 from orchestrator.decision.state import CONNECTED, QUARANTINED, UNKNOWN, Observed, State, Verdict
@@ -130,12 +130,9 @@ def swept(state: State, event: Swept, at_us: int) -> None:
     if not event.control:
         state.missed[site] += 1
         if state.missed[site] >= 3:
-            for host in state.estate.hosts_of_site[site]:
-                if state.connection[host] == QUARANTINED and state.stage[host] is not RECONNECTING:
-                    _connection(state, host, UNKNOWN)
+            _unproven(state, site)
         return
     state.missed[site] = 0
-    state.swept_us[site] = at_us
     answered = set(event.answered)
     for host in state.estate.hosts_of_site[site]:
         if state.stage[host] in OUT or state.stage[host] is RECONNECTING:
@@ -146,6 +143,18 @@ def swept(state: State, event: Swept, at_us: int) -> None:
                 _disproved(state, host)
         elif state.isolated_us[host] and state.isolated_us[host] < event.begun_us:
             _connection(state, host, QUARANTINED)
+
+
+def started(state: State, event: Started, at_us: int) -> None:
+    """Nobody swept while no process ran: each quarantine is proven anew."""
+    for site in range(len(state.estate.sites)):
+        _unproven(state, site)
+
+
+def _unproven(state: State, site: int) -> None:
+    for host in state.estate.hosts_of_site[site]:
+        if state.connection[host] == QUARANTINED and state.stage[host] is not RECONNECTING:
+            _connection(state, host, UNKNOWN)
 
 
 def _disproved(state: State, host: int) -> None:

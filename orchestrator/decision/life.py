@@ -8,10 +8,12 @@ from __future__ import annotations
 from bisect import bisect_left
 
 from orchestrator.decision import quorum
+from orchestrator.decision.blockers import tasks_before
 from orchestrator.decision.capacity import occupy, release, signature
 from orchestrator.decision.commands import Cancel, Issue
 from orchestrator.decision.estate import STEP_NUMBER
 from orchestrator.decision.events import Cancelled, Dispatched, Finished, Late, Lost
+from orchestrator.decision.requirements import HOST_STEPS
 from orchestrator.decision.stages import ENDS, INSPECTED, INSPECTING, OUT, STARTS, SUCCEEDS, Turn
 from orchestrator.decision.state import (
     CONNECTED,
@@ -189,9 +191,11 @@ def _succeeded(state: State, action: OpenAction, event: Finished, at_us: int) ->
 
 
 def _new_restore(state: State, action: OpenAction, event: Finished, at_us: int) -> None:
-    """What is proven starts anew; a restore point that nobody names counts as taken now, so T0 condemns it."""
+    """What is proven and what people did for the host starts anew.
+
+    A restore point that nobody names counts as taken now, so T0 condemns it.
+    """
     host = action.host
-    state.restore_action[host] = event.action
     state.host_key[host] = str(event.facts.get("host_key", ""))
     point = event.facts.get("restore_point_us")
     from_backup = action.strategy == "restore"
@@ -199,6 +203,9 @@ def _new_restore(state: State, action: OpenAction, event: Finished, at_us: int) 
     state.infected_us[host] = 0
     state.suspects[host] = 0
     state.exceptions.pop(host, None)
+    for step in HOST_STEPS:
+        for key in tasks_before(state, host, step):
+            state.tasks.pop(key, None)
 
 
 def _inspected(state: State, action: OpenAction, event: Finished) -> bool:

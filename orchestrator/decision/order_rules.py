@@ -66,6 +66,10 @@ def _scope(state: State, event: Ordered, now_us: int) -> None:
         return
     if not known:
         raise Refused(f"{event.subject} is no scope: all, site:ID or host:ID.", rule="freeze.scope")
+    scopes = [f"host:{host}" for host in hosts] if isinstance(hosts, list) and hosts else [event.subject]
+    if event.kind == "thaw" and not state.freezes.keys() >= set(scopes):
+        frozen = ", ".join(state.freezes) or "nothing"
+        raise Refused(f"{', '.join(scopes)} is not frozen; frozen is {frozen}.", rule="freeze.thaw")
 
 
 def is_person(one: object) -> bool:
@@ -113,8 +117,14 @@ def _exclude(state: State, event: Ordered, now_us: int) -> None:
 
 
 def _take_back(state: State, event: Ordered, now_us: int) -> None:
-    if state.stage[_host(state, event)] is not Stage.EXCLUDED:
+    host = _host(state, event)
+    if state.stage[host] is not Stage.EXCLUDED:
         raise Refused(f"{event.subject} is not excluded.", rule="hosts.exclude")
+    if state.wave_of[host] < 0:
+        raise Refused(
+            f"The plan leaves {event.subject} off, so no wave would release it: change the plan first.",
+            rule="hosts.left-off",
+        )
 
 
 def _declare(state: State, event: Ordered, now_us: int) -> None:

@@ -169,13 +169,13 @@ def _admit_another(known: OrderState, event: Ordered) -> None:
 
 
 def _refuse_conflict(state: State, event: Ordered) -> None:
-    last = state.touched.get(event.subject)
-    if last is not None and last[0] > event.head_size:
+    since = [one for one in state.touched.get(event.subject, ()) if one[0] > event.head_size]
+    if since:
+        told = ", ".join(f"record {seq} ({kind})" for seq, kind in since)
         raise Conflict(
-            f"{event.subject} changed after what {event.person} saw: record {last[0]} ({last[1]}). "
-            "Look again, then sign anew.",
+            f"{event.subject} changed after what {event.person} saw: {told}. Look again, then sign anew.",
             rule="orders.head",
-            records=[{"seq": last[0], "kind": last[1]}],
+            records=[{"seq": seq, "kind": kind} for seq, kind in since],
         )
 
 

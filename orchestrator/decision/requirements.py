@@ -32,7 +32,8 @@ class Group:
     """Hosts that require the same: service numbers per step, pools per step, tasks before steps.
 
     `needs[step]` holds service numbers in the order of HOST_STEPS; `unit_needs` those reconnect needs that lie in
-    a unit the host plays a part in; `pools[step]` pool numbers; `tasks[step]` specs from class and services.
+    a unit the host plays a part in; `online` what an inspection of the host needs once it is out; `pools[step]` pool
+    numbers; `tasks[step]` specs from class and services.
     """
 
     klass: HostClass
@@ -40,6 +41,7 @@ class Group:
     services: tuple[int, ...]
     needs: tuple[tuple[int, ...], ...]
     unit_needs: tuple[int, ...]
+    online: tuple[int, ...]
     soft: tuple[int, ...]
     pools: tuple[tuple[int, ...], ...]
     tasks: tuple[tuple[Task, ...], ...]
@@ -116,6 +118,10 @@ def _group(
     if source:
         asked["restore"].add(source)
     reconnect = asked["reconnect"] - own
+    online = set(asked["inspect"])
+    if klass.cleanliness == "offline":
+        # The tools that hosts inspected online need; what the host itself plays it need not wait for.
+        online.update(*(one.needs.inspect for one in content.classes if one.cleanliness == "online"))
     number = services.__getitem__
     return Group(
         klass=klass,
@@ -128,6 +134,7 @@ def _group(
             tuple(sorted(map(number, reconnect - in_unit))),
         ),
         unit_needs=tuple(sorted(map(number, (reconnect & in_unit)))),
+        online=tuple(sorted(map(number, online - own))),
         soft=tuple(sorted(map(number, asked["soft"] - own))),
         pools=tuple(pools.numbers(getattr(klass.pools, step), sites[host.site]) for step in HOST_STEPS),
         tasks=tuple(

@@ -37,6 +37,7 @@ CONNECTIONS = ("unknown", "quarantined", "connected")
 STEPS = ("preserve", "restore", "inspect", "reconnect", "isolate")
 STEP = {name: number for number, name in enumerate(STEPS)}
 RECALLS_MAX = 3  # hosts that are out and may be isolated in a quarter of an hour on one person's word
+TOUCHED_MAX = 10  # records about one subject that a conflict can list
 UNQUEUED = (0, -1)  # (urgency, step) of a host that stands in no ready queue
 LANE = {"preserve": 0, "restore": 0, "inspect": 0, "reconnect": 1, "isolate": 1}
 FOREVER_US = (1 << 53) - 1
@@ -172,7 +173,7 @@ class State:
         self.revoked: set[str] = set()
         self.recalls: deque[int] = deque(maxlen=RECALLS_MAX)
         self.orders: dict[str, OrderState] = {}
-        self.touched: dict[str, tuple[int, str]] = {}
+        self.touched: dict[str, deque[tuple[int, str]]] = {}
         self.edges_removed: set[tuple[str, str]] = set()
         self._hosts(len(estate.hosts))
         self._services_and_waves(estate)
@@ -187,7 +188,6 @@ class State:
         self.preserved = [""] * count  # the digest of what was preserved
         self.restore_point_us = [0] * count
         self.late_points = [0] * count
-        self.restore_action = [""] * count
         self.host_key = [""] * count
         self.inspection = [""] * count
         self.evidence = [""] * count
@@ -230,7 +230,6 @@ class State:
         self.site_not_before_us = [0] * len(estate.sites)
         self.site_lane = [""] * len(estate.sites)
         self.missed = [0] * len(estate.sites)
-        self.swept_us = [0] * len(estate.sites)
         pace = estate.timing.workstations_per_minute
         self.recent: list[deque[int]] = [deque(maxlen=pace) for _ in estate.sites]
         self.open: dict[str, OpenAction] = {}
@@ -410,8 +409,10 @@ class State:
         self.dirty.update((host, None) for host in inspect if stage[host] is RESTORED or host in self.obligations)
 
     def touch(self, subject: str, kind: str) -> None:
-        """Notes that the record being applied changed `subject`; orders look it up for conflicts."""
-        self.touched[subject] = (self.seq, kind)
+        """Notes that the record being applied changed `subject`; orders look the last ones up for conflicts."""
+        if subject not in self.touched:
+            self.touched[subject] = deque(maxlen=TOUCHED_MAX)
+        self.touched[subject].append((self.seq, kind))
 
     def wake_at(self, at_us: int, what: str, number: int) -> None:
         """Asks to look at host, gate or site `number` again at `at_us`."""
@@ -428,8 +429,8 @@ class State:
         return [host for host in self.estate.players[service] if stage[host] not in GONE and host not in leaving]
 
     def evidence_kept(self, host: int) -> bool:
-        """Preserved, or waived by the forensic lead for this host or its class."""
-        if self.preserved[host]:
+        """Preserved, waived by the forensic lead for the host or its class, or kept in a machine that is replaced."""
+        if self.preserved[host] or self.strategy[host] == "replace":
             return True
         name, klass = self.estate.hosts[host], self.estate.group(host).klass
         if f"waiver:host:{name}" in self.facts:

@@ -126,6 +126,7 @@ class Books:
         self.paced: dict[str, list[int]] = {}
         self.void: set[str] = set()
         self.gone: set[str] = set()
+        self.replaceable: set[str] = set()
         self.seq = 0
 
     def read(self, content: Content, plan: Plan) -> None:
@@ -351,6 +352,12 @@ def _swept(books: Books, event: e.Swept, at_us: int) -> None:
             host.silent, host.connected = True, False
 
 
+def _started(books: Books, event: e.Started, at_us: int) -> None:
+    """Nobody swept while no process ran."""
+    for host in books.host.values():
+        host.silent = False
+
+
 def _reading(books: Books, event: e.Reading, at_us: int) -> None:
     book = books.subject.setdefault(event.subject, SubjectBook())
     if book.outcome and at_us - book.at_us > 2 * books.interval_us(event.subject):
@@ -376,7 +383,19 @@ def _enter_service(books: Books, command: c.EnterService, at_us: int) -> None:
 
 
 def _gone(books: Books, command: c.GiveUp | c.Exclude, at_us: int) -> None:
+    """Whether another of its kind can stand in for it is seen now: then its place may be taken for good."""
     books.gone.add(command.host)
+    lost = books.hosts[command.host]
+    for name, other in books.hosts.items():
+        alike = (other.klass, other.site, other.function) == (lost.klass, lost.site, lost.function)
+        if alike and name not in books.gone and books.wave_of.get(name) != books.wave_of.get(command.host):
+            books.replaceable.add(command.host)
+
+
+def back(books: Books, name: str) -> None:
+    """A host that was gone is worked on again; where nobody could take its place it counts as before."""
+    if name not in books.replaceable:
+        books.gone.discard(name)
 
 
 def _ask(books: Books, command: c.Ask, at_us: int) -> None:
@@ -424,6 +443,7 @@ _NOTES: dict[type, Callable[[Books, Any, int], None]] = {
     e.Lost: _lost,
     e.Cancelled: _cancelled,
     e.Reading: _reading,
+    e.Started: _started,
     e.Swept: _swept,
     e.Jumped: _jumped,
     e.Epoch: _epoch,

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import cast
 
 from orchestrator.decision import events as e
-from orchestrator.decision.witness_books import Books, TaskBook, site_isolated
+from orchestrator.decision.witness_books import Books, TaskBook, back, site_isolated
 from orchestrator.plans.changes import changed
 from orchestrator.plans.waves import derive
 
@@ -69,11 +69,17 @@ def _declared(books: Books, event: e.Ordered, at_us: int) -> None:
     host = books.host[event.subject]
     host.inspection, host.clean, host.tainted, host.infected, host.exception_us = "", {}, "", False, 0
     host.point_us = cast("int", event.args["restore_point_us"])
+    back(books, event.subject)
 
 
 def _taken_back(books: Books, event: e.Ordered, at_us: int) -> None:
     host = books.host[event.subject]
     host.inspection, host.clean = "", {}
+    back(books, event.subject)
+
+
+def _retried(books: Books, event: e.Ordered, at_us: int) -> None:
+    back(books, event.subject)
 
 
 def _excepted(books: Books, event: e.Ordered, at_us: int) -> None:
@@ -161,6 +167,7 @@ _EFFECTS: dict[str, Callable[[Books, e.Ordered, int], None]] = {
     "freeze": _frozen,
     "thaw": _thawed,
     "host.declare": _declared,
+    "host.retry": _retried,
     "host.take-back": _taken_back,
     "host.exception": _excepted,
     "fact.t0": _fact,

@@ -80,7 +80,7 @@ class Watch:
             self._looked_us = now_us
             self._ask_services(state, now_us)
             self._ask_hosts(state, now_us)
-            self._start_sweeps(state, now_us)
+            events += self._start_sweeps(state, now_us)
         return events
 
     def close(self) -> None:
@@ -149,12 +149,16 @@ class Watch:
             self._round_of[name] = subject
             prober.submit(name, check.probe, question_of(state, host, check))
 
-    def _start_sweeps(self, state: State, now_us: int) -> None:
-        estate = state.estate
+    def _start_sweeps(self, state: State, now_us: int) -> list[Event]:
+        """Starts what is due; a site whose last sweep has not come back by then has missed one."""
+        estate, missed = state.estate, list[Event]()
         for site, hosts in enumerate(estate.hosts_of_site):
-            if site in self._sweeps or self._sweep_next_us.get(site, 0) > now_us:
+            if self._sweep_next_us.get(site, 0) > now_us:
                 continue
             self._sweep_next_us[site] = now_us + estate.timing.sweep_s * SECOND
+            if site in self._sweeps:
+                missed.append(SweptEvent(estate.sites[site], now_us, False, []))
+                continue
             # Before its isolation a host counts as connected anyway; only an isolation is there to be disproved.
             inside = [
                 host
@@ -171,6 +175,7 @@ class Watch:
             address, _, port = place.control.partition(":")
             dialled = self._pool.submit(sweep, place.prober, targets, (address, int(port)), timeout_s=SWEEP_TIMEOUT_S)
             self._sweeps[site] = (now_us, dialled)
+        return missed
 
     def _swept(self, state: State) -> list[Event]:
         events: list[Event] = []

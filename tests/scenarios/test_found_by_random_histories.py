@@ -73,6 +73,18 @@ def test_a_freeze_of_a_place_that_does_not_exist_is_refused(tell: Tell) -> None:
     story.refuses("freeze.scope", lambda: story.order("freeze", "all", "operator-1", hosts=["nobody"]))
 
 
+def test_a_thaw_of_what_is_not_frozen_is_refused_and_says_what_is(tell: Tell) -> None:
+    """Two persons thawed `all`, nothing changed, and the site stayed frozen behind their backs."""
+    story = tell().begun().order("freeze", "site:north", "operator-1").whatever()
+    error = story.refuses("freeze.thaw", lambda: story.order("thaw", "all", "operator-1"))
+    assert error.sentence == "all is not frozen; frozen is site:north."
+    story.order("freeze", "hosts", "operator-1", hosts=["lis-1"]).whatever()
+    story.order("thaw", "hosts", "operator-1", "crisis-1", hosts=["lis-1"]).nothing()
+    story.order("thaw", "site:north", "operator-1", "crisis-1").nothing()
+    error = story.refuses("freeze.thaw", lambda: story.order("thaw", "all", "operator-1"))
+    assert "frozen is nothing" in error.sentence
+
+
 def test_a_weaker_freeze_does_not_thaw_a_stronger_one(tell: Tell) -> None:
     """One person's freeze of reconnects replaced a freeze of all work, which only two persons may thaw."""
     story = tell().begun().whatever()
