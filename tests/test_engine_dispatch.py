@@ -313,6 +313,14 @@ def test_the_key_a_restore_brought_and_the_mark_it_replaces_travel_with_the_requ
     assert (request.host_key, request.strategy, request.supersedes) == (KEY, "reimage", f"{host}/restore/1")
 
 
+def test_a_restore_is_told_the_first_compromise_that_its_point_must_be_older_than(state: State) -> None:
+    (host,) = hosts(state, 1)
+    command = issue(host, "restore", strategy="restore")
+    assert request_of(state, command).before_us == 0
+    state.facts["t0"] = {"at_us": 77}
+    assert request_of(state, command).before_us == 77
+
+
 def test_a_whole_site_is_isolated_at_its_gate_by_the_common_playbook(state: State) -> None:
     command = Issue("north/isolate/1", "north", "isolate")
     request = request_of(state, command)

@@ -9,7 +9,7 @@ import pytest
 from orchestrator.clock import SystemClock
 from orchestrator.practice import fleet_disk
 from orchestrator.practice.fleet_file import PRESETS, Fault, Folders
-from orchestrator.practice.fleet_host import PracticeHost, ToolError
+from orchestrator.practice.fleet_host import DAY_US, PracticeHost, ToolError
 from orchestrator.practice.fleet_log import Entry, append
 from orchestrator.practice.ransomware import MARKER
 from tests.practice_ground import small_fleet
@@ -97,6 +97,17 @@ def test_a_restore_wipes_first_and_every_restore_is_told_apart(tmp_path: Path) -
     assert first["image_digest"] == second["image_digest"]
     assert first["restore_point_us"] == 5
     assert host.record.restores == 2
+
+
+@pytest.mark.parametrize(("before", "point"), [(0, 11), (12, 11), (11, 10), (10.5, 10), (3, 2)])
+def test_the_newest_daily_backup_older_than_the_first_compromise_is_restored(
+    tmp_path: Path, before: float, point: int
+) -> None:
+    host = host_at(tmp_path)
+    host.spec = host.spec.model_copy(update={"restore_point_us": 11 * DAY_US})
+    host.restore_begin("h0/restore/1", "restore")
+    told = host.restore_finish("h0/restore/1", "restore", frozenset(), int(before * DAY_US))
+    assert told["restore_point_us"] == point * DAY_US
 
 
 def test_the_time_of_a_restore_is_the_same_for_the_same_seed_and_within_its_range(tmp_path: Path) -> None:

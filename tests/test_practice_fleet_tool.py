@@ -74,7 +74,14 @@ def test_the_whole_life_of_a_restore_passes_through_the_desk(tmp_path: Path) -> 
     desk = Desk(tmp_path)
 
     async def story() -> None:
-        for words in ("mark begin a", "restore a reimage", "rotate a", "preserve a", "mark end a ok"):
+        for words in (
+            "mark begin a",
+            "restore a reimage",
+            "restore a restore 5",
+            "rotate a",
+            "preserve a",
+            "mark end a ok",
+        ):
             status, output, errors = await desk.run(H0, "relance-manage", *words.split(" "))
             assert (status, errors) == (0, "")
             assert isinstance(json.loads(output), dict)
@@ -100,7 +107,17 @@ def test_the_gate_answers_at_its_own_address_and_nowhere_else(tmp_path: Path) ->
     desk.meet(story())
 
 
-@pytest.mark.parametrize("words", [("mark",), ("restore", "a", "melt"), ("preserve", "a b"), ("rotate", "$(id)"), ()])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("mark",),
+        ("restore", "a", "melt"),
+        ("restore", "a", "restore", "x"),
+        ("preserve", "a b"),
+        ("rotate", "$(id)"),
+        (),
+    ],
+)
 def test_what_is_no_command_is_answered_with_the_ones_there_are(tmp_path: Path, words: tuple[str, ...]) -> None:
     desk = Desk(tmp_path)
 

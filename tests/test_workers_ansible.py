@@ -250,7 +250,7 @@ def test_a_run_outlives_its_engine_and_the_next_one_adopts_it(hosts: ManagedHost
     assert invocation.condition(run_dir) == "running"
     worker.adopt(run_dir)
     assert outcomes(worker, 1)["host-1/restore/1"].outcome == "ok"
-    assert hosts.log(1).count("restore host-1/restore/1 restore") == 1
+    assert hosts.log(1).count("restore host-1/restore/1 restore 0") == 1
     wait_until(lambda: drained(worker))
 
 

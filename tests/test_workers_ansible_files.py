@@ -67,6 +67,7 @@ def test_hosts_stand_in_the_group_of_their_system_under_their_own_id(asked: Invo
     assert list(groups["linux"]["hosts"]) == ["lab-1"]
     assert list(groups["windows"]["hosts"]) == ["pc-1"]
     assert groups["windows"]["hosts"]["pc-1"]["relance_action"] == "pc-1/restore/1"
+    assert groups["windows"]["hosts"]["pc-1"]["relance_before_us"] == 0
 
 
 def test_each_run_has_one_private_folder_and_never_a_second(asked: Invocation, tmp_path: Path) -> None:

@@ -255,4 +255,5 @@ def request_of(state: State, command: Issue) -> Request:
         klass=klass.id,
         os=klass.os,
         limit_s=int(getattr(klass.limit_s, command.step)),
+        before_us=state.t0_us(),
     )

@@ -18,6 +18,7 @@ from orchestrator.practice.fleet_log import Entry, HostRecord, append, facts_wor
 from orchestrator.practice.ransomware import plant
 
 SLOW_FACTOR = 10
+DAY_US = 86_400_000_000
 STRATEGIES = ("restore", "reimage", "replace")
 
 
@@ -138,8 +139,11 @@ class PracticeHost:
         self._note("ran", action, f"restore:{strategy}", "failed", "{}")
         raise ToolError(f"The backup of {self.spec.id} cannot be read: block 17 fails its checksum.")
 
-    def restore_finish(self, action: str, strategy: str, faults: frozenset[str]) -> dict[str, object]:
-        """Writes the backup to the disk, makes a new SSH host key, starts the service."""
+    def restore_finish(
+        self, action: str, strategy: str, faults: frozenset[str], before_us: int = 0
+    ) -> dict[str, object]:
+        """Writes the newest daily backup older than `before_us` (0: the newest) to the disk, makes a new SSH host key,
+        starts the service."""
         files, digest = disk.load_backup(self.folders.backup(self.spec.id))
         disk.fill(self.disk, files)
         line = disk.new_key(self.folders.key("host", self.spec.id))
@@ -151,6 +155,8 @@ class PracticeHost:
             disk.start_service(self.disk, disk.SERVICE_SILENT)
         own_us = self.spec.restore_point_us
         point_us = self.fleet.restore_point_us if own_us is None else own_us
+        if 0 < before_us <= point_us:
+            point_us -= ((point_us - before_us) // DAY_US + 1) * DAY_US
         facts: dict[str, object] = {"host_key": line, "restore_point_us": point_us, "image_digest": digest}
         return self._ran(action, f"restore:{strategy}", facts)
 

@@ -27,7 +27,7 @@ TOOLS = ("relance-manage", "relance-gate")
 _WORD = re.compile(r"[A-Za-z0-9._/:-]{1,200}")
 _MANAGE_USAGE = (
     "relance-manage mark read | mark begin ACTION [SUPERSEDES] | mark end ACTION OUTCOME | preserve ACTION"
-    " | restore ACTION restore|reimage|replace | rotate ACTION"
+    " | restore ACTION restore|reimage|replace [BEFORE_US] | rotate ACTION"
 )
 _GATE_USAGE = "relance-gate isolate ACTION HOST | isolate-site ACTION SITE | reconnect ACTION HOST | show HOST"
 
@@ -73,6 +73,8 @@ async def manage(host: PracticeHost, words: list[str], cut_connection: Callable[
             return host.preserve(action)
         case ["restore", action, strategy] if strategy in STRATEGIES:
             return await restore(host, action, strategy, cut_connection)
+        case ["restore", action, strategy, before] if strategy in STRATEGIES and before.isdecimal():
+            return await restore(host, action, strategy, cut_connection, int(before))
         case ["rotate", action]:
             return host.rotate(action)
         case _:
@@ -80,7 +82,9 @@ async def manage(host: PracticeHost, words: list[str], cut_connection: Callable[
     return host.mark_read()
 
 
-async def restore(host: PracticeHost, action: str, strategy: str, cut_connection: Callable[[], None]) -> Reply:
+async def restore(
+    host: PracticeHost, action: str, strategy: str, cut_connection: Callable[[], None], before_us: int = 0
+) -> Reply:
     """Restores the host for as long as that takes; cut off in the middle, the disk stays half-made."""
     plan = host.restore_begin(action, strategy)
     finished = False
@@ -98,7 +102,7 @@ async def restore(host: PracticeHost, action: str, strategy: str, cut_connection
             host.cut(action, f"restore:{strategy}")
     if plan.faults & {"refuse", "restore-fails"}:
         host.restore_fail(action, strategy)
-    return host.restore_finish(action, strategy, plan.faults)
+    return host.restore_finish(action, strategy, plan.faults, before_us)
 
 
 def gate_command(gate: Gate, words: list[str]) -> Reply:

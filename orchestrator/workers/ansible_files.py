@@ -120,6 +120,7 @@ def _variables(run_dir: Path, request: Request) -> dict[str, object]:
         "relance_address": request.address,
         "relance_strategy": request.strategy,
         "relance_supersedes": request.supersedes,
+        "relance_before_us": request.before_us,
         "relance_cancelled": str(cancel_file(run_dir, request.action)),
     }
 

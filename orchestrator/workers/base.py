@@ -24,7 +24,10 @@ _PLAIN = re.compile(PLAIN)
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One action as asked. `host` is empty when a whole site is isolated; `gate` is `address:port`."""
+    """One action as asked. `host` is empty when a whole site is isolated; `gate` is `address:port`.
+
+    `before_us` is T0 (0: not known): a restore takes the newest point that is older.
+    """
 
     action: str
     host: str
@@ -43,6 +46,7 @@ class Request:
     klass: str = ""
     os: str = "linux"
     limit_s: int = 300
+    before_us: int = 0
 
     @property
     def lane(self) -> Lane:
