@@ -6,13 +6,13 @@ import pytest
 
 from orchestrator.decision.commands import Hold, Issue, PassGate
 from orchestrator.decision.decide import decide
-from orchestrator.decision.events import Woke
-from orchestrator.decision.invariants import InvariantBroken, check
+from orchestrator.decision.events import Event, Judged, Lost, Swept, Woke
+from orchestrator.decision.invariants import InvariantBroken, check, settled
 from orchestrator.decision.stages import Stage
 from orchestrator.decision.state import CONNECTED, Observed
-from orchestrator.inventory.model import Needs
-from tests.estates import server, service
-from tests.storyline import Story, Tell, hospital, plain_class
+from orchestrator.inventory.model import Names, Needs, Task
+from tests.estates import server, service, workstation
+from tests.storyline import SECOND, SET, Story, Tell, hospital, plain_class
 
 LAB = "laboratory/slice"
 RECONNECT = Issue("lis-1/reconnect/1", "lis-1", "reconnect")
@@ -38,10 +38,42 @@ def broken(story: Story, command: Issue | PassGate) -> str:
     return caught.value.rule
 
 
-def test_a_reconnect_without_proof_of_clean_breaks_the_first_invariant(tell: Tell) -> None:
+@pytest.mark.parametrize("how", ["connected", "never cut off", "too short", "revoked", "another set", "infected"])
+def test_a_reconnect_without_proof_of_clean_breaks_the_first_invariant(tell: Tell, how: str) -> None:
     story = ready(tell)
-    story.state.connection[story.host("lis-1")] = CONNECTED
+    state, host = story.state, story.host("lis-1")
+    if how == "connected":
+        state.connection[host] = CONNECTED
+    elif how == "never cut off":
+        state.isolated_us[host] = 0
+    elif how == "too short":
+        state.verdicts[host][0].expires_us = story.now_us + SECOND
+    elif how == "revoked":
+        state.revoked.add("analyst-1")
+    elif how == "another set":
+        state.verdicts[host][0].indicator_set = "6" * 64
+    else:
+        state.infected_us[host] = 1
     assert broken(story, RECONNECT) == "invariant.1"
+
+
+def test_an_exception_stands_in_for_a_verdict_that_does_not_outlive_the_reconnect(tell: Tell) -> None:
+    story = ready(tell)
+    story.state.verdicts[story.host("lis-1")][0].expires_us = 1
+    story.state.exceptions[story.host("lis-1")] = story.now_us + 3600 * SECOND
+    check(story.state, RECONNECT, story.now_us)
+    broken_by = broken(story, PassGate(LAB, []))
+    assert broken_by == "invariant.3"
+
+
+def test_a_reconnect_of_a_unit_that_cannot_come_out_breaks_the_second(tell: Tell) -> None:
+    services = (
+        service("ad", "laboratory", unit="directory"),
+        service("lis", "laboratory", unit="directory", needs=Needs(reconnect=("ad",))),
+    )
+    story = tell(hospital(server("ad-1", "north", "ad"), server("lis-1", "north", "lis"), services=services)).begun()
+    story.inspected("lis-1").sweep().whatever().verdicts("lis-1", "analyst-1", "analyst-2").whatever()
+    assert broken(story, RECONNECT) == "invariant.2"
 
 
 def test_a_reconnect_without_what_it_needs_breaks_the_second(tell: Tell) -> None:
@@ -50,7 +82,7 @@ def test_a_reconnect_without_what_it_needs_breaks_the_second(tell: Tell) -> None
     assert broken(story, RECONNECT) == "invariant.2"
 
 
-@pytest.mark.parametrize("how", ["not launched", "held", "gate", "no wave"])
+@pytest.mark.parametrize("how", ["not launched", "held", "gate", "no wave", "one person"])
 def test_a_reconnect_of_a_wave_that_may_not_go_breaks_the_third(tell: Tell, how: str) -> None:
     story = ready(tell)
     wave = story.state.waves[story.wave(LAB)]
@@ -60,6 +92,8 @@ def test_a_reconnect_of_a_wave_that_may_not_go_breaks_the_third(tell: Tell, how:
         wave.holds["order"] = 1
     elif how == "gate":
         story.state.waves[story.wave("foundations")].passed_us = 0
+    elif how == "one person":
+        wave.launchers = ("analyst-1",)
     else:
         story.state.wave_of[story.host("lis-1")] = -1
     assert broken(story, RECONNECT) == "invariant.3"
@@ -121,6 +155,51 @@ def test_a_gate_that_passes_on_less_than_fresh_pass_readings_over_a_soak_is_wron
         tell().begun().in_service("lis-1").read("service:lis").expect(f"start soak {LAB}").read("service:lis", times=3)
     )
     assert broken(story, PassGate(LAB, ["service:lis"])) == "invariant.3"
+
+
+@pytest.mark.parametrize("how", ["", "stale", "task", "post", "service", "subjects"])
+def test_a_gate_that_passes_without_its_services_posts_tasks_or_fresh_readings_is_wrong(tell: Tell, how: str) -> None:
+    task = Task(id="purge", name=Names(en="Purge", fr="Purger"))
+    hosts = (server("lis-1", "north", "lis"), workstation("ws-1", "north", "laboratory"))
+    content = hospital(*hosts, services=(service("lis", "laboratory", tasks=(task,)),), posts_per_site=1)
+    story = tell(content).begun().in_service("lis-1", "ws-1").read("service:lis").whatever()
+    story.read("service:lis", times=7).nothing()
+    state, gate = story.state, PassGate(LAB, ["service:lis"])
+    state.tasks["lis/purge"].status = "open" if how == "task" else "confirmed"
+    if how == "stale":
+        state.readings["service:lis"].at_us -= 5 * SECOND
+    elif how == "post":
+        state.infected_us[story.host("ws-1")] = 1
+    elif how == "service":
+        state.up[0] = False
+    elif how == "subjects":
+        gate = PassGate(LAB, [])
+    if how:
+        assert broken(story, gate) == "invariant.3"
+    else:
+        check(state, gate, story.now_us)
+        story.__init__(story.content)  # type: ignore[misc]
+        story.records.clear()
+
+
+@pytest.mark.parametrize("how", ["verdict", "loss", "sweep"])
+def test_an_infected_host_that_is_connected_while_nobody_does_or_asks_anything_breaks_the_ninth(
+    tell: Tell, how: str
+) -> None:
+    story = tell().begun().in_service("lis-1")
+    event: Event = Judged("INFECTED", {"lis-1": "lis-1/inspect/1"}, "analyst-1", SET, 1 << 52, "blob")
+    if how == "loss":
+        event = Lost("lis-1/reconnect/1")
+    elif how == "sweep":
+        event = Swept("north", 1, True, ["printer", "lis-1"])
+    settled(story.state, event)
+    story.state.infected_us[0] = 1
+    with pytest.raises(InvariantBroken):
+        settled(story.state, event)
+    story.state.asks[0] = {"network": "recall it?"}
+    settled(story.state, event)
+    story.__init__(story.content)  # type: ignore[misc]
+    story.records.clear()
 
 
 def test_other_commands_touch_no_invariant(tell: Tell) -> None:

@@ -81,6 +81,7 @@ def decide(state: State, event: Event, at_us: int) -> list[Entry]:
             invariants.check(state, command, at_us)
             apply(state, command, at_us)
             entries.append(command)
+        invariants.settled(state, event)
     except invariants.InvariantBroken:
         raise
     except RelanceError as error:

@@ -6,11 +6,17 @@ naive form over a whole history is `witness`, written apart from this one.
 
 from __future__ import annotations
 
-from orchestrator.decision import quorum
+from collections.abc import Iterable
+
 from orchestrator.decision.commands import Command, Issue, PassGate
 from orchestrator.decision.estate import STEP_NUMBER
-from orchestrator.decision.state import LANE, State
+from orchestrator.decision.events import Cancelled, Event, Finished, Judged, Lost, Swept
+from orchestrator.decision.stages import GONE, OUT, Stage
+from orchestrator.decision.state import CONNECTED, LANE, QUARANTINED, State
 from orchestrator.errors import RelanceError
+
+SECOND, MINUTE_US = 1_000_000, 60_000_000
+_LEAVING = (Stage.RECONNECTING, *OUT)
 
 
 class InvariantBroken(RelanceError):
@@ -49,19 +55,35 @@ def _issue(state: State, command: Issue, now_us: int) -> None:
         slot = state.estate.pools[pool]
         _require(state.in_use[pool] < slot.size, 6, slot.pool, "a pool never exceeds its size")
     if command.step == "restore":
-        _require(state.evidence_kept(host), 10, target, "no wipe without preservation or waiver")
+        _require(
+            state.evidence_kept(host) or command.strategy == "replace",
+            10,
+            target,
+            "no wipe without preservation or waiver",
+        )
     elif command.step == "reconnect":
         _reconnect(state, host, now_us)
 
 
 def _reconnect(state: State, host: int, now_us: int) -> None:
-    name = state.estate.hosts[host]
+    name, group = state.estate.hosts[host], state.estate.group(host)
     wave = state.waves[state.wave_of[host]]
     _require(state.wave_of[host] >= 0, 3, name, "it stands in no wave")
-    _require(quorum.is_clean(state, host, now_us), 1, name, "reconnected without standing proof of clean")
+    cut_off = state.stage[host] is Stage.INSPECTED and state.connection[host] == QUARANTINED
+    _require(cut_off and state.isolated_us[host] > 0, 1, name, "reconnected from no proven quarantine")
+    fresh, said = _signers(state, host, now_us + group.klass.limit_s.reconnect * SECOND)
+    _require(_enough(state, host, now_us), 1, name, "reconnected without a proof of clean that outlives it")
+    launchers = set(wave.launchers) - state.revoked
+    others = launchers - (said if host in state.exceptions else fresh)
+    _require(not launchers or bool(others), 3, name, "everyone who launched its wave signed for it")
+    for need in group.unit_needs:
+        players = [one for one in state.estate.players[need] if not state.infected_us[one]]
+        coming = sum(state.stage[one] in _LEAVING or _enough(state, one, now_us) for one in players)
+        enough = state.up[need] or need in state.dropped or coming >= state.quorum[need]
+        _require(enough, 2, name, f"its unit lacks {state.estate.services[need]}")
     for need in state.estate.group(host).needs[3]:
         _require(state.up[need] or need in state.dropped, 2, name, f"needs {state.estate.services[need]} in service")
-    _require(bool(wave.launchers), 3, name, "its wave is not launched")
+    _require(bool(launchers), 3, name, "its wave is not launched")
     _require(all(cause.startswith("relapse:") for cause in wave.holds), 3, name, "its wave is held")
     passed = all(state.waves[ancestor].passed_us for ancestor in state.ancestors[state.wave_of[host]])
     _require(passed, 3, name, "an ancestor's gate has not passed")
@@ -71,12 +93,57 @@ def _reconnect(state: State, host: int, now_us: int) -> None:
     _require("breach_closed" in state.facts, 4, name, "the breach is not closed")
 
 
+def _signers(state: State, host: int, until_us: int) -> tuple[set[str], set[str]]:
+    """Who says CLEAN under the set in force and was not revoked: with a verdict that still holds then, and at all."""
+    clean = [one for one in state.verdicts[host] if one.verdict == "CLEAN" and one.person not in state.revoked]
+    clean = [one for one in clean if one.indicator_set == state.indicator_set]
+    return {one.person for one in clean if one.expires_us > until_us}, {one.person for one in clean}
+
+
+def _enough(state: State, host: int, now_us: int) -> bool:
+    """Whether enough persons say CLEAN until its reconnect is over; an exception stands in for one of them."""
+    klass = state.estate.group(host).klass
+    until_us = now_us + klass.limit_s.reconnect * SECOND
+    fresh, said = _signers(state, host, until_us)
+    excepted = bool(said) and state.exceptions.get(host, 0) > until_us
+    return not state.infected_us[host] and len(fresh) + excepted >= klass.verdicts_required
+
+
 def _gate(state: State, command: PassGate, now_us: int) -> None:
-    wave = state.estate.wave_number[command.wave]
+    wave, name = state.estate.wave_number[command.wave], command.wave
     gate = state.estate.waves[wave]
+    services = [service for service, _ in gate.services if service not in state.dropped]
+    wanted = {*gate.interfaces, *(f"service:{state.estate.services[service]}" for service in services)}
+    _require(wanted <= set(command.subjects), 3, name, "it passes without a reading of all it judges")
+    _require(all(state.up[service] for service in services), 3, name, "it passes while a service is not in service")
     for subject in command.subjects:
         observed = state.readings.get(subject)
         good = observed is not None and observed.outcome == "PASS" and observed.passes >= gate.passes
-        _require(good, 3, command.wave, f"{subject} does not read PASS {gate.passes} times in a row")
+        _require(good, 3, name, f"{subject} does not read PASS {gate.passes} times in a row")
+        old_us = now_us - observed.at_us if observed else 0
+        _require(old_us <= 2 * state.estate.interval_us.get(subject, MINUTE_US), 3, name, f"{subject} is stale")
+    for posts, (_, need) in zip(state.posts[wave], gate.posts, strict=True):
+        works = sum(state.stage[one] is Stage.IN_SERVICE and not state.infected_us[one] for one in posts)
+        alive = sum(state.stage[one] not in GONE for one in posts) or len(posts[:1])
+        _require(works >= min(need, -(-2 * alive // 3)), 3, name, f"it passes with {works} posts of a site")
+    done = all(key in state.tasks and state.tasks[key].status == "confirmed" for key in gate.tasks)
+    _require(done, 3, name, "it passes before its tasks are done")
     soaked = 0 < state.waves[wave].soak_us <= now_us - gate.soak_us
-    _require(soaked, 3, command.wave, "the soak is not over")
+    _require(soaked, 3, name, "the soak is not over")
+
+
+def settled(state: State, event: Event) -> None:
+    """Invariant 9, once all that follows from the event was decided, for the hosts the event was about."""
+    names: Iterable[str] = ()
+    if isinstance(event, Judged):
+        names = event.inspections
+    elif isinstance(event, Finished | Lost | Cancelled):
+        names = (event.action.partition("/")[0],)
+    elif isinstance(event, Swept):
+        names = event.answered
+    for name in names:
+        host = state.estate.host_number.get(name, -1)
+        if host >= 0 and state.infected_us[host] and (state.stage[host] in OUT or state.connection[host] == CONNECTED):
+            cutting = host in state.isolate_wanted or f"{name}/isolate/" in state.lanes[1][host]
+            with_site = state.stage[host] not in OUT and not state.site_isolated_us[state.estate.site_of[host]]
+            _require(cutting or with_site or host in state.asks, 9, name, "INFECTED, connected, and nobody was asked")
