@@ -66,7 +66,7 @@ def put(state: State, blocker: Blocker) -> Reason:
     """A blocker in words."""
     code, subject = blocker
     sentence, who = _WORDS[code]
-    players = _who_brings_back(state, subject) if code in ("need", "service") else ""
+    players = _who_brings_back(state, subject) if code in ("need", "soft", "service") else ""
     return Reason(code, subject, sentence.format(subject=subject), who.format(subject=subject, players=players))
 
 
