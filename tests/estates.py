@@ -314,7 +314,6 @@ def _checks() -> tuple[Check, ...]:
     inside = ("ad", "dns", "backup", "lis", "pacs", "ehr")
     return (
         *(check(f"{each}-works", service=each) for each in inside),
-        check("reference-lab-answers", service="reference-lab"),
         check("results-arrive", "L3", interface="lis-to-ehr"),
         *(check(f"{each}-up", "L1", klass=each) for each in ("first-server", "server", "workstation")),
     )

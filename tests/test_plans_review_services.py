@@ -34,6 +34,9 @@ BACKUP = "needs: {restore: [hypervisor]}\n  - id: ad"
         ("inventory/functions.yaml", "services: [pacs]", "services: []",
          "inventory/functions.yaml:7 The function `radiology` has no check on any of its services; "
          "nothing shows that it works."),
+        ("checks/laboratory.yaml", "service: lis, level: L2", "service: lis, level: L2, probe: tcp, port: 80}\n"
+         "  - {id: line-answers, service: lab-vendor, level: L2",
+         "checks/laboratory.yaml:4 `lab-vendor` is outside and has no host to ask: its signed fact alone counts."),
         # circles
         (SERVICES, BACKUP, BACKUP.replace("restore: [hypervisor]", "restore: [hypervisor], inspect: [edr]"),
          f"{SERVICES}:11 These services wait for each other and none can come first: "

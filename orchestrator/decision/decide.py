@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import heapq
 
-from orchestrator.decision import capacity, gates, invariants, orders, quorum
+from orchestrator.decision import capacity, gates, invariants, quorum
+from orchestrator.decision.admit import admit, worth_recording
 from orchestrator.decision.apply import apply
 from orchestrator.decision.blockers import blockers, freeze_blockers, next_step, tasks_before, wave_blockers
 from orchestrator.decision.commands import (
@@ -27,38 +28,24 @@ from orchestrator.decision.commands import (
 )
 from orchestrator.decision.estate import STEP_NUMBER
 from orchestrator.decision.events import (
-    Cancelled,
     Epoch,
     Event,
-    Finished,
-    Judged,
-    Late,
-    Lost,
-    Opened,
-    Ordered,
-    Reading,
-    Swept,
-    Woke,
 )
 from orchestrator.decision.requirements import HOST_STEPS, INSPECT, PRESERVE, RECONNECT, RESTORE
 from orchestrator.decision.stages import (
     BEFORE_RESTORE,
     GONE,
-    IN_SERVICE,
     INSPECTED,
     MOVING,
     OUT,
-    RECONNECTING,
     RELEASED,
     RESTORED,
-    IllegalEvent,
 )
-from orchestrator.decision.state import CONNECTED, QUARANTINED, STEP, State
+from orchestrator.decision.state import STEP, State
 from orchestrator.errors import RelanceError
 
 SECOND = 1_000_000
 RECALL = "INFECTED while out: recall it"
-RESULTS = (Finished, Lost, Cancelled)
 Entry = Event | Command
 
 
@@ -88,107 +75,6 @@ def decide(state: State, event: Event, at_us: int) -> list[Entry]:
         # Whatever was admitted must be able to happen; the state is half changed now.
         raise invariants.InvariantBroken(error.sentence, rule="invariant.core") from error
     return entries
-
-
-def admit(state: State, event: Event, at_us: int) -> Event:
-    """Refuses what cannot happen now; turns a result that came after its action's end into `Late`."""
-    if isinstance(event, RESULTS):
-        return _admit_result(state, event)
-    if isinstance(event, Ordered):
-        orders.admit(state, event, at_us)
-    elif isinstance(event, Judged):
-        orders.admit_verdict(state, event, at_us)
-    elif isinstance(event, Opened):
-        if state.seq:
-            raise IllegalEvent("A journal is opened once, by its first record.")
-    elif isinstance(event, Reading):
-        _admit_reading(state, event)
-    elif isinstance(event, Swept) and (event.site not in state.estate.site_number or event.begun_us > at_us):
-        # Begun before time was set back: nobody knows whether before an isolation, too.
-        raise IllegalEvent(f"There is no site {event.site}, or its sweep begins later than now.")
-    elif isinstance(event, Epoch) and (event.delta_us != state.jump_us or not state.clock_confirmed):
-        raise IllegalEvent(f"Nobody confirmed a clock that jumped by {event.delta_us} us.")
-    return event
-
-
-def _admit_result(state: State, event: Finished | Lost | Cancelled) -> Event:
-    if event.action in state.open:
-        return _complete(state, event) if isinstance(event, Finished) else event
-    if event.action not in state.ended:
-        raise IllegalEvent(f"No action {event.action} was ever issued.")
-    if isinstance(event, Finished):
-        return Late(event.action, event.outcome)
-    raise IllegalEvent(f"{event.action} has ended already ({state.ended[event.action]}).")
-
-
-def _complete(state: State, event: Finished) -> Finished:
-    """A success that does not say what later steps build on is none."""
-    step = state.open[event.action].step
-    wanted = {"preserve": "digest", "restore": "host_key"}.get(step, "")
-    if event.outcome != "ok" or not wanted or event.facts.get(wanted):
-        return event
-    said = "digest of what it preserved" if step == "preserve" else "host key of what it restored"
-    return Finished(event.action, "failed", f"It ended well and names no {said}.", event.facts)
-
-
-def _admit_reading(state: State, event: Reading) -> None:
-    kind, _, name = event.subject.partition(":")
-    estate = state.estate
-    known = {"host": estate.host_number, "service": estate.service_number}.get(kind, estate.interval_us)
-    if name not in known and event.subject not in known:
-        raise IllegalEvent(f"There is no subject {event.subject} to read.")
-    if event.outcome not in ("PASS", "FAIL", "UNKNOWN"):
-        raise IllegalEvent(f"{event.outcome} is no outcome of a reading.")
-
-
-def worth_recording(state: State, event: Event, at_us: int) -> bool:
-    """Readings and sweeps leave a record only when they change something or a gate or release counts them."""
-    if isinstance(event, Woke):
-        return False
-    if isinstance(event, Reading):
-        known = state.readings.get(event.subject)
-        if known is None or known.outcome != event.outcome:
-            return True
-        if any(_reported(state, key) for key in state.estate.tasks_confirmed_by.get(event.subject, ())):
-            return True
-        kind, _, name = event.subject.partition(":")
-        if kind == "host":
-            return event.outcome == "PASS" and _pass_counts(state, state.estate.host_number[name], at_us)
-        waves = state.estate.gates_of_subject.get(event.subject, ())
-        return any(state.waves[wave].launchers and not state.waves[wave].passed_us for wave in waves)
-    if isinstance(event, Swept):
-        return _sweep_matters(state, event)
-    return True
-
-
-def _pass_counts(state: State, host: int, at_us: int) -> bool:
-    """Until a host is in service every PASS counts; afterwards one PASS per half of the time it counts for."""
-    if state.stage[host] is IN_SERVICE:
-        return at_us - state.ever_passed_us[host] > state.estate.group(host).klass.counts_for_s * SECOND // 2
-    return state.stage[host] is RELEASED
-
-
-def _reported(state: State, key: str) -> bool:
-    return key in state.tasks and state.tasks[key].status == "reported"
-
-
-def _sweep_matters(state: State, event: Swept) -> bool:
-    site = state.estate.site_number[event.site]
-    if not event.control:
-        return state.missed[site] < 3
-    if state.missed[site]:
-        return True
-    answered = set(event.answered)
-    for host in state.estate.hosts_of_site[site]:
-        if state.stage[host] in OUT or state.stage[host] is RECONNECTING:
-            continue
-        proven = 0 < state.isolated_us[host] < event.begun_us
-        if state.estate.hosts[host] in answered:
-            if state.connection[host] != CONNECTED or proven:
-                return True
-        elif proven and state.connection[host] != QUARANTINED:
-            return True
-    return False
 
 
 def next_command(state: State, now_us: int) -> Command | None:

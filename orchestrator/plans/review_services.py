@@ -72,6 +72,11 @@ def _review_checks(report: Report) -> None:
         if service.kind == "inside" and service.id not in proven:
             message = f"The service `{service.id}` has no check of L2 or L3, so no gate can ever pass it."
             report.error(("service", service.id), message)
+    outside = {service.id for service in inventory.services if service.kind == "outside"}
+    for check in checks:
+        if check.service in outside:
+            message = f"`{check.service}` is outside and has no host to ask: its signed fact alone counts."
+            report.error(("check", check.id, "service"), message)
     linked = {check.interface for check in checks}
     for link in inventory.interfaces:
         if link.id not in linked:

@@ -1,0 +1,52 @@
+"""What cannot happen is refused, and what changes nothing leaves no record."""
+
+from __future__ import annotations
+
+import pytest
+
+from orchestrator.decision.events import Finished, Reading, Swept
+from orchestrator.decision.stages import IllegalEvent
+from tests.storyline import START_US, Tell
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        Reading("service:atlantis", "PASS"),
+        Reading("host:atlantis", "PASS"),
+        Reading("interface:atlantis", "PASS"),
+        Reading("weather", "PASS"),
+        Reading("service:lis", "maybe"),
+        Swept("atlantis", START_US, True, []),
+        Finished("lis-1/restore/1", "ok"),
+    ],
+)
+def test_what_cannot_happen_is_refused_and_changes_nothing(tell: Tell, event: Reading | Swept | Finished) -> None:
+    story = tell().signed()
+    before = story.state.digest()
+    with pytest.raises(IllegalEvent):
+        story.send(event)
+    assert story.state.digest() == before
+
+
+def test_a_reading_that_says_what_is_known_leaves_no_record_until_a_gate_counts_it(tell: Tell) -> None:
+    story = tell().opened().isolated()
+    assert story.read("service:lis", "FAIL").recorded
+    assert not story.read("service:lis", "FAIL").recorded
+    story.launched()
+    assert story.read("service:lis", "FAIL").recorded
+
+
+def test_a_sweep_that_proves_nothing_new_leaves_no_record(tell: Tell) -> None:
+    story = tell().opened().isolated()
+    assert not story.sweep().recorded
+    assert story.sweep(control=False).recorded, "a missed sweep counts"
+    assert story.sweep().recorded, "and so does the one that ends the count"
+
+
+def test_a_success_without_what_later_steps_build_on_is_a_failure(tell: Tell) -> None:
+    story = tell().begun()
+    story.send(Finished("lis-1/restore/1", "ok", "", {"restore_point_us": 1}))
+    assert story.records[-1][2]["outcome"] == "failed"
+    assert "names no host key" in str(story.records[-1][2]["sentence"])
+    story.nothing()
