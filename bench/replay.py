@@ -69,7 +69,9 @@ class Incident(DryRun):
             kind, body = codec.encode(entry)
             self._journal.append(self.state.at_us, kind, body)
             if isinstance(entry, Issue):
-                self._queue.append(Finished(entry.action, "ok", "", {"restore_point_us": 1, "host_key": "key"}))
+                self._queue.append(
+                    Finished(entry.action, "ok", "", {"digest": "d", "restore_point_us": 1, "host_key": "key"})
+                )
 
 
 def replayed(path: Path, estate: Estate) -> tuple[float, State]:

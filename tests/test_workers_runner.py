@@ -118,7 +118,7 @@ def test_a_restore_is_marked_rotates_the_local_secret_and_is_done_once(night: Ni
     action = "host-1/restore/1"
     assert night.hosts.log(1) == [
         f"mark begin {action}",
-        f"restore {action} restore",
+        f"restore {action} restore 0",
         f"rotate {action}",
         f"mark end {action} ok",
     ]
