@@ -58,12 +58,11 @@ def report(root: Path, plan: dict[str, Any], cpu_us: int) -> Report:
     ]
     violations = [*broken, *_disagreements(state, seen), *_unreachable(state)]
     started_us = plan["started_us"]
-    stages = [stage for host, stage in enumerate(state.stage) if state.wave_of[host] >= 0]
     document = {
         "hosts": len(state.stage),
-        "in_service": stages.count(Stage.IN_SERVICE),
-        "excluded": stages.count(Stage.EXCLUDED),
-        "failed": stages.count(Stage.FAILED),
+        "in_service": state.stage.count(Stage.IN_SERVICE),
+        "excluded": state.stage.count(Stage.EXCLUDED),
+        "failed": state.stage.count(Stage.FAILED),
         "waves": [_wave(state, number, started_us) for number in range(len(state.waves))],
         "functions": _functions(state, started_us),
         "started_twice": len(seen.started_twice),
