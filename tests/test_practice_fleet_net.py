@@ -37,6 +37,26 @@ def test_quarantine_is_dialled_from_the_admin_address_only_and_an_open_host_from
         assert answered(HOST, port, "127.0.0.1")
 
 
+def test_a_fleet_that_is_dialled_while_it_begins_to_listen_begins_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    port, dial_first = free_port(), socket.create_connection
+    early: list[socket.socket] = []
+
+    def crowded(*where: object, **how: object) -> socket.socket:
+        """An engine that lives dials at that very moment."""
+        early.append(dial_first((HOST, port)))
+        return dial_first(*where, **how)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(fleet_net, "PLUG_S", 0.2)
+    monkeypatch.setattr(socket, "create_connection", crowded)
+    quarantine = fleet_net.Quarantine(port)
+    monkeypatch.undo()
+    with closing(quarantine):
+        assert answered(HOST, port, "127.0.0.1")
+        assert not answered(HOST, port, PROBER)
+        fleet_net.reset(early[0])
+        assert not answered(HOST, port, PROBER), "whoever was early has hung up"
+
+
 def test_a_port_that_somebody_listens_on_is_not_shared() -> None:
     port = free_port()
     fleet_net.check_free(port)

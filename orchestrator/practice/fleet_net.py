@@ -21,6 +21,7 @@ BACKLOG = 4096
 _EVERY = "0.0.0.0"  # noqa: S104 - one socket for all of loopback; dials from elsewhere are dropped
 _SO_ATTACH_REUSEPORT_CBPF = 51
 _PLUG_ADDRESS = "127.0.0.2"
+PLUG_S = 1.0
 _SOURCE_ADDRESS = 0xFFF00000 + 12  # SKF_NET_OFF: offset into the IPv4 header
 _LOAD_WORD, _JUMP_EQUAL, _RETURN = 0x20, 0x15, 0x06
 
@@ -45,14 +46,23 @@ class Quarantine:
         self._deaf = _bound(_EVERY, port)
         _choose_by_source(self._deaf)
         self._deaf.listen(0)
-        self._plug = socket.create_connection((ADMIN_ADDRESS, port), source_address=(_PLUG_ADDRESS, 0))
+        self._plug = _plugged(port)
         self.listener = _bound(_EVERY, port)
         self.listener.listen(BACKLOG)
 
     def close(self) -> None:
         """Stops listening."""
         for one in (self.listener, self._plug, self._deaf):
-            one.close()
+            if one is not None:
+                one.close()
+
+
+def _plugged(port: int) -> socket.socket | None:
+    """The one connection the deaf socket's queue holds; None where somebody who dialled just now fills it already."""
+    try:
+        return socket.create_connection((ADMIN_ADDRESS, port), PLUG_S, source_address=(_PLUG_ADDRESS, 0))
+    except TimeoutError:
+        return None
 
 
 def listen_open(address: str, port: int) -> socket.socket:
