@@ -364,3 +364,27 @@ def test_a_split_that_stands_in_the_content_is_made_once(tell: Tell) -> None:
     story.propose(with_hosts(content, server("pacs-2", "south", "pacs")), *PAIR).nothing()
     assert waves(story)["laboratory/slice/south"] == ["lab-ws-2"]
     assert small_estate().restart.splits == ()
+
+
+# what a change must never let out
+
+
+def test_a_reconnect_whose_host_was_set_apart_into_a_wave_that_is_not_launched_is_stopped(tell: Tell) -> None:
+    content = with_hosts(two_functions(), server("lis-2", "south", "lis"))
+    story = tell(content).begun().passed("foundations").inspected("lis-2")
+    story.verdicts("lis-2", "analyst-1", "analyst-2").expect("issue lis-2/reconnect/1")
+    story.order("wave.split", "laboratory/slice", *PAIR, name="south", services=[], sites=["south"])
+    assert "cancel lis-2/reconnect/1" in [words(one) for one in story.left]
+    story.whatever().stop("lis-2/reconnect/1").whatever()
+    story.sweep("south").nothing()
+    assert story.stage("lis-2") is Stage.INSPECTED, "its new wave is not launched"
+
+
+def test_a_reconnect_that_ends_when_content_asks_for_more_verdicts_is_withdrawn(tell: Tell) -> None:
+    story = tell(two_functions()).begun().inspected("ad-1")
+    story.verdicts("ad-1", "analyst-1", "analyst-2").expect("issue ad-1/reconnect/1")
+    story.propose(with_classes(two_functions(), plain_class("server", verdicts_required=3)), *PAIR).whatever()
+    story.finish("ad-1/reconnect/1")
+    assert "issue ad-1/isolate/1" in [words(one) for one in story.left]
+    story.whatever()
+    assert story.stage("ad-1") is Stage.RESTORED
