@@ -91,7 +91,8 @@ class Wait(Strict):
 class Task(Strict):
     """What a person or a vendor must do. `step` is what it stands before (`gate`: the gate of the service's wave).
 
-    `confirm` is `two-persons` (a second person) or `check:ID` (a machine source that must read PASS).
+    `confirm` is `two-persons` (a second person) or `check:ID` (a machine source that must read PASS). `duration_s` is
+    for planning: what the work itself takes.
     """
 
     id: Id
@@ -101,6 +102,7 @@ class Task(Strict):
     confirm: str = Field(default="two-persons", pattern=r"^(two-persons|check:[a-z0-9][a-z0-9.-]{0,62})$")
     after: Wait | None = None
     expires_s: int | None = Field(default=None, ge=60)
+    duration_s: int = Field(default=1800, ge=1)
 
 
 class Service(Strict):

@@ -63,7 +63,8 @@ class HostClass(Strict):
     """What hosts of one kind have in common.
 
     `source` is `media`, `spare`, `repository:SERVICE` or `hypervisor:SERVICE`. `counts_for_s`: how long a
-    workstation that once passed keeps counting at a gate while it is off.
+    workstation that once passed keeps counting at a gate while it is off. `reading_s`: what one analyst needs to read
+    an inspection and sign a verdict.
     """
 
     id: Id
@@ -83,6 +84,7 @@ class HostClass(Strict):
     duration_s: StepTimes = StepTimes()
     limit_s: StepTimes = StepTimes(preserve=7200, restore=14400, inspect=1800, reconnect=300, isolate=300)
     counts_for_s: int = Field(default=172800, ge=60)
+    reading_s: int = Field(default=900, ge=1)
 
 
 class Pool(Strict):
