@@ -15,7 +15,7 @@ from bench.drill import memory_kib, tree
 from bench.overhead import ready_content
 from orchestrator.plans.files import usable
 from orchestrator.practice.rehearsal import write_estate
-from orchestrator.practice.scale import scaled
+from orchestrator.simulation.scale import scaled
 
 ROOT = Path(__file__).parents[1]
 SMALL = {

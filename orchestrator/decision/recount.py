@@ -35,8 +35,6 @@ def _pools(state: State) -> Iterator[str]:
     for number, slot in enumerate(state.estate.pools):
         if used[number] != state.in_use[number]:
             yield f"Pool {slot.pool} counts {state.in_use[number]} in use; open actions take {used[number]}."
-        if used[number] > slot.size:
-            yield f"Pool {slot.pool} has {used[number]} of {slot.size} in use."
 
 
 def _services(state: State) -> Iterator[str]:

@@ -106,6 +106,8 @@ class Books:
         self.quorum: dict[str, int] = {}
         self.services: dict[str, Service] = {}
         self.edges_removed: set[tuple[str, str]] = set()
+        self.gone: set[str] = set()
+        self.replaceable: set[str] = set()
         self.read(content, plan)
         self.subject: dict[str, SubjectBook] = {}
         self.task: dict[str, TaskBook] = {}
@@ -125,8 +127,6 @@ class Books:
         self.site_isolating: set[str] = set()
         self.paced: dict[str, list[int]] = {}
         self.void: set[str] = set()
-        self.gone: set[str] = set()
-        self.replaceable: set[str] = set()
         self.seq = 0
 
     def read(self, content: Content, plan: Plan) -> None:
@@ -162,6 +162,16 @@ class Books:
         self.wave = {name: self.wave.get(name, WaveBook(set())) for name in edges}
         for name, after in edges.items():
             self.wave[name].after = after
+        for name in self.gone:
+            self.seek_stand_in(name)
+
+    def seek_stand_in(self, gone: str) -> None:
+        """Notes whether another host of its kind, in another wave, can take the place of one that is gone."""
+        lost = self.hosts[gone]
+        for name, other in self.hosts.items():
+            alike = (other.klass, other.site, other.function) == (lost.klass, lost.site, lost.function)
+            if alike and name not in self.gone and self.wave_of.get(name) != self.wave_of.get(gone):
+                self.replaceable.add(gone)
 
     def kept(self) -> list[Kept]:
         """The waves that a change of content leaves as they are: those launched, and those set apart from them."""
@@ -383,13 +393,9 @@ def _enter_service(books: Books, command: c.EnterService, at_us: int) -> None:
 
 
 def _gone(books: Books, command: c.GiveUp | c.Exclude, at_us: int) -> None:
-    """Whether another of its kind can stand in for it is seen now: then its place may be taken for good."""
+    """Whether another can stand in for it is seen now: then its place may be taken for good."""
     books.gone.add(command.host)
-    lost = books.hosts[command.host]
-    for name, other in books.hosts.items():
-        alike = (other.klass, other.site, other.function) == (lost.klass, lost.site, lost.function)
-        if alike and name not in books.gone and books.wave_of.get(name) != books.wave_of.get(command.host):
-            books.replaceable.add(command.host)
+    books.seek_stand_in(command.host)
 
 
 def back(books: Books, name: str) -> None:

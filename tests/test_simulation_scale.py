@@ -13,7 +13,7 @@ from orchestrator.plans.needs import left_off
 from orchestrator.plans.review import examine
 from orchestrator.plans.waves import derive
 from orchestrator.practice.rehearsal import write_estate
-from orchestrator.practice.scale import POSTS_PER_SITE, practised, scaled
+from orchestrator.simulation.scale import POSTS_PER_SITE, practised, scaled
 from tests.estates import small_estate
 from tests.small_estate import SMALL
 

@@ -1,0 +1,57 @@
+"""How long work takes in an invented world: lognormal per class and step, with the plan's figure as the median.
+
+Never measures anything: `forecast` gives other medians and spreads, from what a journal has measured.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from math import exp
+
+from orchestrator.decision.estate import Estate
+from orchestrator.plans.model import HostClass
+
+SECOND = 1_000_000
+WORK = ("preserve", "restore", "inspect", "reconnect", "isolate", "verdict")
+WORK_NUMBER = {work: number for number, work in enumerate(WORK)}
+
+
+@dataclass(frozen=True, slots=True)
+class Durations:
+    """Medians by (class, work) in seconds where they differ from the plan's, and the spread of the logarithm by work.
+
+    `work` is a step or `verdict` (what one analyst needs for one). Tasks are spread like verdicts.
+    """
+
+    medians_s: Mapping[tuple[str, str], float] = field(default_factory=dict)
+    sigmas: Mapping[str, float] = field(default_factory=dict)
+    sigma: float = 0.3
+
+    def tables(self, estate: Estate) -> list[tuple[tuple[float, float], ...]]:
+        """For each group of hosts and each work: median in microseconds, and sigma."""
+        return [
+            tuple(
+                (self.median_s(group.klass.id, work, planned_s(group.klass, work)) * SECOND, self.spread(work))
+                for work in WORK
+            )
+            for group in estate.groups
+        ]
+
+    def median_s(self, klass: str, work: str, planned: float) -> float:
+        """The median of one work on hosts of one class, where the plan says `planned`."""
+        return self.medians_s.get((klass, work), planned)
+
+    def spread(self, work: str) -> float:
+        """The standard deviation of the logarithm."""
+        return self.sigmas.get(work, self.sigma)
+
+
+def planned_s(klass: HostClass, work: str) -> float:
+    """What the plan says that one work on hosts of a class takes."""
+    return float(klass.reading_s if work == "verdict" else getattr(klass.duration_s, work))
+
+
+def drawn_us(median_us: float, sigma: float, normal: float) -> int:
+    """A lognormal duration, at least a second."""
+    return max(SECOND, int(median_us * exp(sigma * normal)))

@@ -1,0 +1,316 @@
+"""The people of an invented world at work: analysts read and sign, technicians do tasks, operators answer.
+
+Never decides what people want (`people` does) and never takes more than one piece of work per person at a time. Who is
+not on duty begins nothing; what is begun is finished.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Sequence
+
+from orchestrator.canonical import Json
+from orchestrator.decision import quorum
+from orchestrator.decision.commands import Ask, Exclude, GiveUp, Hold, OpenTask, PassGate
+from orchestrator.decision.events import Finished, Judged, Jumped, Ordered, Swept
+from orchestrator.decision.stages import INSPECTED, OUT
+from orchestrator.simulation.durations import WORK_NUMBER, drawn_us
+from orchestrator.simulation.faults import NONE
+from orchestrator.simulation.people import Shifts, Wish, signers, wishes
+from orchestrator.simulation.world import CLAIM, MINUTE, READING, SECOND, VERDICT, World
+
+ROUND_US = 15 * MINUTE
+SECOND_LOOK_US = 5 * MINUTE
+ORDER_VALID_US = 3600 * SECOND
+HEAD_MAX = 1 << 40
+ANSWERS_NOTHING = frozenset(("task.done", "task.claim", "claim", "fact.outside", "fact.accepted", "wave.launch"))
+
+
+class Staff:
+    """Everyone of the roster."""
+
+    def __init__(self, world: World, shifts: Shifts, t0_us: int) -> None:
+        self.world = world
+        self.shifts = shifts
+        self.t0_us = t0_us
+        self.present: list[str] = []
+        self.orders = 0
+        self._numbers: dict[str, int] = {}
+        self._busy: set[str] = set()
+        self._seats: list[tuple[int, int]] = []
+        self._waiting: set[int] = set()
+        self._readers: dict[int, set[str]] = {}
+        self._tasks: list[tuple[int, str]] = []
+        self._called = False
+        for kind in (Ask, GiveUp, Exclude, Hold, PassGate, Jumped):
+            world.hears.setdefault(kind, []).append(self._call)
+        world.hears.setdefault(Ordered, []).append(self._ordered)
+        world.hears.setdefault(Finished, []).append(self._finished)
+        world.hears.setdefault(Swept, []).append(self._look_again)
+        world.hears.setdefault(PassGate, []).append(self._look_again)
+        world.hears.setdefault(OpenTask, []).append(self._opened)
+        self._settle_in()
+
+    def _settle_in(self) -> None:
+        """Looks at everything that waits for people in the state this future begins with."""
+        for key, task in self.world.state.tasks.items():
+            if task.status in ("open", "reported"):
+                heapq.heappush(self._tasks, (self._task_urgency(key), key))
+        self._change_shift()
+
+    def calm(self) -> None:
+        """Fresh people come for those who were revoked, stay day and night, and look at everything every hour."""
+        for role in ("operator", "operator", "analyst", "analyst", "analyst", "technician", "crisis", "it_director"):
+            name = f"fresh-{self.orders}"
+            person: dict[str, Json] = {"id": name, "roles": [role], "key": name}
+            state = self.world.state
+            wish = Wish("roster.add", "roster", {"person": person})
+            self.order(wish, signers(state, wish, [one for one in state.roster if one not in state.revoked]))
+        self._every_hour()
+
+    def _every_hour(self) -> None:
+        self.look_at_all()
+        self._call()
+        self.world.at(self.world.now_us + 4 * ROUND_US, self._every_hour)
+
+    def look_at_all(self) -> None:
+        """Every host that was inspected may wait for a verdict."""
+        state = self.world.state
+        for host, inspection in enumerate(state.inspection):
+            if inspection and (state.stage[host] is INSPECTED or host in state.obligations):
+                self._want(host)
+
+    def _change_shift(self) -> None:
+        """Those who come begin to work; those who go finish what they have begun."""
+        world = self.world
+        self.present = [one for one in world.state.roster if self.shifts.present(one, world.now_us)]
+        change_us = self.shifts.next_change_us(world.now_us)
+        if change_us is not None:
+            world.at(change_us, self._change_shift)
+        self.look_at_all()
+        self._assign()
+        self._call()
+
+    # Orders
+
+    def order(self, wish: Wish, persons: Sequence[str] = ()) -> bool:
+        """Gives an order, signed by as many as it needs; whether it took effect."""
+        state, world = self.world.state, self.world
+        who = persons or signers(state, wish, self.present)
+        self.orders += 1
+        done = False
+        # Every second signer's clock has jumped with ours.
+        expires_us = world.now_us + ORDER_VALID_US + (state.jump_us if self.orders % 2 else 0)
+        for person in who:
+            event = Ordered(f"{self.orders:032x}", wish.kind, wish.subject, wish.args, person, expires_us, HEAD_MAX, "b")
+            done = world.tell(event)
+        return done
+
+    def _call(self, _: object = None) -> None:
+        """Somebody should look at what the state asks for."""
+        if not self._called:
+            self._called = True
+            self.world.at(self.world.now_us + (ROUND_US if self.orders else 0), self._round)
+
+    def _ordered(self, event: Ordered) -> None:
+        """Some orders leave others something to answer."""
+        if event.kind not in ANSWERS_NOTHING:
+            self._call()
+
+    def _round(self) -> None:
+        self._called = False
+        world, state = self.world, self.world.state
+        if not state.roster:
+            return
+        again = False
+        for wish in wishes(state, self.t0_us):
+            if not self.order(wish):
+                again = True
+        self.present = [one for one in state.roster if self.shifts.present(one, world.now_us)]
+        self._assign()
+        if again:
+            self._call()
+
+    # Verdicts
+
+    def _finished(self, event: Finished) -> None:
+        host_id, step, _ = event.action.split("/")
+        if step == "inspect" and event.outcome == "ok":
+            host = self.world.state.estate.host_number[host_id]
+            self._readers.pop(host, None)
+            self._want(host)
+            self._assign()
+
+    def _look_again(self, _: object) -> None:
+        """A sweep or a gate may have opened seats."""
+        if self._waiting:
+            for host in self._waiting:
+                self._want(host)
+            self._waiting = set()
+            self._assign()
+
+    def _want(self, host: int) -> None:
+        state = self.world.state
+        owed = state.obligations.get(host)
+        urgency = state.urgency[host] + (0 if owed is None else -len(state.urgency) if owed.holds else len(state.urgency))
+        heapq.heappush(self._seats, (urgency, host))
+
+    def _assign(self) -> None:
+        """Free analysts take the most urgent seats they may take; free people the most urgent tasks of their role."""
+        if self._seats:
+            self._assign_seats()
+        if self._tasks:
+            self._assign_tasks()
+
+    def _free(self, role: str) -> list[str]:
+        roster, revoked = self.world.state.roster, self.world.state.revoked
+        return [
+            one
+            for one in self.present
+            if one not in self._busy and one not in revoked and role in roster[one].roles
+        ]
+
+    def _assign_seats(self) -> None:
+        world, state = self.world, self.world.state
+        free = self._free("analyst")
+        aside: list[tuple[int, int]] = []
+        while free and self._seats:
+            seat = heapq.heappop(self._seats)
+            host = seat[1]
+            readers = self._readers.setdefault(host, set())
+            if not quorum.seats_wanted(state, host):
+                if state.stage[host] is INSPECTED or state.stage[host] in OUT:
+                    self._waiting.add(host)
+                continue
+            missing = quorum.verdicts_missing(state, host, world.now_us) - len(readers)
+            if missing <= 0:
+                continue
+            signed = quorum.counting(state, host, world.now_us)
+            able = [one for one in free if one not in readers and one not in signed]
+            for person in able[:missing]:
+                free.remove(person)
+                readers.add(person)
+                self._read(person, host)
+            if len(able) < missing:
+                aside.append(seat)
+        for seat in aside:
+            heapq.heappush(self._seats, seat)
+
+    def _number(self, person: str) -> int:
+        return self._numbers.setdefault(person, len(self._numbers))
+
+    def _read(self, person: str, host: int) -> None:
+        world, state = self.world, self.world.state
+        median_us, sigma = world.tables[state.estate.group_of[host]][WORK_NUMBER["verdict"]]
+        luck = world.chance.normal(READING, host, state.attempts[host][2], self._number(person))
+        self._busy.add(person)
+        world.at(
+            world.now_us + drawn_us(median_us, sigma, luck), self._judge, person, host, state.inspection[host]
+        )
+
+    def _judge(self, person: str, host: int, inspection: str) -> None:
+        world, state = self.world, self.world.state
+        self._busy.discard(person)
+        self._readers.get(host, set()).discard(person)
+        if state.inspection[host] == inspection:
+            ends_us = world.now_us + state.estate.timing.verdict_valid_s * SECOND
+            judged = {state.estate.hosts[host]: inspection}
+            verdict = self._verdict(person, host)
+            world.tell(Judged(verdict, dict(judged), person, state.indicator_set, ends_us, "b"))
+            if verdict == quorum.CLEAN and state.inspection[host] == inspection:
+                self._want(host)
+                world.at(ends_us, self._expired, host)
+        self._assign()
+
+    def _verdict(self, person: str, host: int) -> str:
+        """What the reader concludes: mostly what the first one did, now and then not."""
+        faults, chance = self.world.faults, self.world.chance
+        if faults is NONE:
+            return quorum.CLEAN
+        key = (host, self.world.state.attempts[host][1], self.world.state.attempts[host][2])
+        luck = chance.share(VERDICT, *key)
+        if self.world.state.marker[host] or luck < faults.infected:
+            return quorum.INFECTED
+        if luck < faults.infected + faults.suspect or chance.share(VERDICT, *key, self._number(person)) < faults.wrong:
+            return quorum.SUSPECT
+        return quorum.CLEAN
+
+    def _expired(self, host: int) -> None:
+        if self.world.state.stage[host] is INSPECTED:
+            self._want(host)
+            self._assign()
+
+    # Tasks
+
+    def _opened(self, command: OpenTask) -> None:
+        heapq.heappush(self._tasks, (self._task_urgency(command.task), command.task))
+        self._assign_tasks()
+
+    def _task_urgency(self, key: str) -> int:
+        host = self.world.state.estate.host_number.get(key.partition("/")[0], -1)
+        return self.world.state.urgency[host] if host >= 0 else -1
+
+    def _assign_tasks(self) -> None:
+        state = self.world.state
+        aside: list[tuple[int, str]] = []
+        free: dict[str, list[str]] = {}
+        while self._tasks:
+            seat = heapq.heappop(self._tasks)
+            task = state.tasks.get(seat[1])
+            if task is None or task.status == "confirmed":
+                continue
+            known = state.estate.tasks.get(seat[1])
+            role = known.spec.by if known is not None else "technician"
+            role = "operator" if role == "vendor" else role
+            if role not in free:
+                free[role] = self._free(role)
+            if not free[role]:
+                aside.append(seat)
+                continue
+            self._work(free[role].pop(0), seat[1], known.spec.duration_s if known is not None else 3600)
+            free = {role: [one for one in free[role] if one not in self._busy] for role in free}
+        self._tasks = aside
+        heapq.heapify(self._tasks)
+
+    def _work(self, person: str, key: str, duration_s: int) -> None:
+        world = self.world
+        self._busy.add(person)
+        opened_us = world.state.tasks[key].opened_us // SECOND
+        luck = world.chance.normal(CLAIM, sum(key.encode()), opened_us)
+        world.at(world.now_us + drawn_us(duration_s * SECOND, 0.3, luck), self._report, person, key)
+
+    def _report(self, person: str, key: str) -> None:
+        """The work is done, or is only said to be: then the second look, or the check, finds out."""
+        world, state = self.world, self.world.state
+        self._busy.discard(person)
+        task = state.tasks.get(key)
+        if task is not None and task.status in ("open", "reported"):
+            opened_us = task.opened_us // SECOND
+            lie = world.chance.share(CLAIM, sum(key.encode()), opened_us, world.now_us) < world.faults.false_claim
+            (world.untrue.add if lie else world.untrue.discard)(key)
+            if key.endswith("/isolate") and not lie:
+                world.cut_off_site(key.partition("/")[0])
+            if task.status == "open":
+                self.order(Wish("task.done", key), (person,))
+            by_check = state.estate.confirmed_by.get(key)
+            if by_check:
+                world.ask_once_more(by_check)
+            else:
+                world.at(world.now_us + SECOND_LOOK_US, self._confirm, key)
+        self._assign()
+
+    def _confirm(self, key: str) -> None:
+        """A second person looks."""
+        world, state = self.world, self.world.state
+        task = state.tasks.get(key)
+        if task is None or task.status != "reported":
+            return
+        other = [one for one in self.present if one != task.reported_by and one not in state.revoked]
+        if not other:
+            world.at(world.now_us + ROUND_US, self._confirm, key)
+        elif key in world.untrue:
+            world.untrue.discard(key)
+            self.order(Wish("task.failed", key), (other[0],))
+            heapq.heappush(self._tasks, (self._task_urgency(key), key))
+        else:
+            self.order(Wish("task.done", key), (other[0],))
