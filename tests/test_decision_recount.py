@@ -73,7 +73,6 @@ def test_every_chapter_of_an_honest_restart_agrees_with_its_recount(tell: Tell) 
         (_room, "The quarantine of north holds 1 hosts; the state counts 2."),
         (_horizon, "is inside the horizon"),
         (_stale, "The horizon waits to be drawn again"),
-        (_crowd, "Pool evidence has 5 of 4 in use."),
         (_crowd, "lis-1 has two actions under way in one lane."),
         (_stage, "lis-1 is inspecting and no inspect is under way."),
         (_site, "Site north has 'north/isolate/9' under way"),

@@ -65,6 +65,10 @@ class Estate:
         self._compile_order()
         self._compile_confirmations()
         self.interval_us = _intervals(content)
+        self.ends_of = {
+            f"interface:{link.id}": (self.service_number[link.source], self.service_number[link.target])
+            for link in inventory.interfaces
+        }
 
     def _compile_hosts(self) -> None:
         content = self.content

@@ -27,7 +27,7 @@ def lacks(state: State, wave: int, now_us: int) -> Iterator[Lack]:
             yield "service", name
         else:
             yield from _reading_lack(state, f"service:{name}", now_us)
-    for subject in gate.interfaces:
+    for subject in interfaces(state, wave):
         yield from _reading_lack(state, subject, now_us)
     yield from _posts_lacking(state, wave, now_us)
 
@@ -100,7 +100,13 @@ def subjects(state: State, wave: int) -> list[str]:
     services = [
         f"service:{state.estate.services[service]}" for service, _ in gate.services if service not in state.dropped
     ]
-    return [*services, *gate.interfaces]
+    return [*services, *interfaces(state, wave)]
+
+
+def interfaces(state: State, wave: int) -> list[str]:
+    """The interfaces the gate judges: not those that have lost an end to an order of two persons (`drop-need`)."""
+    judged, ends_of = state.estate.waves[wave].interfaces, state.estate.ends_of
+    return [subject for subject in judged if state.dropped.isdisjoint(ends_of[subject])] if state.dropped else [*judged]
 
 
 def interval_us(state: State, subject: str) -> int:
@@ -181,19 +187,33 @@ def _overdue(state: State, *, held: bool) -> Iterator[Command]:
 
 
 def _relapses(state: State, *, held: bool) -> Iterator[Command]:
-    """Holds for waves that need a service which passed its gate and no longer reads PASS; their end when it does."""
+    """Holds for waves that need a service which passed its gate and no longer reads PASS.
+
+    They end when it does, and where its wave, changed in mid-incident, no longer needs it.
+    """
     for service, good in enumerate(state.good):
-        home = state.estate.wave_of_service[service]
-        if (good and not held) or home < 0 or not state.waves[home].passed_us:
-            continue
-        relapsed = not good and service not in state.dropped
-        cause = f"relapse:{state.estate.services[service]}"
-        for wave in state.estate.waves_needing[service]:
-            stands = cause in state.waves[wave].holds
-            if relapsed and not stands:
-                yield Hold(state.estate.waves[wave].name, cause)
-            elif stands and not relapsed:
+        if not good and _relapsed(state, service):
+            cause = f"relapse:{state.estate.services[service]}"
+            for wave in state.estate.waves_needing[service]:
+                if cause not in state.waves[wave].holds:
+                    yield Hold(state.estate.waves[wave].name, cause)
+    if not held:
+        return
+    for wave, one in enumerate(state.waves):
+        for cause in one.holds:
+            kind, _, name = cause.partition(":")
+            if kind != "relapse":
+                continue
+            service = state.estate.service_number[name]
+            if not (_relapsed(state, service) and wave in state.estate.waves_needing[service]):
                 yield Unhold(state.estate.waves[wave].name, cause)
+
+
+def _relapsed(state: State, service: int) -> bool:
+    """Whether the service's gate has passed and it does not read PASS now."""
+    home = state.estate.wave_of_service[service]
+    passed = home >= 0 and state.waves[home].passed_us > 0
+    return passed and not state.good[service] and service not in state.dropped
 
 
 def too_many_failures(state: State, wave: int) -> bool:

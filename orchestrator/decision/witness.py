@@ -286,7 +286,9 @@ class Witness:
         services = [service for service in gate.services if service not in books.dropped]
         for service in services:
             self._require(self._up(service), 3, name, f"its gate passes while {service} is not in service")
-        wanted = [*(f"service:{one}" for one in services), *(f"interface:{one}" for one in gate.interfaces)]
+        links = [link for link in books.content.inventory.interfaces if link.id in gate.interfaces]
+        whole = [link.id for link in links if not {link.source, link.target} & books.dropped]
+        wanted = [*(f"service:{one}" for one in services), *(f"interface:{one}" for one in whole)]
         for subject in wanted:
             self._subject(command, subject, wave.soak[0] if wave.soak else books.seq + 1, at_us)
         for site, posts in gate.posts.items():

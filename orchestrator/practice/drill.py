@@ -36,8 +36,8 @@ from orchestrator.practice.fleet_file import PRESETS, write_whole
 from orchestrator.practice.fleet_file import load as load_fleet
 from orchestrator.practice.people import alone
 from orchestrator.practice.rehearsal import PEOPLE, REPLACED, Ports, fleet_file, rehearse, with_faults, write_estate
-from orchestrator.simulation.scale import practised, scaled
 from orchestrator.practice.signing import Line, NotAnswering
+from orchestrator.simulation.scale import practised, scaled
 from orchestrator.trust import keys
 
 LOOK_S = 1.0

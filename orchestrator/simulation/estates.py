@@ -1,4 +1,4 @@
-"""Invents small hospitals of every shape, and varies a known one: what is drawn by lot are the rules the core must bear.
+"""Invents small hospitals of every shape, and varies a known one: the rules the core must bear are drawn by lot.
 
 Never an estate to restart: names, addresses and keys mean nothing. The same seed gives the same content. A drawn
 estate that could not restart even without faults is drawn anew.
@@ -81,9 +81,7 @@ def varied(content: Content, chance: random.Random) -> Content:
     classes = tuple(_varied_class(one, chance) for one in content.classes)
     inventory = content.inventory.model_copy(update={"sites": sites})
     restart = content.restart.model_copy(update={"timing": timing, "gates": {}})
-    return content.model_copy(
-        update={"checks": checks, "restart": restart, "inventory": inventory, "classes": classes}
-    )
+    return content.model_copy(update={"checks": checks, "restart": restart, "inventory": inventory, "classes": classes})
 
 
 def _varied_site(site: Site, chance: random.Random) -> Site:
@@ -141,7 +139,9 @@ def _services(chance: random.Random, functions: Sequence[str]) -> list[Service]:
             before = [one.id for one in found]
             wanted = sorted(chance.sample(before, min(len(before), chance.randint(1, 3))))
             early = tuple(one for one in before[:3] if chance.random() < 0.15)
-            found.append(_service(chance, f"{function}-{number}", function, Needs(reconnect=tuple(wanted), inspect=early)))
+            found.append(
+                _service(chance, f"{function}-{number}", function, Needs(reconnect=tuple(wanted), inspect=early))
+            )
         if chance.random() < 0.3:
             found.append(Service(id=f"{function}-vendor", name=_names(function), kind="outside", function=function))
     return found
@@ -179,9 +179,7 @@ def _servers(chance: random.Random, services: Sequence[Service], sites: Sequence
     while len(found) < hosts // 3:
         service = chance.choice([one for one in services if one.kind == "inside"])
         klass = "first" if service.id in _FIRST else "server"
-        found.append(
-            _host(len(found), f"srv-more-{len(found)}", chance.choice(sites), klass, (service.id,), None)
-        )
+        found.append(_host(len(found), f"srv-more-{len(found)}", chance.choice(sites), klass, (service.id,), None))
     return found
 
 
@@ -212,7 +210,8 @@ def _classes(chance: random.Random, services: Sequence[Service]) -> list[HostCla
     strategies = chance.choice((("restore", "reimage", "replace"), ("restore", "replace")))
     first = HostClass(
         id="first", name="First", kind="server", os="linux", source="media", cleanliness="offline",
-        strategies=("reimage", "replace"), duration_s=StepTimes(preserve=1800, restore=5400, inspect=1800), pools=_POOLS,
+        strategies=("reimage", "replace"), duration_s=StepTimes(preserve=1800, restore=5400, inspect=1800),
+        pools=_POOLS,
     )  # fmt: skip
     server = HostClass(
         id="server", name="Server", kind="server", os="linux", source="repository:base-0", cleanliness="online",

@@ -23,11 +23,14 @@ from orchestrator.decision.recount import forgotten, recount
 from orchestrator.decision.stages import Stage
 from orchestrator.decision.state import State
 from orchestrator.decision.witness import Witness
+from orchestrator.errors import UsageError
 from orchestrator.plans.model import Content
 from orchestrator.plans.waves import derive
 from orchestrator.simulation.chance import Chance
+from orchestrator.simulation.estates import invented, varied
 from orchestrator.simulation.faults import Faults
 from orchestrator.simulation.people import Shifts, Wish
+from orchestrator.simulation.scale import scaled
 from orchestrator.simulation.staff import Staff
 from orchestrator.simulation.troubles import Troubles
 from orchestrator.simulation.world import Entry, World
@@ -67,10 +70,9 @@ class Outcome:
     """How a disaster ended. `not_live`: who was still not in service, and why."""
 
     events: int
-    records: int
+    journal: list[tuple[Entry, int]]
     violation: Violation | None
     not_live: list[str]
-    story: list[str]
 
 
 class Broken(Exception):
@@ -153,6 +155,24 @@ class Disaster(World):
         raise Broken(Violation(invariant, event or len(self.records), subject, sentence))
 
 
+def setting_of(seed: int, faults: Faults, hosts: int | None = None, known: Content | None = None) -> Setting:
+    """The disaster of a seed: every fourth strikes an excerpt of the `known` content, the others invented hospitals.
+
+    Without `hosts` there are 40 to 80 of them.
+    """
+    count = 40 + seed % 41 if hosts is None else hosts
+    if known is not None and seed % 4 == 0:
+        try:
+            content = scaled(known, count)
+        except UsageError:  # it has no part as small as that
+            content = invented(seed, count)
+        else:
+            content = varied(content, random.Random(seed))
+    else:
+        content = invented(seed, count)
+    return Setting(seed, content, faults)
+
+
 def played(setting: Setting) -> Outcome:
     """Plays one disaster to its end."""
     world = Disaster(Estate(setting.content, derive(setting.content)), Chance(setting.seed), setting.faults)
@@ -176,7 +196,7 @@ def played(setting: Setting) -> Outcome:
             where = where.tb_next
         line = f"{where.tb_frame.f_code.co_name}:{where.tb_lineno}" if where else ""
         violation = Violation("crash", len(world.records), "core", f"{type(error).__name__} in {line}: {error}")
-    return Outcome(world.steps, len(world.records), violation, not_live, [])
+    return Outcome(world.steps, world.records, violation, not_live)
 
 
 def _begun(world: Disaster, setting: Setting) -> Staff:
@@ -194,18 +214,22 @@ def _begun(world: Disaster, setting: Setting) -> Staff:
 def _safety(world: Disaster, staff: Staff, setting: Setting) -> None:
     """Days of faults and troubles, or less where everything is back before."""
     troubles = Troubles(staff)
-    for number, at_us in enumerate(_moments(setting)):
-        if number not in setting.skip:
-            luck = random.Random(f"{setting.seed}/{number}")  # noqa: S311 - luck, not secrets
-            world.at(at_us, troubles.strike, number, luck)
+    for number, at_us in strikes(setting):
+        luck = random.Random(f"{setting.seed}/{number}")
+        world.at(at_us, troubles.strike, number, luck)
     end_us = world.now_us + setting.days * DAY_US
     while world.now_us < end_us and world.turn():
         pass
 
 
+def strikes(setting: Setting) -> Iterator[tuple[int, int]]:
+    """The number and time of each trouble that is not left out."""
+    return ((number, at_us) for number, at_us in enumerate(_moments(setting)) if number not in setting.skip)
+
+
 def _moments(setting: Setting) -> Iterator[int]:
     """When troubles strike: a Poisson stream over the days."""
-    luck = random.Random(f"{setting.seed}/moments")  # noqa: S311 - luck, not secrets
+    luck = random.Random(f"{setting.seed}/moments")
     at_us, end_us = float(START_US), START_US + setting.days * DAY_US
     while setting.faults.troubles:
         at_us += luck.expovariate(setting.faults.troubles / DAY_US)
@@ -243,7 +267,8 @@ def explained(world: World) -> list[str]:
     """Each wave and host that waits, with its first reasons."""
     state, now_us = world.state, world.now_us
     gates = [
-        f"gate {state.estate.waves[number].name}: " + " ".join(one.sentence for one in gate_why(state, number, now_us)[:3])
+        f"gate {state.estate.waves[number].name}: "
+        + " ".join(one.sentence for one in gate_why(state, number, now_us)[:3])
         for number, wave in enumerate(state.waves)
         if _can_pass(state, number) and all(state.waves[one].passed_us for one in state.ancestors[number])
     ]

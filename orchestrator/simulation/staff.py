@@ -11,9 +11,10 @@ from collections.abc import Sequence
 
 from orchestrator.canonical import Json
 from orchestrator.decision import quorum
-from orchestrator.decision.commands import Ask, Exclude, GiveUp, Hold, OpenTask, PassGate
+from orchestrator.decision.commands import Ask, Exclude, GiveUp, Hold, OpenTask, PassGate, Unhold
 from orchestrator.decision.events import Finished, Judged, Jumped, Ordered, Swept
-from orchestrator.decision.stages import INSPECTED, OUT
+from orchestrator.decision.seats import seats_open
+from orchestrator.decision.stages import INSPECTED
 from orchestrator.simulation.durations import WORK_NUMBER, drawn_us
 from orchestrator.simulation.faults import NONE
 from orchestrator.simulation.people import Shifts, Wish, signers, wishes
@@ -48,6 +49,7 @@ class Staff:
         world.hears.setdefault(Finished, []).append(self._finished)
         world.hears.setdefault(Swept, []).append(self._look_again)
         world.hears.setdefault(PassGate, []).append(self._look_again)
+        world.hears.setdefault(Unhold, []).append(self._look_again)
         world.hears.setdefault(OpenTask, []).append(self._opened)
         self._settle_in()
 
@@ -102,7 +104,9 @@ class Staff:
         # Every second signer's clock has jumped with ours.
         expires_us = world.now_us + ORDER_VALID_US + (state.jump_us if self.orders % 2 else 0)
         for person in who:
-            event = Ordered(f"{self.orders:032x}", wish.kind, wish.subject, wish.args, person, expires_us, HEAD_MAX, "b")
+            event = Ordered(
+                f"{self.orders:032x}", wish.kind, wish.subject, wish.args, person, expires_us, HEAD_MAX, "b"
+            )
             done = world.tell(event)
         return done
 
@@ -152,7 +156,9 @@ class Staff:
     def _want(self, host: int) -> None:
         state = self.world.state
         owed = state.obligations.get(host)
-        urgency = state.urgency[host] + (0 if owed is None else -len(state.urgency) if owed.holds else len(state.urgency))
+        urgency = state.urgency[host] + (
+            0 if owed is None else -len(state.urgency) if owed.holds else len(state.urgency)
+        )
         heapq.heappush(self._seats, (urgency, host))
 
     def _assign(self) -> None:
@@ -165,9 +171,7 @@ class Staff:
     def _free(self, role: str) -> list[str]:
         roster, revoked = self.world.state.roster, self.world.state.revoked
         return [
-            one
-            for one in self.present
-            if one not in self._busy and one not in revoked and role in roster[one].roles
+            one for one in self.present if one not in self._busy and one not in revoked and role in roster[one].roles
         ]
 
     def _assign_seats(self) -> None:
@@ -178,12 +182,10 @@ class Staff:
             seat = heapq.heappop(self._seats)
             host = seat[1]
             readers = self._readers.setdefault(host, set())
-            if not quorum.seats_wanted(state, host):
-                if state.stage[host] is INSPECTED or state.stage[host] in OUT:
-                    self._waiting.add(host)
-                continue
-            missing = quorum.verdicts_missing(state, host, world.now_us) - len(readers)
+            missing = seats_open(state, host, world.now_us) - len(readers)
             if missing <= 0:
+                if not readers and (state.stage[host] is INSPECTED or host in state.obligations):
+                    self._waiting.add(host)
                 continue
             signed = quorum.counting(state, host, world.now_us)
             able = [one for one in free if one not in readers and one not in signed]
@@ -204,9 +206,7 @@ class Staff:
         median_us, sigma = world.tables[state.estate.group_of[host]][WORK_NUMBER["verdict"]]
         luck = world.chance.normal(READING, host, state.attempts[host][2], self._number(person))
         self._busy.add(person)
-        world.at(
-            world.now_us + drawn_us(median_us, sigma, luck), self._judge, person, host, state.inspection[host]
-        )
+        world.at(world.now_us + drawn_us(median_us, sigma, luck), self._judge, person, host, state.inspection[host])
 
     def _judge(self, person: str, host: int, inspection: str) -> None:
         world, state = self.world, self.world.state
@@ -290,8 +290,8 @@ class Staff:
             (world.untrue.add if lie else world.untrue.discard)(key)
             if key.endswith("/isolate") and not lie:
                 world.cut_off_site(key.partition("/")[0])
-            if task.status == "open":
-                self.order(Wish("task.done", key), (person,))
+            if task.status == "open" and not self.order(Wish("task.done", key), (person,)):
+                heapq.heappush(self._tasks, (self._task_urgency(key), key))  # who did it was revoked meanwhile
             by_check = state.estate.confirmed_by.get(key)
             if by_check:
                 world.ask_once_more(by_check)

@@ -33,7 +33,7 @@ class Troubles:
     def __init__(self, staff: Staff) -> None:
         self.staff = staff
         self.world = staff.world
-        self.luck = random.Random(0)  # noqa: S311 - luck, not secrets
+        self.luck = random.Random(0)
         self._number = 0
         self._acts: list[tuple[int, Callable[[], object]]] = [
             (3, self._hold),
@@ -128,7 +128,7 @@ class Troubles:
         if not running:
             return
         pool = luck.choice(running)
-        none = {"size": 0} if pool.size is not None else {"per_site_default": 0, "per_site": {}}
+        none: dict[str, object] = {"size": 0} if pool.size is not None else {"per_site_default": 0, "per_site": {}}
         self._pool(pool.id, none)
         back = {"size": pool.size, "per_site_default": pool.per_site_default, "per_site": pool.per_site}
         self.world.at(self.world.now_us + luck.randint(1, 10) * HOUR, self._pool, pool.id, back)

@@ -15,7 +15,7 @@ from orchestrator.canonical import Json
 from orchestrator.decision.commands import Cancel, Command, EnterService, Issue
 from orchestrator.decision.decide import decide
 from orchestrator.decision.estate import Estate
-from orchestrator.decision.events import Cancelled, Event, Finished, Lost, Reading, Swept, Woke
+from orchestrator.decision.events import Cancelled, Event, Finished, Lost, Ordered, Reading, Swept, Woke
 from orchestrator.decision.stages import IN_SERVICE, OUT, RECONNECTING, RELEASED, IllegalEvent
 from orchestrator.decision.state import QUARANTINED, STEP, State
 from orchestrator.errors import Conflict, Refused
@@ -75,6 +75,7 @@ class World:
             Issue: [self._issued],
             Cancel: [self._cancelled],
             EnterService: [self._entered],
+            Ordered: [self._ordered],
         }
         self._asked: set[str] = set()
         self._sweeping: set[int] = set()
@@ -159,9 +160,7 @@ class World:
                 self._released(host)
             elif stage is not IN_SERVICE and state.isolated_us[host] and state.connection[host] != QUARANTINED:
                 self.sweep_soon(self._estate.site_of[host])
-        for service, up in enumerate(state.up):
-            if up:
-                self._watch(service)
+        self._watch_all()
         for name in state.open:
             if name not in self.jobs:
                 self._go_on(name)
@@ -319,6 +318,16 @@ class World:
             if self.state.up[service]:
                 self._watch(service)
 
+    def _ordered(self, order: Ordered) -> None:
+        """A service may be up because less is asked of it."""
+        if order.kind.startswith("service."):
+            self._watch_all()
+
+    def _watch_all(self) -> None:
+        for service, up in enumerate(self.state.up):
+            if up:
+                self._watch(service)
+
     def _watch(self, service: int) -> None:
         """A service that is up is asked, and each interface whose other end is up, too."""
         self._ask(f"service:{self._estate.services[service]}")
@@ -345,7 +354,9 @@ class World:
     def _poll(self, subject: str) -> None:
         self.tell(Reading(subject, self._answer(subject)))
         if self.folded is None:
-            waited_for = any(not self.state.waves[wave].passed_us for wave in self._estate.gates_of_subject.get(subject, ()))
+            waited_for = any(
+                not self.state.waves[wave].passed_us for wave in self._estate.gates_of_subject.get(subject, ())
+            )
             pause_us = self._estate.interval_us.get(subject, MINUTE) * (1 if waited_for else GENTLE)
             self.at(self.now_us + pause_us, self._poll, subject)
 
@@ -395,8 +406,7 @@ def _summed(odds: tuple[float, ...]) -> tuple[float, ...]:
 def _links(estate: Estate) -> dict[int, list[tuple[str, tuple[int, int]]]]:
     """For each service the interfaces it is an end of, with both ends."""
     found: dict[int, list[tuple[str, tuple[int, int]]]] = {}
-    for link in estate.content.inventory.interfaces:
-        ends = (estate.service_number[link.source], estate.service_number[link.target])
+    for subject, ends in estate.ends_of.items():
         for end in set(ends):
-            found.setdefault(end, []).append((f"interface:{link.id}", ends))
+            found.setdefault(end, []).append((subject, ends))
     return found

@@ -1,0 +1,142 @@
+"""The command `simulate`: seeded disasters around the core, in as many processes as there are cores.
+
+Never touches a state folder, a network or a host: everything it plays is invented.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import time
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, TextIO
+
+from orchestrator.errors import UsageError
+from orchestrator.interfaces.output import Commands, progress, show
+from orchestrator.interfaces.places import estate_of
+from orchestrator.plans.files import usable
+from orchestrator.plans.model import Content
+from orchestrator.simulation.faults import BY_NAME
+from orchestrator.simulation.scenario import played, setting_of, shrunk
+from orchestrator.simulation.story import told
+
+OK, FINDINGS = 0, 1
+SAID_EVERY_S = 20.0
+_known: list[Content] = []  # the content every process of the pool has read for itself, once
+
+
+def add(commands: Commands) -> None:
+    """Declares simulate."""
+    parser = commands.add_parser("simulate", description="Play seeded disasters; exit 1 when one ends badly.")
+    parser.add_argument("--seeds", default="0..99", metavar="A..B")
+    parser.add_argument("--faults", choices=tuple(BY_NAME), default="all")
+    parser.add_argument("--hosts", type=int, metavar="N", help="hosts of each estate; 40 to 80 by seed without it")
+    parser.add_argument("--story", action="store_true", help="shrink each finding and tell it in sentences")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes (default: one for each core)")
+    parser.add_argument("--progress", type=Path, metavar="FILE", help="keep results here; made again, it goes on")
+    parser.set_defaults(call=_simulate)
+
+
+def _simulate(options: argparse.Namespace) -> int:
+    seeds = _seeds(options.seeds)
+    with ExitStack() as stack:
+        done, kept = _kept(options, stack)
+        todo = [seed for seed in seeds if seed not in done]
+        asked = ((seed, options.faults, options.hosts, options.story) for seed in todo)
+        found = [done[seed] for seed in seeds if seed in done]
+        began_s, said_s = time.monotonic(), time.monotonic()
+        for one in _all_played(asked, options.jobs, str(estate_of(options))):
+            found.append(one)
+            if kept is not None:
+                print(json.dumps(one), file=kept, flush=True)
+            bad = bool(one["violations"] or one["not_live"])
+            if bad or time.monotonic() - said_s > SAID_EVERY_S:
+                said_s = time.monotonic()
+                what = "FOUND something" if bad else "so far"
+                progress(f"{len(found)} of {len(seeds)} seeds, {said_s - began_s:.0f} s, seed {one['seed']}: {what}")
+    document = summed(found)
+    show(options, document, _text(document))
+    return FINDINGS if document["violations"] or document["not_live"] else OK
+
+
+def _seeds(words: str) -> range:
+    first, _, last = words.partition("..")
+    if not first.isdigit() or not (last or first).isdigit() or int(last or first) < int(first):
+        raise UsageError(f"{words} is no range of seeds: say 0..99.", rule="usage.seeds")
+    return range(int(first), int(last or first) + 1)
+
+
+def _kept(options: argparse.Namespace, stack: ExitStack) -> tuple[dict[int, dict[str, Any]], TextIO | None]:
+    """What an earlier run with the same words has found, and where to add to it."""
+    if options.progress is None:
+        return {}, None
+    words = {"faults": options.faults, "hosts": options.hosts}
+    lines = options.progress.read_text().splitlines() if options.progress.exists() else []
+    if lines and json.loads(lines[0]) != words:
+        raise UsageError(f"{options.progress} keeps results of other words: {lines[0]}.", rule="usage.progress")
+    kept = stack.enter_context(options.progress.open("a"))
+    if not lines:
+        print(json.dumps(words), file=kept, flush=True)
+    results = [json.loads(line) for line in lines[1:] if line.endswith("}")]  # a torn last line is played again
+    return {one["seed"]: one for one in results}, kept
+
+
+def _all_played(asked: Iterable[tuple[int, str, int | None, bool]], jobs: int, estate: str) -> Iterator[dict[str, Any]]:
+    if jobs <= 1:
+        _read(estate)
+        yield from map(_one, asked)
+        return
+    with ProcessPoolExecutor(jobs, initializer=_read, initargs=(estate,)) as pool:
+        yield from pool.map(_one, asked)
+
+
+def _read(estate: str) -> None:
+    _known[:] = [usable(Path(estate))]
+
+
+def _one(asked: tuple[int, str, int | None, bool]) -> dict[str, Any]:
+    """Plays one seed; what it found, as JSON."""
+    seed, faults, hosts, as_story = asked
+    began_s = time.process_time()
+    setting = setting_of(seed, BY_NAME[faults], hosts, _known[0])
+    outcome = played(setting)
+    violation, story = outcome.violation, outcome.violation.sentence if outcome.violation else ""
+    if as_story and (violation or outcome.not_live):
+        setting = shrunk(setting)
+        story = "\n".join(told(setting, played(setting)))
+    found = []
+    if violation:
+        found.append({"seed": seed, "event": violation.event, "invariant": violation.invariant, "story": story})
+    waits = [{"seed": seed, "waits": one, "story": story} for one in outcome.not_live]
+    spent_s = time.process_time() - began_s
+    return {"seed": seed, "events": outcome.events, "violations": found, "not_live": waits, "cpu_s": round(spent_s, 3)}
+
+
+def summed(found: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    """The document of the command, from the results of its seeds."""
+    results = list(found)
+    cpu_s, events = sum(one["cpu_s"] for one in results), sum(one["events"] for one in results)
+    return {
+        "seeds": len(results),
+        "events": events,
+        "violations": [one for result in results for one in result["violations"]],
+        "not_live": [one for result in results for one in result["not_live"]],
+        "events_per_s": int(events / cpu_s) if cpu_s else 0,
+        "cpu_s": round(cpu_s, 1),
+    }
+
+
+def _text(document: dict[str, Any]) -> str:
+    lines = [
+        f"Seed {one['seed']}, record {one['event']}, invariant {one['invariant']}: {one['story']}"
+        for one in document["violations"]
+    ]
+    lines += [f"Seed {one['seed']}, never in service: {one['waits']}\n{one['story']}" for one in document["not_live"]]
+    verdict = "No promise was broken, and everything came back." if not lines else "Each seed replays what it found."
+    return "\n".join(
+        [*lines, f"{document['seeds']} seeds, {document['events']} events, {document['cpu_s']} CPU-s. {verdict}"]
+    )
