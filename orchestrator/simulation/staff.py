@@ -7,7 +7,7 @@ not on duty begins nothing; what is begun is finished.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from orchestrator.canonical import Json
 from orchestrator.decision import quorum
@@ -15,6 +15,7 @@ from orchestrator.decision.commands import Ask, Exclude, GiveUp, Hold, OpenTask,
 from orchestrator.decision.events import Finished, Judged, Jumped, Ordered, Swept
 from orchestrator.decision.seats import seats_open
 from orchestrator.decision.stages import INSPECTED
+from orchestrator.decision.state import FOREVER_US, Member
 from orchestrator.simulation.durations import WORK_NUMBER, drawn_us
 from orchestrator.simulation.faults import NONE
 from orchestrator.simulation.people import Shifts, Wish, signers, wishes
@@ -59,6 +60,16 @@ class Staff:
             if task.status in ("open", "reported"):
                 heapq.heappush(self._tasks, (self._task_urgency(key), key))
         self._change_shift()
+
+    def hire(self, more: Mapping[str, int]) -> None:
+        """So many more persons of each role, there day and night; fewer where the number is negative."""
+        roster = self.world.state.roster
+        for role, many in more.items():
+            for number in range(many):
+                roster[f"more-{role}-{number}"] = Member(frozenset((role,)), "", 0, FOREVER_US)
+            for person in [one for one, held in roster.items() if held.roles == {role}][: max(0, -many)]:
+                del roster[person]
+        self.present = [one for one in roster if self.shifts.present(one, self.world.now_us)]
 
     def calm(self) -> None:
         """Fresh people come for those who were revoked, stay day and night, and look at everything every hour."""
@@ -162,11 +173,11 @@ class Staff:
         heapq.heappush(self._seats, (urgency, host))
 
     def _assign(self) -> None:
-        """Free analysts take the most urgent seats they may take; free people the most urgent tasks of their role."""
-        if self._seats:
-            self._assign_seats()
+        """Free people take the most urgent tasks of their role, then free analysts the most urgent seats."""
         if self._tasks:
             self._assign_tasks()
+        if self._seats:
+            self._assign_seats()
 
     def _free(self, role: str) -> list[str]:
         roster, revoked = self.world.state.roster, self.world.state.revoked

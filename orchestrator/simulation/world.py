@@ -126,7 +126,7 @@ class World:
 
     def decide(self, event: Event) -> list[Entry]:
         """What the core makes of it."""
-        return decide(self.state, event, self.now_us)
+        return decide(self.state, event, self.now_us, checked=self.folded is None)
 
     def shift(self, delta_us: int) -> None:
         """Core time was moved, and all that is due with it."""

@@ -1,0 +1,150 @@
+"""Forecasts when each function is back: many futures of the same core from one present, told as percentiles.
+
+Never knows better than its measures: what was not measured is drawn from the plan's figures with their doubt, and
+the result says on what it rests. Never writes the present it starts from.
+"""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from orchestrator.decision.estate import Estate
+from orchestrator.decision.events import Opened
+from orchestrator.decision.orders import genesis_args
+from orchestrator.decision.stages import Stage
+from orchestrator.decision.state import State
+from orchestrator.simulation.chance import Chance
+from orchestrator.simulation.folding import delays, folded
+from orchestrator.simulation.measures import Measures
+from orchestrator.simulation.outlook import Outlook
+from orchestrator.simulation.people import Shifts, Wish
+from orchestrator.simulation.scenario import left
+from orchestrator.simulation.staff import Staff
+from orchestrator.simulation.world import World
+
+SECOND = 1_000_000
+DAY_US = 86_400 * SECOND
+HORIZON_DAYS = 400
+LOOK_EVERY = 256
+MEASURED_MIN = 5
+
+
+@dataclass(slots=True)
+class Present:
+    """What is forecast from: a state (its own from now on), what was measured, the time, who is there when."""
+
+    state: State
+    measures: Measures
+    now_us: int
+    utc_offset_s: int = 0
+    more: dict[str, int] = field(default_factory=dict)  # further persons by role, as a what-if adds them
+
+
+@dataclass(frozen=True, slots=True)
+class Future:
+    """One future, in microseconds core time: when each function was back (by site, and `""` for all of it), when
+    everything was, and when each host came into service. What never was back within the horizon is missing."""
+
+    functions: dict[str, dict[str, int]]
+    everything_us: int
+    hosts_us: list[int]
+
+
+class Forecaster:
+    """Plays futures of one present. The same number gives the same luck, whatever was asked before."""
+
+    def __init__(self, present: Present) -> None:
+        state, content = present.state, present.state.estate.content
+        self.present = present
+        self.estate = folded(content, state.estate.plan)
+        self.outlook = Outlook(self.estate, present.measures)
+        self._delays = delays(content, state.estate.plan)
+        self._shifts = Shifts(content.capacity.shifts, present.utc_offset_s)
+        self._frozen = _frozen(state)
+
+    def future(self, number: int) -> Future:
+        """Plays one future to its end."""
+        chance, present = Chance(number), self.present
+        state = _thawed(self._frozen, self.estate)
+        world = World(state, present.now_us, chance, self.outlook.drawn(chance), self.outlook.faults, self._delays)
+        staff = self._began(world)
+        del staff
+        end_us, turns = present.now_us + HORIZON_DAYS * DAY_US, 0
+        while world.turn() and world.now_us < end_us:
+            turns += 1
+            if turns % LOOK_EVERY == 0 and not left(world.state):
+                break
+        return self._told(world.state)
+
+    def _began(self, world: World) -> Staff:
+        """Everyone goes on where they are; before a first record the roster of the plan is signed."""
+        content, fresh = self.estate.content, not world.state.seq
+        if fresh:
+            world.tell(Opened(1, "forecast", "forecast", content.digest))
+        staff = Staff(world, self._shifts, self.present.now_us - 2 * DAY_US)
+        if fresh:
+            first = [one.id for one in content.roster.persons][:2]
+            staff.order(Wish("genesis", "roster", genesis_args(content)), first)
+        staff.hire(self.present.more)
+        return staff
+
+    def _told(self, state: State) -> Future:
+        functions = {}
+        for function in self.estate.content.inventory.functions:
+            functions[function.id] = back_us(state, function.id)
+        stages = zip(state.stage, state.in_service_us, strict=True)
+        hosts = [at_us for stage, at_us in stages if stage is Stage.IN_SERVICE]
+        passed = [wave.passed_us for wave in state.waves]
+        whole = not left(state)
+        return Future(functions, max([*hosts, *passed, self.present.now_us]) if whole else 0, sorted(hosts))
+
+
+def back_us(state: State, function: str) -> dict[str, int]:
+    """When the function was back, by site, and under `""` when its gate had passed; what is not back is missing.
+
+    A site has it once the gate has passed and the posts the gate asks for there work.
+    """
+    estate, found = state.estate, {}
+    plan = estate.plan
+    known = next(one for one in estate.content.inventory.functions if one.id == function)
+    waves = {number for number, wave in enumerate(plan.waves) if wave.function == function and wave.part == "slice"}
+    waves |= {estate.wave_of_service[estate.service_number[service]] for service in known.services}
+    waves -= {-1}
+    passed = [state.waves[wave].passed_us for wave in waves]
+    if not all(passed):
+        return {}
+    gate_us = max(passed, default=0)
+    found[""] = gate_us
+    for wave in waves:
+        if plan.waves[wave].function != function:
+            continue
+        for posts, (_, need) in zip(state.posts[wave], estate.waves[wave].posts, strict=True):
+            serving = sorted(state.in_service_us[post] for post in posts if state.stage[post] is Stage.IN_SERVICE)
+            if posts and len(serving) >= need:
+                found[estate.sites[estate.site_of[posts[0]]]] = max(gate_us, serving[need - 1] if need else 0)
+    return found
+
+
+def _frozen(state: State) -> bytes:
+    """The state without its estate, to be copied often."""
+    estate, contents = state.estate, state.contents
+    state.estate, state.contents = None, {}  # type: ignore[assignment]
+    try:
+        return pickle.dumps(state, pickle.HIGHEST_PROTOCOL)
+    finally:
+        state.estate, state.contents = estate, contents
+
+
+def _thawed(frozen: bytes, estate: Estate) -> State:
+    state: State = pickle.loads(frozen)  # noqa: S301 - our own bytes, of this very process
+    state.estate = estate
+    return state
+
+
+def futures(forecaster: Forecaster, runs: int, said: Callable[[int], None]) -> Iterator[Future]:
+    """So many futures, numbered from 1; `said` hears of each."""
+    for number in range(1, runs + 1):
+        yield forecaster.future(number)
+        said(number)
