@@ -38,8 +38,8 @@ class Client:
         asked = "&".join(f"{name}={quote(value, safe='')}" for name, value in query.items() if value)
         return self._ask("GET", path, f"?{asked}" if asked else "", None)
 
-    def post(self, path: str, **body: str) -> Any:
-        """What came of a signed document. Raises the error the process answered with."""
+    def post(self, path: str, **body: Any) -> Any:
+        """What came of a document. Raises the error the process answered with."""
         return self._ask("POST", (path,), "", json.dumps(body).encode())
 
     def _ask(self, method: str, path: tuple[str, ...], query: str, body: bytes | None) -> Any:

@@ -11,6 +11,7 @@ from orchestrator.decision.events import (
     Epoch,
     Event,
     Finished,
+    Forecasted,
     Judged,
     Late,
     Lost,
@@ -45,7 +46,16 @@ def admit(state: State, event: Event, at_us: int) -> Event:
         raise IllegalEvent(f"There is no site {event.site}, or its sweep begins later than now.")
     elif isinstance(event, Epoch) and (event.delta_us != state.jump_us or not state.clock_confirmed):
         raise IllegalEvent(f"Nobody confirmed a clock that jumped by {event.delta_us} us.")
+    elif isinstance(event, Forecasted):
+        _admit_forecast(state, event)
     return event
+
+
+def _admit_forecast(state: State, event: Forecasted) -> None:
+    known = {function.id for function in state.estate.content.inventory.functions}
+    whole = all(len(times) == 3 and times == sorted(times) and times[0] >= 0 for times in event.functions.values())
+    if event.functions.keys() - known or not whole or event.runs < 1:
+        raise IllegalEvent("A forecast names functions of this estate, each with p10, p50 and p90 in this order.")
 
 
 def _admit_result(state: State, event: Finished | Lost | Cancelled) -> Event:

@@ -28,8 +28,8 @@ def _opened(state: State, event: e.Opened, at_us: int) -> None:
     state.incident = event.incident
 
 
-def _nothing(state: State, event: e.Woke, at_us: int) -> None:
-    """A timer changes nothing by itself."""
+def _nothing(state: State, event: e.Woke | e.Forecasted, at_us: int) -> None:
+    """A timer changes nothing by itself, nor does what somebody foresees."""
 
 
 def _jumped(state: State, event: e.Jumped, at_us: int) -> None:
@@ -83,6 +83,7 @@ APPLY: dict[type, Callable[[State, Any, int], None]] = {
     e.Opened: _opened,
     e.Started: findings.started,
     e.Woke: _nothing,
+    e.Forecasted: _nothing,
     e.Ordered: effects.ordered,
     e.Judged: findings.judged,
     e.Finished: life.finished,

@@ -20,7 +20,8 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from orchestrator import __version__
-from orchestrator.errors import RelanceError, UsageError
+from orchestrator.decision.events import Forecasted
+from orchestrator.errors import Refused, RelanceError, UsageError
 from orchestrator.interfaces import documents as d
 from orchestrator.interfaces import views, views_people
 from orchestrator.interfaces.admission import admit_order, admit_verdict, order_text
@@ -51,6 +52,14 @@ class SignedVerdict(BaseModel):
     verdict: str
     person: Annotated[str, Field(max_length=63)]
     signature: Annotated[str, Field(max_length=1 << 14)]
+
+
+class Forecast(BaseModel):
+    """A forecast to keep: p10, p50 and p90 by function, seconds from now."""
+
+    model_config = ConfigDict(extra="forbid")
+    runs: Annotated[int, Field(ge=1, le=1 << 20)]
+    functions: Annotated[dict[str, Annotated[list[int], Field(max_length=3)]], Field(max_length=1000)]
 
 
 def build(live: Live) -> FastAPI:
@@ -89,6 +98,14 @@ def _take_documents(app: FastAPI, live: Live) -> None:
     def post_verdict(body: SignedVerdict) -> d.Taken:
         """File a verdict."""
         return admit_verdict(live, _bytes(body.verdict), body.person, body.signature)
+
+    @app.post("/forecasts", responses=refusals)
+    def post_forecast(body: Forecast, request: Request) -> dict[str, int]:
+        """Keep a forecast, to be compared with what happens; unsigned, so through the socket alone."""
+        if request.client is not None:
+            raise Refused("Forecasts are kept through the socket of the state folder alone.", rule="api.socket")
+        live.submit(Forecasted(body.runs, body.functions))
+        return {"kept": len(body.functions)}
 
 
 def _show_views(app: FastAPI, live: Live) -> None:

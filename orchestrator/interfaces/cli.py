@@ -25,6 +25,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "plan": ("cli_content", "derive the waves; --why HOST explains one host's place"),
     "run": ("cli_process", "the live process: loop, API, metrics"),
     "simulate": ("cli_simulate", "seeded disasters around the core: nothing bad may happen, all must come back"),
+    "forecast": ("cli_forecast", "when is each function back, and what would a decision change"),
     "drill": ("cli_process", "practise a whole restart on invented hosts"),
     "checks": ("cli_process", "ask the probes of a function by hand"),
     "status": ("cli_reading", "waves, functions, pools, what waits and why"),

@@ -69,8 +69,7 @@ class Forecaster:
         chance, present = Chance(number), self.present
         state = _thawed(self._frozen, self.estate)
         world = World(state, present.now_us, chance, self.outlook.drawn(chance), self.outlook.faults, self._delays)
-        staff = self._began(world)
-        del staff
+        self._begin(world)
         end_us, turns = present.now_us + HORIZON_DAYS * DAY_US, 0
         while world.turn() and world.now_us < end_us:
             turns += 1
@@ -78,7 +77,7 @@ class Forecaster:
                 break
         return self._told(world.state)
 
-    def _began(self, world: World) -> Staff:
+    def _begin(self, world: World) -> None:
         """Everyone goes on where they are; before a first record the roster of the plan is signed."""
         content, fresh = self.estate.content, not world.state.seq
         if fresh:
@@ -88,7 +87,6 @@ class Forecaster:
             first = [one.id for one in content.roster.persons][:2]
             staff.order(Wish("genesis", "roster", genesis_args(content)), first)
         staff.hire(self.present.more)
-        return staff
 
     def _told(self, state: State) -> Future:
         functions = {}
@@ -135,6 +133,13 @@ def _frozen(state: State) -> bytes:
         return pickle.dumps(state, pickle.HIGHEST_PROTOCOL)
     finally:
         state.estate, state.contents = estate, contents
+
+
+def copied(state: State) -> State:
+    """A state of its own over the same estate."""
+    copy = _thawed(_frozen(state), state.estate)
+    copy.contents = dict(state.contents)
+    return copy
 
 
 def _thawed(frozen: bytes, estate: Estate) -> State:

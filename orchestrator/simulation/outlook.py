@@ -67,6 +67,10 @@ class Outlook:
         mean = (prior * before + tally.total / tally.count * seen) / (before + seen)
         return Belief(mean, 1 / sqrt(before + seen), tally.count)
 
+    def median_s(self, klass: str, work: str) -> float:
+        """The believed median of one work on hosts of one class."""
+        return exp(self.beliefs[klass, work].mean)
+
     def drawn(self, chance: Chance) -> Durations:
         """The medians of one future. Classes share part of what is not known."""
         shared = chance.normal(SHARED)

@@ -1,0 +1,174 @@
+"""Reads the present a forecast starts from, makes the document of a forecast, and compares past ones with the truth.
+
+Never writes to a state folder: a live process journals a forecast, if one runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from orchestrator.decision.apply import apply
+from orchestrator.decision.estate import Estate
+from orchestrator.decision.events import Forecasted
+from orchestrator.decision.stages import GONE, IN_SERVICE, OUT, Stage
+from orchestrator.decision.state import State
+from orchestrator.engine.contents import first_state, opening, read
+from orchestrator.journal.sqlite import Journal
+from orchestrator.plans.bound import Bound
+from orchestrator.plans.bound_problem import Given, function_bounds
+from orchestrator.plans.review import planned
+from orchestrator.simulation.durations import WORK
+from orchestrator.simulation.forecast import DAY_US, Forecaster, Future, Present, back_us
+from orchestrator.simulation.measures import Measures
+from orchestrator.simulation.percentiles import activities, after_s, basis_of, spread, times_s, won_s
+
+SECOND = 1_000_000
+STEPS = ("preserve", "restore", "inspect")
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """A forecast of the journal: when it was made, and p10, p50 and p90 by function, seconds from then."""
+
+    at_us: int
+    functions: dict[str, list[int]]
+
+
+def from_journal(state_dir: Path) -> tuple[Present, list[Past]]:
+    """The present at the last record of a state folder, and the forecasts made until then. Raises Unusable."""
+    state, measures, past = first_state(state_dir), Measures(), []
+    with Journal.open(state_dir / "journal.sqlite", read_only=True) as journal:
+        for record in journal.records():
+            entry = read(record, state, state_dir)
+            measures.see(entry, state.estate, record.at_us)
+            apply(state, entry, record.at_us)
+            if isinstance(entry, Forecasted):
+                past.append(Past(record.at_us, entry.functions))
+    return Present(state, measures, state.at_us), past
+
+
+def from_plan(estate_dir: Path, now_us: int) -> Present:
+    """The present before a first record: the plan of an estate. Raises ContentError."""
+    content, plan, _ = planned(estate_dir)
+    return Present(State(Estate(content, plan)), Measures(), now_us)
+
+
+def began(state_dir: Path) -> bool:
+    """Whether an incident was opened in this state folder."""
+    return opening(state_dir) is not None
+
+
+def document(forecaster: Forecaster, futures: Sequence[Future], by_s: int | None) -> dict[str, Any]:
+    """The forecast; seconds from the as-of time."""
+    present = forecaster.present
+    bounds = bounds_of(forecaster)
+    functions: dict[str, Any] = {}
+    for function in present.state.estate.content.inventory.functions:
+        basis, bound = basis_of(present, function.id), bounds[function.id]
+        sites = sorted({site for future in futures for site in future.functions[function.id]} - {""})
+        functions[function.id] = {
+            **spread(times_s(present, futures, function.id)),
+            "bound_s": bound.bound_s,
+            "limited_by": bound.limited_by,
+            "measured": basis.measured,
+            "basis": basis.word,
+            "lacking": list(basis.lacking),
+            "sites": {site: spread(times_s(present, futures, function.id, site)) for site in sites},
+        }
+    last = max(bounds.values(), key=lambda bound: bound.bound_s)
+    measured = all(one["basis"] == "measured" for one in functions.values())
+    return {
+        "runs": len(futures),
+        "as_of_us": present.now_us,
+        "functions": functions,
+        "everything": {
+            **spread([after_s(present, future.everything_us) for future in futures]),
+            "bound_s": last.bound_s,
+            "limited_by": last.limited_by,
+            "basis": "measured" if measured else "mixed",
+        },
+        "activities": activities(present, futures, by_s),
+    }
+
+
+def bounds_of(forecaster: Forecaster) -> dict[str, Bound]:
+    """What no schedule can beat from the present on, were every duration the median that is believed."""
+    present = forecaster.present
+    state, estate = present.state, present.state.estate
+    start_s = (present.now_us // SECOND + present.utc_offset_s) % 86_400
+    names = estate.hosts
+    given = Given(
+        start_s=start_s,
+        durations_s={
+            (host.id, work): max(1, int(forecaster.outlook.median_s(host.klass, work)))
+            for host in estate.content.inventory.hosts
+            for work in WORK
+            if work != "isolate"
+        },
+        left={names[host]: steps_left(state, host) for host in range(len(names)) if stage_left(state, host)},
+        gone=frozenset(names[host] for host, stage in enumerate(state.stage) if stage in GONE),
+        passed=frozenset(wave.name for wave, one in zip(estate.waves, state.waves, strict=True) if one.passed_us),
+        done=frozenset(key for key, task in state.tasks.items() if task.status == "confirmed"),
+    )
+    return function_bounds(estate.content, estate.plan, given)
+
+
+def stage_left(state: State, host: int) -> bool:
+    """Whether something of the host's way back is behind it already."""
+    return state.stage[host] is not Stage.BLOCKED or state.isolated_us[host] > 0
+
+
+def steps_left(state: State, host: int) -> tuple[str, ...]:
+    """What a host has still to do, a reading once per verdict that is missing; what is under way counts as done."""
+    stage = state.stage[host]
+    if stage is IN_SERVICE:
+        return ()
+    if stage in OUT:
+        return ("check",)
+    klass = state.estate.group(host).klass
+    todo: list[str] = []
+    if stage in (Stage.BLOCKED, Stage.PRESERVED) and not state.evidence_kept(host):
+        todo.append("preserve")
+    if stage <= Stage.PRESERVED:
+        todo.append("restore")
+    if stage <= Stage.RESTORED:
+        todo.append("inspect")
+    missing = max(0, klass.verdicts_required - len(state.verdicts[host]))
+    todo += ["verdict"] * (missing if stage <= Stage.INSPECTED else 0)
+    todo += ["reconnect"] if stage <= Stage.INSPECTED else []
+    return (*todo, "check")
+
+
+def compared(words: str, before: dict[str, list[int]], after: dict[str, list[int]]) -> dict[str, Any]:
+    """What a question wins and loses per function and for everything, seconds; same luck, pair by pair."""
+    return {"what_if": words, "won_s": {name: won_s(before[name], after[name]) for name in before}}
+
+
+def all_times(present: Present, futures: Sequence[Future]) -> dict[str, list[int]]:
+    """Seconds until each function, and `everything`, in each future."""
+    names = [function.id for function in present.state.estate.content.inventory.functions]
+    found = {name: times_s(present, futures, name) for name in names}
+    return {**found, "everything": [after_s(present, future.everything_us) for future in futures]}
+
+
+def scores(present: Present, past: Sequence[Past]) -> dict[str, Any]:
+    """Past forecasts beside what happened: for each function that is back, whether it came inside the band."""
+    rows: list[dict[str, Any]] = []
+    for one in past:
+        for function, (low_s, middle_s, high_s) in one.functions.items():
+            came_us = back_us(present.state, function).get("", 0)
+            if came_us > one.at_us:
+                came_s = (came_us - one.at_us) // SECOND
+                held = low_s <= came_s <= high_s
+                rows.append(
+                    {"at_us": one.at_us, "function": function, "p10_s": low_s, "p50_s": middle_s, "p90_s": high_s,
+                     "came_s": came_s, "inside": held}
+                )  # fmt: skip
+    inside = sum(row["inside"] for row in rows)
+    return {"forecasts": len(past), "compared": len(rows), "inside": inside, "rows": rows}
+
+
+__all__ = ["DAY_US", "Past", "all_times", "began", "compared", "document", "from_journal", "from_plan", "scores"]

@@ -1,0 +1,112 @@
+"""Sums many futures up: percentiles per function, site and activity, on what they rest, and what cannot be beaten.
+
+Never smooths: a percentile is one of the futures. What no future brings back within the horizon counts as the horizon.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from orchestrator.canonical import Json
+from orchestrator.decision.state import State
+from orchestrator.plans.model import Content, Plan
+from orchestrator.simulation.forecast import DAY_US, HORIZON_DAYS, MEASURED_MIN, Future, Present
+
+SECOND = 1_000_000
+HORIZON_S = HORIZON_DAYS * DAY_US // SECOND
+PERCENTS = (10, 50, 90)
+
+
+@dataclass(frozen=True, slots=True)
+class Basis:
+    """On what a forecast rests: `prior`, `mixed` or `measured`; the least often measured class; classes that lack."""
+
+    word: str
+    measured: int
+    lacking: tuple[str, ...]
+
+
+def after_s(present: Present, at_us: int) -> int:
+    """Seconds from the as-of time; 0 for what is back already, the horizon for what never was."""
+    return max(0, (at_us - present.now_us) // SECOND) if at_us else HORIZON_S
+
+
+def percentile(values: Sequence[int], percent: int) -> int:
+    """The nearest rank, of at least one value."""
+    ordered = sorted(values)
+    return ordered[max(0, -(-percent * len(ordered) // 100) - 1)]
+
+
+def spread(values: Sequence[int]) -> dict[str, Json]:
+    """p10, p50 and p90 in seconds."""
+    return {f"p{percent}_s": percentile(values, percent) for percent in PERCENTS}
+
+
+def times_s(present: Present, futures: Iterable[Future], function: str, site: str = "") -> list[int]:
+    """When a function was back in each future, seconds; at a site, or all of it."""
+    return [after_s(present, future.functions[function].get(site, 0)) for future in futures]
+
+
+def basis_of(present: Present, function: str) -> Basis:
+    """Whether each class of host that the function waits for was restored often enough to speak of its duration."""
+    content, plan = present.state.estate.content, present.state.estate.plan
+    classes = _classes(content, plan, present.state, function)
+    many = {name: present.measures.many(name, "restore") for name in classes}
+    there = {name: sum(host.klass == name for host in content.inventory.hosts) for name in classes}
+    lacking = tuple(sorted(name for name in classes if many[name] < min(MEASURED_MIN, there[name])))
+    word = "measured" if not lacking else "mixed" if any(many.values()) else "prior"
+    return Basis(word, min(many.values(), default=0), lacking)
+
+
+def _classes(content: Content, plan: Plan, state: State, function: str) -> set[str]:
+    """The classes of the hosts in the function's slice and before it that have still to come back."""
+    estate = state.estate
+    own = {number for number, wave in enumerate(plan.waves) if wave.function == function and wave.part == "slice"}
+    waves = own.union(*(state.ancestors[number] for number in own))
+    open_waves = {number for number in waves if not state.waves[number].passed_us}
+    hosts = content.inventory.hosts
+    return {hosts[host].klass for host in range(len(hosts)) if estate.wave_of[host] in open_waves}
+
+
+def activities(present: Present, futures: Sequence[Future], by_s: int | None) -> dict[str, Json]:
+    """For each activity and site: when all its functions are back there, and with `by_s` the chance until then."""
+    found: dict[str, Json] = {}
+    for activity in present.state.estate.content.inventory.activities:
+        sites: dict[str, Json] = {}
+        for site in activity.sites:
+            last = [
+                max(after_s(present, _at_site(future, function, site)) for function in activity.functions)
+                for future in futures
+            ]
+            sites[site] = spread(last)
+            if by_s is not None:
+                within = sum(one <= by_s for one in last)
+                sites[site] = {**spread(last), "chance_percent": 100 * within // len(last)}
+        found[activity.id] = sites
+    return found
+
+
+def _at_site(future: Future, function: str, site: str) -> int:
+    """When the function was back at the site; one without posts there, when it was back at all."""
+    times = future.functions[function]
+    return times.get(site) or times.get("", 0)
+
+
+def won_s(before: Sequence[int], after: Sequence[int]) -> int:
+    """Seconds won (lost: negative), the median over pairs of futures with the same luck."""
+    return int(median(one - other for one, other in zip(before, after, strict=True)))
+
+
+def burn_up(present: Present, futures: Sequence[Future], points: int = 60) -> list[tuple[int, int, int, int]]:
+    """Hosts in service over time: seconds, then p10, p50 and p90 of their number."""
+    ends = [after_s(present, future.hosts_us[-1]) for future in futures if future.hosts_us]
+    last_s = percentile(ends, 90) if ends else 0
+    curve = []
+    for point in range(points + 1):
+        at_s = last_s * point // points
+        counts = [bisect_right(future.hosts_us, present.now_us + at_s * SECOND) for future in futures]
+        curve.append((at_s, percentile(counts, 10), percentile(counts, 50), percentile(counts, 90)))
+    return curve
