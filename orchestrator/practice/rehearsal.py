@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.checks.model import Check
-from orchestrator.inventory.model import Host, Service, Site
+from orchestrator.inventory.model import Host, Service, Site, Task
 from orchestrator.plans.model import Content, HostClass, Inspection, Login, Person, Restart, Role, Roster, StepTimes
 from orchestrator.practice.fleet_file import PRESETS, Fault, FleetFile, FleetHost, FleetSite, Link, Outside
 from orchestrator.practice.ransomware import MARKER, NOTE, SUFFIX
@@ -199,14 +199,13 @@ def _site(site: Site, number: int, ports: Ports, user: str) -> Site:
 
 
 def _service(service: Service) -> Service:
-    """The same service; waits between its tasks shrink to seconds."""
-    tasks = tuple(
-        task.model_copy(update={"after": task.after.model_copy(update={"wait_s": min(task.after.wait_s, 3)})})
-        if task.after
-        else task
-        for task in service.tasks
-    )
-    return service.model_copy(update={"tasks": tasks})
+    """The same service; its tasks and the waits between them shrink to seconds."""
+    return service.model_copy(update={"tasks": tuple(_task(task) for task in service.tasks)})
+
+
+def _task(task: Task) -> Task:
+    after = task.after and task.after.model_copy(update={"wait_s": min(task.after.wait_s, 3)})
+    return task.model_copy(update={"after": after, "duration_s": 1})
 
 
 def _check(check: Check, ports: Ports) -> Check:
@@ -217,7 +216,8 @@ def _check(check: Check, ports: Ports) -> Check:
 
 
 def _class(one: HostClass, login: Login) -> HostClass:
-    return one.model_copy(update={"os": "linux", "login": login, "duration_s": _TIMES, "limit_s": _LIMITS})
+    update = {"os": "linux", "login": login, "duration_s": _TIMES, "limit_s": _LIMITS, "reading_s": 1}
+    return one.model_copy(update={**update, "tasks": tuple(_task(task) for task in one.tasks)})
 
 
 def _restart(restart: Restart) -> Restart:

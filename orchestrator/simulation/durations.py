@@ -13,6 +13,7 @@ from orchestrator.decision.estate import Estate
 from orchestrator.plans.model import HostClass
 
 SECOND = 1_000_000
+DAY_US = 86_400 * SECOND
 WORK = ("preserve", "restore", "inspect", "reconnect", "isolate", "verdict")
 WORK_NUMBER = {work: number for number, work in enumerate(WORK)}
 
@@ -21,12 +22,16 @@ WORK_NUMBER = {work: number for number, work in enumerate(WORK)}
 class Durations:
     """Medians by (class, work) in seconds where they differ from the plan's, and the spread of the logarithm by work.
 
-    `work` is a step or `verdict` (what one analyst needs for one). Tasks are spread like verdicts.
+    `work` is a step or `verdict` (what one analyst needs for one). Tasks are spread like verdicts. `heavy` makes both
+    tails heavier than lognormal (0: not), `drift` is by how much all work slows down a day from `begun_us` on.
     """
 
     medians_s: Mapping[tuple[str, str], float] = field(default_factory=dict)
     sigmas: Mapping[str, float] = field(default_factory=dict)
     sigma: float = 0.3
+    heavy: float = 0.0
+    drift: float = 0.0
+    begun_us: int = 0
 
     def tables(self, estate: Estate) -> list[tuple[tuple[float, float], ...]]:
         """For each group of hosts and each work: median in microseconds, and sigma."""
@@ -41,6 +46,13 @@ class Durations:
     def median_s(self, klass: str, work: str, planned: float) -> float:
         """The median of one work on hosts of one class, where the plan says `planned`."""
         return self.medians_s.get((klass, work), planned)
+
+    def drawn_us(self, of: tuple[float, float], normal: float, now_us: int) -> int:
+        """The duration of one piece of work of this median (microseconds) and sigma that begins now."""
+        if self.heavy:
+            normal *= 1 + self.heavy * normal * normal
+        slower = 1 + self.drift * (now_us - self.begun_us) / DAY_US if self.drift else 1.0
+        return drawn_us(of[0] * slower, of[1], normal)
 
     def spread(self, work: str) -> float:
         """The standard deviation of the logarithm."""

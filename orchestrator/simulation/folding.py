@@ -14,15 +14,17 @@ NEVER_S = 10**9  # an interval that never makes a reading stale
 
 def folded(content: Content, plan: Plan) -> Estate:
     """The same estate where one PASS is enough and stays fresh."""
+    waves = tuple(wave.model_copy(update={"gate": wave.gate.model_copy(update={"passes": 1})}) for wave in plan.waves)
+    return Estate(folded_content(content), plan.model_copy(update={"waves": waves}))
+
+
+def folded_content(content: Content) -> Content:
+    """The same content where one PASS is enough and stays fresh."""
     checks = tuple(check.model_copy(update={"interval_s": NEVER_S}) for check in content.checks)
     classes = tuple(klass.model_copy(update={"counts_for_s": NEVER_S}) for klass in content.classes)
     timing = content.restart.timing.model_copy(update={"passes": 1, "in_service_passes": 1})
     restart = content.restart.model_copy(update={"timing": timing})
-    waves = tuple(wave.model_copy(update={"gate": wave.gate.model_copy(update={"passes": 1})}) for wave in plan.waves)
-    return Estate(
-        content.model_copy(update={"checks": checks, "classes": classes, "restart": restart}),
-        plan.model_copy(update={"waves": waves}),
-    )
+    return content.model_copy(update={"checks": checks, "classes": classes, "restart": restart})
 
 
 def delays(content: Content, plan: Plan) -> dict[str, int]:

@@ -21,8 +21,7 @@ from orchestrator.simulation.faults import NONE
 from orchestrator.simulation.people import Shifts, Wish, signers, wishes
 from orchestrator.simulation.world import CLAIM, MINUTE, READING, SECOND, VERDICT, World
 
-ROUND_US = 15 * MINUTE
-SECOND_LOOK_US = 5 * MINUTE
+HOUR = 60 * MINUTE
 ORDER_VALID_US = 3600 * SECOND
 HEAD_MAX = 1 << 40
 ANSWERS_NOTHING = frozenset(("task.done", "task.claim", "claim", "fact.outside", "fact.accepted", "wave.launch"))
@@ -37,12 +36,15 @@ class Staff:
         self.t0_us = t0_us
         self.present: list[str] = []
         self.orders = 0
+        self._first = world.state.seq  # no order of an earlier record carries an id that begins so
         self._numbers: dict[str, int] = {}
         self._busy: set[str] = set()
         self._seats: list[tuple[int, int]] = []
         self._waiting: set[int] = set()
         self._readers: dict[int, set[str]] = {}
         self._tasks: list[tuple[int, str]] = []
+        # People look again four times while a claim lasts: every quarter of an hour, in a drill every few seconds.
+        self._look_us = world.state.estate.timing.claim_s * SECOND // 4
         self._called = False
         for kind in (Ask, GiveUp, Exclude, Hold, PassGate, Jumped):
             world.hears.setdefault(kind, []).append(self._call)
@@ -84,7 +86,7 @@ class Staff:
     def _every_hour(self) -> None:
         self.look_at_all()
         self._call()
-        self.world.at(self.world.now_us + 4 * ROUND_US, self._every_hour)
+        self.world.at(self.world.now_us + HOUR, self._every_hour)
 
     def look_at_all(self) -> None:
         """Every host that was inspected may wait for a verdict."""
@@ -125,7 +127,7 @@ class Staff:
         """Somebody should look at what the state asks for."""
         if not self._called:
             self._called = True
-            self.world.at(self.world.now_us + (ROUND_US if self.orders else 0), self._round)
+            self.world.at(self.world.now_us + (self._look_us if self.orders else 0), self._round)
 
     def _ordered(self, event: Ordered) -> None:
         """Some orders leave others something to answer."""
@@ -214,10 +216,16 @@ class Staff:
 
     def _read(self, person: str, host: int) -> None:
         world, state = self.world, self.world.state
-        median_us, sigma = world.tables[state.estate.group_of[host]][WORK_NUMBER["verdict"]]
+        of = world.tables[state.estate.group_of[host]][WORK_NUMBER["verdict"]]
         luck = world.chance.normal(READING, host, state.attempts[host][2], self._number(person))
         self._busy.add(person)
-        world.at(world.now_us + drawn_us(median_us, sigma, luck), self._judge, person, host, state.inspection[host])
+        world.at(
+            world.now_us + world.durations.drawn_us(of, luck, world.now_us),
+            self._judge,
+            person,
+            host,
+            state.inspection[host],
+        )
 
     def _judge(self, person: str, host: int, inspection: str) -> None:
         world, state = self.world, self.world.state
@@ -307,7 +315,7 @@ class Staff:
             if by_check:
                 world.ask_once_more(by_check)
             else:
-                world.at(world.now_us + SECOND_LOOK_US, self._confirm, key)
+                world.at(world.now_us + self._look_us // 3, self._confirm, key)
         self._assign()
 
     def _confirm(self, key: str) -> None:
@@ -318,7 +326,7 @@ class Staff:
             return
         other = [one for one in self.present if one != task.reported_by and one not in state.revoked]
         if not other:
-            world.at(world.now_us + ROUND_US, self._confirm, key)
+            world.at(world.now_us + self._look_us, self._confirm, key)
         elif key in world.untrue:
             world.untrue.discard(key)
             self.order(Wish("task.failed", key), (other[0],))

@@ -20,7 +20,7 @@ from orchestrator.decision.stages import IN_SERVICE, OUT, RECONNECTING, RELEASED
 from orchestrator.decision.state import QUARANTINED, STEP, State
 from orchestrator.errors import Conflict, Refused
 from orchestrator.simulation.chance import Chance
-from orchestrator.simulation.durations import WORK_NUMBER, Durations, drawn_us
+from orchestrator.simulation.durations import WORK_NUMBER, Durations
 from orchestrator.simulation.faults import NONE, Faults
 
 SECOND = 1_000_000
@@ -149,7 +149,8 @@ class World:
         """Takes the state's estate over."""
         self._estate = self.state.estate
         self.tables = self.durations.tables(self._estate)
-        self.answers += [True] * (len(self._estate.hosts) - len(self.answers))
+        isolated_us = self.state.isolated_us
+        self.answers += [not isolated_us[host] for host in range(len(self.answers), len(isolated_us))]
         self._links = _links(self._estate)
 
     def _settle_in(self) -> None:
@@ -187,8 +188,8 @@ class World:
     def _ends_us(self, job: Job, key: tuple[int, ...]) -> int:
         """When the world hears of the job's end."""
         host = job.host if job.host >= 0 else self._someone(-1 - key[0])
-        median_us, sigma = self.tables[self._estate.group_of[host]][WORK_NUMBER[job.issue.step]]
-        spent_us = drawn_us(median_us, sigma, self.chance.normal(DURATION, *key))
+        of = self.tables[self._estate.group_of[host]][WORK_NUMBER[job.issue.step]]
+        spent_us = self.durations.drawn_us(of, self.chance.normal(DURATION, *key), self.now_us)
         if job.outcome in ("hangs", "mute"):
             spent_us = getattr(self._estate.group(host).klass.limit_s, job.issue.step) * SECOND
         elif job.outcome == "lost":
@@ -352,13 +353,15 @@ class World:
         return self._estate.interval_us.get(subject, MINUTE)
 
     def _poll(self, subject: str) -> None:
-        self.tell(Reading(subject, self._answer(subject)))
+        outcome = self._answer(subject)
+        self.tell(Reading(subject, outcome))
         if self.folded is None:
-            waited_for = any(
-                not self.state.waves[wave].passed_us for wave in self._estate.gates_of_subject.get(subject, ())
-            )
+            gates = self._estate.gates_of_subject.get(subject, ())
+            waited_for = any(not self.state.waves[wave].passed_us for wave in gates)
             pause_us = self._estate.interval_us.get(subject, MINUTE) * (1 if waited_for else GENTLE)
             self.at(self.now_us + pause_us, self._poll, subject)
+        elif outcome != "PASS":
+            self.at(self.now_us + self._first_us(subject), self._poll, subject)
 
     def _answer(self, subject: str) -> str:
         """What a probe reads: the truth, unless the check flaps."""
