@@ -10,6 +10,7 @@ from orchestrator import canonical
 from orchestrator.errors import UsageError
 from orchestrator.inventory.model import Activity, Interface, Needs
 from orchestrator.plans import plan_text
+from orchestrator.plans.bound_problem import function_bounds
 from orchestrator.plans.model import Content, GateRule, Plan, Slice, Split, StepTimes, Timing
 from orchestrator.plans.waves import derive
 from tests.estates import (
@@ -31,7 +32,8 @@ from tests.estates import (
 
 def text_of(content: Content) -> str:
     """The plan as a person reads it."""
-    return plan_text.as_text(content, derive(content))
+    plan = derive(content)
+    return plan_text.as_text(content, plan, function_bounds(content, plan))
 
 
 def why(content: Content, host: str) -> str:
@@ -105,7 +107,8 @@ def test_warnings_stand_at_the_end() -> None:
 
 def test_the_json_has_exactly_the_agreed_keys() -> None:
     content = small_estate()
-    document = plan_text.as_json(content, derive(content))
+    plan = derive(content)
+    document = plan_text.as_json(content, plan, function_bounds(content, plan))
     assert list(document) == ["digest", "functions", "waves"]
     functions = json.loads(canonical.encode(document["functions"]))
     assert functions[0] == {
@@ -113,6 +116,8 @@ def test_the_json_has_exactly_the_agreed_keys() -> None:
         "rank": 0,
         "services": ["ad", "backup", "dns", "lis"],
         "hosts_needed": 4,
+        "bound_s": 2886,
+        "limited_by": "analysts",
     }
     waves = json.loads(canonical.encode(document["waves"]))
     assert waves[3] == {
@@ -132,13 +137,34 @@ def test_the_json_has_exactly_the_agreed_keys() -> None:
     }
 
 
+def test_beside_each_function_stands_before_when_nothing_can_have_it_back() -> None:
+    lines = text_of(small_estate()).splitlines()
+    first = next(number for number, line in enumerate(lines) if line.startswith("From the start, whatever the order"))
+    assert lines[first + 1] == "  laboratory: cannot be back under 0.8 h; limited by analysts"
+    assert [line.split(":")[0].strip() for line in lines[first + 1 : first + 4]] == list(FUNCTIONS)
+
+
+def test_a_function_with_nothing_to_bring_back_has_no_line_and_a_bound_of_zero() -> None:
+    content = with_functions(small_estate(), function("gardens"))
+    plan = derive(content)
+    bounds = function_bounds(content, plan)
+    assert "gardens" not in plan_text.as_text(content, plan, bounds)
+    assert bounds["gardens"].bound_s == 0
+
+
+def test_an_estate_without_functions_has_no_bounds() -> None:
+    content = small_estate(order=(), pinned=())
+    bare = content.model_copy(update={"inventory": content.inventory.model_copy(update={"functions": ()})})
+    assert "cannot be back" not in text_of(bare)
+
+
 def test_the_same_content_gives_the_same_words_and_the_same_json() -> None:
     content = small_estate(gates={"radiology/slice": GateRule(passes=1)})
     plans: list[Plan] = [derive(content), derive(content)]
-    assert canonical.encode(plan_text.as_json(content, plans[0])) == canonical.encode(
-        plan_text.as_json(content, plans[1])
-    )
-    assert plan_text.as_text(content, plans[0]) == plan_text.as_text(content, plans[1])
+    bounds = [function_bounds(content, plan) for plan in plans]
+    documents = [plan_text.as_json(content, *one) for one in zip(plans, bounds, strict=True)]
+    assert canonical.encode(documents[0]) == canonical.encode(documents[1])
+    assert plan_text.as_text(content, plans[0], bounds[0]) == plan_text.as_text(content, plans[1], bounds[1])
 
 
 def test_a_foundation_host_is_explained_by_the_chain_of_needs_from_the_laboratory() -> None:

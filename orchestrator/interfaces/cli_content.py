@@ -12,6 +12,7 @@ from pathlib import Path
 from orchestrator.errors import UsageError
 from orchestrator.interfaces.output import Commands, show
 from orchestrator.interfaces.places import estate_of
+from orchestrator.plans.bound_problem import function_bounds
 from orchestrator.plans.lay_down import lay_down
 from orchestrator.plans.plan_text import as_json, as_text, why_host
 from orchestrator.plans.review import planned
@@ -62,6 +63,7 @@ def _plan(options: argparse.Namespace) -> int:
         sentences = why_host(content, plan, options.why, errors)
         show(options, {"host": options.why, "sentences": sentences}, "\n".join(sentences))
     else:
-        as_asked = as_json(content, plan) if options.format == "json" else None
-        show(options, as_asked, as_text(content, plan, errors))
+        bounds = function_bounds(content, plan)
+        as_asked = as_json(content, plan, bounds) if options.format == "json" else None
+        show(options, as_asked, as_text(content, plan, bounds, errors))
     return OK

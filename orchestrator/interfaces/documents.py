@@ -268,12 +268,14 @@ class PlannedWave(TypedDict):
 
 
 class PlannedFunction(TypedDict):
-    """A function in the order of the restart, with all services it needs."""
+    """A function in the order of the restart, with all services it needs, and before when nothing can have it back."""
 
     id: str
     rank: int
     services: list[str]
     hosts_needed: int
+    bound_s: int
+    limited_by: str
 
 
 class Planned(TypedDict):

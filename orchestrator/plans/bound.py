@@ -17,6 +17,7 @@ import heapq
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from operator import itemgetter
 
 from orchestrator.plans.bound_energy import Capacity, Part, earliest_end
 
@@ -122,6 +123,7 @@ class _Bounds:
         count = len(problem.milestones)
         self.at_s = [0.0] * count
         self.added: list[dict[str, float]] = [{} for _ in range(count)]
+        self.alone = [capacity.alone() for capacity in problem.resources]
         self.order = _order(problem)
         self.rank = [0] * count
         for place, milestone in enumerate(self.order):
@@ -144,7 +146,7 @@ class _Bounds:
 
     def begin_round(self) -> None:
         """Forgets what followed from the times of the round before, which only grow."""
-        self._starts: dict[tuple[int, bool], tuple[list[float], float, int]] = {}
+        self._starts: dict[tuple[int, bool], tuple[list[float], float, int, dict[str, float]]] = {}
         self._uses: dict[tuple[int, bool], list[tuple[_Place, Part]]] = {}
         for counted in (one for found in self.counted for one in found):
             counted.least = None
@@ -158,38 +160,46 @@ class _Bounds:
     def reach(self, milestone: int) -> None:
         """Chains first, then what each resource must do."""
         one = self.problem.milestones[milestone]
-        ends = [(self.at_s[before] + lag_s, before) for before, lag_s in one.after]
+        ends = [(self.at_s[before] + lag_s, before, dict[str, float]()) for before, lag_s in one.after]
         ends += [self._kth(quorum) for quorum in one.quorums]
-        at_s, cause = max(ends, default=(0.0, -1))
+        at_s, cause, away = max(ends, key=itemgetter(0, 1), default=(0.0, -1, {}))
         added = dict(self.added[cause]) if cause >= 0 else {}
+        for name, late_s in away.items():
+            added[name] = added.get(name, 0.0) + late_s
         busiest_s, name = max(self._energies(milestone, at_s), default=(at_s, ""))
         if busiest_s > at_s:
             added[name] = added.get(name, 0.0) + busiest_s - at_s
         if max(busiest_s, at_s) >= self.at_s[milestone]:
             self.at_s[milestone], self.added[milestone] = max(busiest_s, at_s), added
 
-    def _kth(self, quorum: Quorum) -> tuple[float, int]:
-        """When the last of the earliest `need` ends, and the milestone it waited for last."""
+    def _kth(self, quorum: Quorum) -> tuple[float, int, dict[str, float]]:
+        """When the last of the earliest `need` ends, the milestone it waited for last, and who was away since."""
         missing = quorum.need
-        ends = sorted((*self._chain(job, ready=quorum.ready)[1:], job) for job in quorum.jobs)
+        ends = sorted((*self._chain(job, ready=quorum.ready)[1:3], job) for job in quorum.jobs)
         for end_s, cause, job in ends:
             missing -= self.problem.jobs[job].count
             if missing <= 0:
-                return end_s, cause
-        return ends[-1][:2] if ends else (0.0, -1)
+                return end_s, cause, self._chain(job, ready=quorum.ready)[3]
+        return 0.0, -1, {}
 
-    def _chain(self, job: int, *, ready: bool) -> tuple[list[float], float, int]:
-        """The earliest begin of each operation, the earliest end, and the milestone last waited for."""
+    def _chain(self, job: int, *, ready: bool) -> tuple[list[float], float, int, dict[str, float]]:
+        """The earliest begin of each operation, the earliest end, the milestone last waited for, who was away since."""
         key = (job, ready)
         if key not in self._starts:
-            now_s, cause, starts = 0.0, -1, []
+            now_s, cause, starts, away = 0.0, -1, [], dict[str, float]()
             for op in _ops(self.problem.jobs[job], ready=ready):
                 for need in op.needs:
                     if self.at_s[need] > now_s:
-                        now_s, cause = self.at_s[need], need
+                        now_s, cause, away = self.at_s[need], need, {}
                 starts.append(now_s)
                 now_s += op.duration_s
-            self._starts[key] = starts, now_s, cause
+                for use in op.uses:
+                    alone = self.alone[use.resource]
+                    late_s = alone.end_s(starts[-1], use.length_s) - now_s if use.length_s else 0
+                    if late_s > 0:
+                        away[alone.name] = away.get(alone.name, 0.0) + late_s
+                        now_s += late_s
+            self._starts[key] = starts, now_s, cause, away
         return self._starts[key]
 
     def _energies(self, milestone: int, at_s: float) -> Iterator[tuple[float, str]]:

@@ -39,6 +39,10 @@ class Capacity:
     most: int
     turns: tuple[tuple[int, int], ...] = ()
 
+    def alone(self) -> Capacity:
+        """What one piece of work can have of it: a single unit, whenever any is there."""
+        return Capacity(self.name, 1, tuple((from_s, min(units, 1)) for from_s, units in self.turns))
+
     def end_s(self, now_s: float, work_s: float) -> float:
         """When `work_s` unit seconds are done, begun at `now_s`, with all units at work."""
         if not self.turns:

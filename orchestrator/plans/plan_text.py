@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 
 from orchestrator.canonical import Json
@@ -15,6 +15,7 @@ from orchestrator.errors import UsageError
 from orchestrator.inventory.model import Host
 from orchestrator.inventory.sources import Finding
 from orchestrator.plans import priority
+from orchestrator.plans.bound import Bound
 from orchestrator.plans.drafts import UNASSIGNED
 from orchestrator.plans.model import Content, Gate, Plan, Wave
 from orchestrator.plans.needs import STEPS, Graph, Need, build, closure, function_roots
@@ -22,23 +23,28 @@ from orchestrator.plans.report import listed
 
 _LEGEND = """A gate passes when its services are in service, messages cross its interfaces, and two thirds of its posts
 at each site work: so many passes in a row, over at least so long."""
+_BOUNDS = "From the start, whatever the order of work, if nothing fails and the largest shift is always there:"
 _HEAD = ("", "wave", "brings back", "hosts", "behind the gate of")
 
 
-def as_json(content: Content, plan: Plan) -> dict[str, Json]:
-    """The document of `relance plan --format json`. `need` is the number of posts over all sites."""
+def as_json(content: Content, plan: Plan, bounds: Mapping[str, Bound]) -> dict[str, Json]:
+    """The document of `relance plan --format json`. `need` is the number of posts over all sites.
+
+    `bounds` are those of the functions: no schedule has one back before `bound_s` seconds from the begin.
+    """
     graph = build(content)
     return {
         "digest": plan.digest,
-        "functions": _functions(graph, plan),
+        "functions": _functions(graph, plan, bounds),
         "waves": [_wave_json(wave) for wave in plan.waves],
     }
 
 
-def as_text(content: Content, plan: Plan, errors: Sequence[Finding] = ()) -> str:
+def as_text(content: Content, plan: Plan, bounds: Mapping[str, Bound], errors: Sequence[Finding] = ()) -> str:
     """The plan for a tired person: one line per wave in the order to launch them, and under it what its gate asks.
 
-    `errors` are those that keep some hosts out of it.
+    Then, by function, before when no schedule can have it back and what limits it. `errors` are those that keep some
+    hosts out of it.
     """
     names = {each.id: each.name.en for each in content.inventory.functions}
     hosts = sum(len(wave.hosts) for wave in plan.waves)
@@ -59,7 +65,7 @@ def as_text(content: Content, plan: Plan, errors: Sequence[Finding] = ()) -> str
         lines.insert(
             1, f"{_count(len(blocked), 'host')} left out, for errors `relance review` tells: {listed(blocked)}."
         )
-    lines.extend(["", _LEGEND, *(f"Warning: {warning}" for warning in plan.warnings)])
+    lines.extend(["", _LEGEND, *_earliest(content, bounds), *(f"Warning: {warning}" for warning in plan.warnings)])
     return "\n".join(lines) + "\n"
 
 
@@ -84,7 +90,17 @@ def why_host(content: Content, plan: Plan, host_id: str, errors: Sequence[Findin
     ]
 
 
-def _functions(graph: Graph, plan: Plan) -> list[Json]:
+def _earliest(content: Content, bounds: Mapping[str, Bound]) -> Iterator[str]:
+    """One line for each function with anything to bring back, the most urgent first."""
+    known = [(name, bounds[name]) for name in priority.function_ranks(content) if bounds[name].bound_s]
+    if known:
+        yield f"\n{_BOUNDS}"
+    for name, bound in known:
+        hours = bound.bound_s // 360 / 10  # rounded down: what is said stays true
+        yield f"  {name}: cannot be back under {hours:.1f} h; limited by {bound.limited_by}"
+
+
+def _functions(graph: Graph, plan: Plan, bounds: Mapping[str, Bound]) -> list[Json]:
     uses = {each.id: each.services for each in graph.content.inventory.functions}
     posts = {wave.function: sum(wave.gate.need.values()) for wave in plan.waves if wave.part == "slice"}
     found: list[Json] = []
@@ -92,7 +108,16 @@ def _functions(graph: Graph, plan: Plan) -> list[Json]:
         services = sorted(closure(graph, function_roots(graph, function, uses[function]), set()))
         servers = {host.id for service in services for host in graph.players[service]} & plan.quorum
         hosts = len(servers) + posts.get(function, 0)
-        found.append({"id": function, "rank": rank, "services": list(services), "hosts_needed": hosts})
+        found.append(
+            {
+                "id": function,
+                "rank": rank,
+                "services": list(services),
+                "hosts_needed": hosts,
+                "bound_s": bounds[function].bound_s,
+                "limited_by": bounds[function].limited_by,
+            }
+        )
     return found
 
 
