@@ -68,7 +68,9 @@ class Forecaster:
         """Plays one future to its end."""
         chance, present = Chance(number), self.present
         state = _thawed(self._frozen, self.estate)
-        world = World(state, present.now_us, chance, self.outlook.drawn(chance), self.outlook.faults, self._delays)
+        world = World(
+            state, present.now_us, chance, self.outlook.drawn(chance, present.now_us), self.outlook.faults, self._delays
+        )
         self._begin(world)
         end_us, turns = present.now_us + HORIZON_DAYS * DAY_US, 0
         while world.turn() and world.now_us < end_us:

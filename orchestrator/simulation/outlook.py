@@ -18,7 +18,9 @@ from orchestrator.simulation.measures import INFECTED, SUSPECT, Measures
 # Before anything is measured: medians are known within a factor of about two, alike for all classes or class by class.
 SHARED_SIGMA, CLASS_SIGMA, SPREAD, SPREAD_WEIGHT = 0.2, 0.4, 0.45, 8.0
 FAILING, SUSPECTED, FOUND_INFECTED, ODDS_WEIGHT = 0.03, 0.04, 0.01, 40.0
-SHARED, OWN = 200, 201
+# What no measure foretells: an inventory that grows, tired people, work that slows down from day to day.
+UNFORESEEN, UNFORESEEN_SIGMA, DRIFT_A_DAY = 0.12, 0.22, 0.1
+SHARED, OWN, MORE, SLOWER = 200, 201, 202, 203
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,14 +73,14 @@ class Outlook:
         """The believed median of one work on hosts of one class."""
         return exp(self.beliefs[klass, work].mean)
 
-    def drawn(self, chance: Chance) -> Durations:
-        """The medians of one future. Classes share part of what is not known."""
-        shared = chance.normal(SHARED)
+    def drawn(self, chance: Chance, now_us: int) -> Durations:
+        """The medians of one future that begins now. Classes share part of what is not known."""
+        shared, more = chance.normal(SHARED), UNFORESEEN + UNFORESEEN_SIGMA * chance.normal(MORE)
         medians = {}
         for number, (key, belief) in enumerate(sorted(self.beliefs.items())):
             loose = self._shared_sigma * shared if belief.measured < SPREAD_WEIGHT else 0.0
-            medians[key] = exp(belief.mean + belief.sigma * chance.normal(OWN, number) + loose)
-        return Durations(medians, self.sigmas)
+            medians[key] = exp(belief.mean + belief.sigma * chance.normal(OWN, number) + loose + more)
+        return Durations(medians, self.sigmas, drift=DRIFT_A_DAY * chance.share(SLOWER), begun_us=now_us)
 
 
 def _spread(measures: Measures, work: str) -> float:

@@ -118,7 +118,14 @@ class Staff:
         expires_us = world.now_us + ORDER_VALID_US + (state.jump_us if self.orders % 2 else 0)
         for person in who:
             event = Ordered(
-                f"{self.orders:032x}", wish.kind, wish.subject, wish.args, person, expires_us, HEAD_MAX, "b"
+                f"{self._first:016x}{self.orders:016x}",
+                wish.kind,
+                wish.subject,
+                wish.args,
+                person,
+                expires_us,
+                HEAD_MAX,
+                "b",
             )
             done = world.tell(event)
         return done
