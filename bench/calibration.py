@@ -31,7 +31,7 @@ from orchestrator.simulation.durations import WORK, Durations, planned_s
 from orchestrator.simulation.estates import invented
 from orchestrator.simulation.faults import Faults
 from orchestrator.simulation.folding import delays, folded, folded_content
-from orchestrator.simulation.forecast import Forecaster, Present, back_us
+from orchestrator.simulation.forecast import Forecaster, Present, back_us, waves_of
 from orchestrator.simulation.measures import Measures
 from orchestrator.simulation.people import Shifts, Wish, signers
 from orchestrator.simulation.percentiles import percentile, times_s
@@ -71,10 +71,9 @@ class Incident:
         self._plain = self.content
         truth = self._truth(seed)
         self.records = truth.records
-        self.back = {name: back_us(truth.state, name).get("", 0) for name in self._functions()}
-
-    def _functions(self) -> list[str]:
-        return [one.id for one in self.content.inventory.functions if one.id in JUDGED]
+        known = [one for one in self.content.inventory.functions if one.id in JUDGED]
+        estate = truth.state.estate
+        self.back = {one.id: back_us(truth.state, one.id, waves_of(estate, one)).get("", 0) for one in known}
 
     def _truth(self, seed: int) -> Truth:
         estate = folded(self.content, self.plan)

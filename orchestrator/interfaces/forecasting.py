@@ -21,7 +21,7 @@ from orchestrator.plans.bound import Bound
 from orchestrator.plans.bound_problem import Given, function_bounds
 from orchestrator.plans.review import planned
 from orchestrator.simulation.durations import WORK
-from orchestrator.simulation.forecast import DAY_US, Forecaster, Future, Present, back_us
+from orchestrator.simulation.forecast import DAY_US, Forecaster, Future, Present, back_us, waves_of
 from orchestrator.simulation.measures import Measures
 from orchestrator.simulation.percentiles import activities, after_s, basis_of, spread, times_s, won_s
 
@@ -85,7 +85,7 @@ def document(forecaster: Forecaster, futures: Sequence[Future], by_s: int | None
         "as_of_us": present.now_us,
         "functions": functions,
         "everything": {
-            **spread([after_s(present, future.everything_us) for future in futures]),
+            **spread([after_s(present, future.everything_us) for future in futures if future.whole]),
             "bound_s": last.bound_s,
             "limited_by": last.limited_by,
             "basis": "measured" if measured else "mixed",
@@ -151,15 +151,18 @@ def all_times(present: Present, futures: Sequence[Future]) -> dict[str, list[int
     """Seconds until each function, and `everything`, in each future."""
     names = [function.id for function in present.state.estate.content.inventory.functions]
     found = {name: times_s(present, futures, name) for name in names}
-    return {**found, "everything": [after_s(present, future.everything_us) for future in futures]}
+    whole = [after_s(present, future.everything_us) for future in futures if future.whole]
+    return {**found, "everything": whole}
 
 
 def scores(present: Present, past: Sequence[Past]) -> dict[str, Any]:
     """Past forecasts beside what happened: for each function that is back, whether it came inside the band."""
+    estate = present.state.estate
+    known = {function.id: function for function in estate.content.inventory.functions}
     rows: list[dict[str, Any]] = []
     for one in past:
         for function, (low_s, middle_s, high_s) in one.functions.items():
-            came_us = back_us(present.state, function).get("", 0)
+            came_us = back_us(present.state, function, waves_of(estate, known[function])).get("", 0)
             if came_us > one.at_us:
                 came_s = (came_us - one.at_us) // SECOND
                 held = low_s <= came_s <= high_s

@@ -15,6 +15,8 @@ from orchestrator.decision.events import Opened
 from orchestrator.decision.orders import genesis_args
 from orchestrator.decision.stages import Stage
 from orchestrator.decision.state import State
+from orchestrator.inventory.model import Function
+from orchestrator.plans.model import Wave
 from orchestrator.simulation.chance import Chance
 from orchestrator.simulation.folding import delays, folded
 from orchestrator.simulation.measures import Measures
@@ -29,6 +31,7 @@ DAY_US = 86_400 * SECOND
 HORIZON_DAYS = 400
 LOOK_EVERY = 256
 MEASURED_MIN = 5
+WHOLE_EVERY = 5  # the end of everything lies far behind the last function, and is told from fewer futures
 
 
 @dataclass(slots=True)
@@ -44,10 +47,14 @@ class Present:
 
 @dataclass(frozen=True, slots=True)
 class Future:
-    """One future, in microseconds core time: when each function was back (by site, and `""` for all of it), when
-    everything was, and when each host came into service. What never was back within the horizon is missing."""
+    """One future, in microseconds core time: when each function was back (by site, and `""` for all of it), and, where
+    it was played to its end (`whole`), when everything was and when each host came into service.
+
+    What never was back within the horizon is missing, or 0.
+    """
 
     functions: dict[str, dict[str, int]]
+    whole: bool
     everything_us: int
     hosts_us: list[int]
 
@@ -60,24 +67,27 @@ class Forecaster:
         self.present = present
         self.estate = folded(content, state.estate.plan)
         self.outlook = Outlook(self.estate, present.measures)
+        self._waves = {one.id: waves_of(state.estate, one) for one in content.inventory.functions}
         self._delays = delays(content, state.estate.plan)
         self._shifts = Shifts(content.capacity.shifts, present.utc_offset_s)
         self._frozen = _frozen(state)
 
     def future(self, number: int) -> Future:
-        """Plays one future to its end."""
-        chance, present = Chance(number), self.present
+        """Plays one future until every function is back; every fifth, the first among them, to its end."""
+        chance, present, whole = Chance(number), self.present, number % WHOLE_EVERY == 1
         state = _thawed(self._frozen, self.estate)
-        world = World(
-            state, present.now_us, chance, self.outlook.drawn(chance, present.now_us), self.outlook.faults, self._delays
-        )
+        durations = self.outlook.drawn(chance, present.now_us)
+        world = World(state, present.now_us, chance, durations, self.outlook.faults, self._delays)
         self._begin(world)
         end_us, turns = present.now_us + HORIZON_DAYS * DAY_US, 0
         while world.turn() and world.now_us < end_us:
             turns += 1
-            if turns % LOOK_EVERY == 0 and not left(world.state):
+            if turns % LOOK_EVERY == 0 and not (left(world.state) if whole else self._function_left(world.state)):
                 break
-        return self._told(world.state)
+        return self._told(world.state, whole=whole)
+
+    def _function_left(self, state: State) -> bool:
+        return not all(state.waves[wave].passed_us for waves in self._waves.values() for wave in waves)
 
     def _begin(self, world: World) -> None:
         """Everyone goes on where they are; before a first record the roster of the plan is signed."""
@@ -90,35 +100,41 @@ class Forecaster:
             staff.order(Wish("genesis", "roster", genesis_args(content)), first)
         staff.hire(self.present.more)
 
-    def _told(self, state: State) -> Future:
-        functions = {}
-        for function in self.estate.content.inventory.functions:
-            functions[function.id] = back_us(state, function.id)
+    def _told(self, state: State, *, whole: bool) -> Future:
+        functions = {name: back_us(state, name, waves) for name, waves in self._waves.items()}
+        if not whole:
+            return Future(functions, False, 0, [])
         stages = zip(state.stage, state.in_service_us, strict=True)
         hosts = [at_us for stage, at_us in stages if stage is Stage.IN_SERVICE]
         passed = [wave.passed_us for wave in state.waves]
-        whole = not left(state)
-        return Future(functions, max([*hosts, *passed, self.present.now_us]) if whole else 0, sorted(hosts))
+        last_us = 0 if left(state) else max([*hosts, *passed, self.present.now_us])
+        return Future(functions, True, last_us, sorted(hosts))
 
 
-def back_us(state: State, function: str) -> dict[str, int]:
-    """When the function was back, by site, and under `""` when its gate had passed; what is not back is missing.
+def waves_of(estate: Estate, function: Function) -> frozenset[int]:
+    """The waves whose gates make the function back: its slice's, and those of the services it uses."""
+    waves = {number for number, wave in enumerate(estate.plan.waves) if _is_slice(wave, function.id)}
+    waves |= {estate.wave_of_service[estate.service_number[service]] for service in function.services}
+    return frozenset(waves - {-1})
 
-    A site has it once the gate has passed and the posts the gate asks for there work.
+
+def _is_slice(wave: Wave, function: str) -> bool:
+    return wave.function == function and wave.part == "slice"
+
+
+def back_us(state: State, function: str, waves: frozenset[int]) -> dict[str, int]:
+    """When the function was back, by site, and under `""` when its gates had passed; what is not back is missing.
+
+    A site has it once the gates have passed and the posts its slice's gate asks for there work.
     """
-    estate, found = state.estate, {}
-    plan = estate.plan
-    known = next(one for one in estate.content.inventory.functions if one.id == function)
-    waves = {number for number, wave in enumerate(plan.waves) if wave.function == function and wave.part == "slice"}
-    waves |= {estate.wave_of_service[estate.service_number[service]] for service in known.services}
-    waves -= {-1}
+    estate = state.estate
     passed = [state.waves[wave].passed_us for wave in waves]
     if not all(passed):
         return {}
     gate_us = max(passed, default=0)
-    found[""] = gate_us
+    found = {"": gate_us}
     for wave in waves:
-        if plan.waves[wave].function != function:
+        if not _is_slice(estate.plan.waves[wave], function):
             continue
         for posts, (_, need) in zip(state.posts[wave], estate.waves[wave].posts, strict=True):
             serving = sorted(state.in_service_us[post] for post in posts if state.stage[post] is Stage.IN_SERVICE)

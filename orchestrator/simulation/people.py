@@ -119,7 +119,7 @@ def _for_waves(state: State) -> Iterator[Wish]:
 
 def _for_quorums(state: State) -> Iterator[Wish]:
     """A service that lost its candidates for good is lowered or dropped, a gate whose posts are gone is gone around."""
-    if Stage.EXCLUDED not in state.stage:
+    if not _left_out(state):
         return
     for number, name in enumerate(state.estate.services):
         if state.estate.outside[number] or number in state.dropped:
@@ -137,9 +137,20 @@ def _for_quorums(state: State) -> Iterator[Wish]:
                     yield Wish("wave.after-removed", waves[later].name, {"after": waves[number].name})
 
 
+def _left_out(state: State) -> bool:
+    """Whether a host that the plan wants back is excluded."""
+    place, many = -1, state.stage.count(Stage.EXCLUDED)
+    for _ in range(many):
+        place = state.stage.index(Stage.EXCLUDED, place + 1)
+        if state.wave_of[place] >= 0:
+            return True
+    return False
+
+
 def _for_hosts(state: State) -> Iterator[Wish]:
     """Failed hosts are tried again, in the end with another machine; who is out and doubtful is taken back."""
-    for host in [host for host, stage in enumerate(state.stage) if stage is Stage.FAILED]:
+    failed = enumerate(state.stage) if Stage.FAILED in state.stage else ()
+    for host in [host for host, stage in failed if stage is Stage.FAILED]:
         spent = state.attempts[host][1] >= TRIES_BEFORE_REPLACING
         yield Wish("host.retry", state.estate.hosts[host], {"strategy": "replace"} if spent else {})
     for host, asks in list(state.asks.items()):

@@ -102,6 +102,7 @@ def won_s(before: Sequence[int], after: Sequence[int]) -> int:
 
 def burn_up(present: Present, futures: Sequence[Future], points: int = 60) -> list[tuple[int, int, int, int]]:
     """Hosts in service over time: seconds, then p10, p50 and p90 of their number."""
+    futures = [future for future in futures if future.whole]
     ends = [after_s(present, future.hosts_us[-1]) for future in futures if future.hosts_us]
     last_s = percentile(ends, 90) if ends else 0
     curve = []

@@ -15,7 +15,7 @@ from orchestrator.decision.commands import Ask, Exclude, GiveUp, Hold, OpenTask,
 from orchestrator.decision.events import Finished, Judged, Jumped, Ordered, Swept
 from orchestrator.decision.seats import seats_open
 from orchestrator.decision.stages import INSPECTED
-from orchestrator.decision.state import FOREVER_US, Member
+from orchestrator.decision.state import FOREVER_US, Member, State
 from orchestrator.simulation.durations import WORK_NUMBER, drawn_us
 from orchestrator.simulation.faults import NONE
 from orchestrator.simulation.people import Shifts, Wish, signers, wishes
@@ -40,6 +40,7 @@ class Staff:
         self._numbers: dict[str, int] = {}
         self._busy: set[str] = set()
         self._seats: list[tuple[int, int]] = []
+        self._queued: set[int] = set()
         self._waiting: set[int] = set()
         self._readers: dict[int, set[str]] = {}
         self._tasks: list[tuple[int, str]] = []
@@ -179,7 +180,9 @@ class Staff:
         urgency = state.urgency[host] + (
             0 if owed is None else -len(state.urgency) if owed.holds else len(state.urgency)
         )
-        heapq.heappush(self._seats, (urgency, host))
+        if host not in self._queued:
+            self._queued.add(host)
+            heapq.heappush(self._seats, (urgency, host))
 
     def _assign(self) -> None:
         """Free people take the most urgent tasks of their role, then free analysts the most urgent seats."""
@@ -202,19 +205,21 @@ class Staff:
             seat = heapq.heappop(self._seats)
             host = seat[1]
             readers = self._readers.setdefault(host, set())
-            missing = seats_open(state, host, world.now_us) - len(readers)
+            able = [one for one in free if one not in readers and not _signed(state, host, one, world.now_us)]
+            missing = seats_open(state, host, world.now_us) - len(readers) if able else 1
             if missing <= 0:
+                self._queued.discard(host)
                 if not readers and (state.stage[host] is INSPECTED or host in state.obligations):
                     self._waiting.add(host)
                 continue
-            signed = quorum.counting(state, host, world.now_us)
-            able = [one for one in free if one not in readers and one not in signed]
             for person in able[:missing]:
                 free.remove(person)
                 readers.add(person)
                 self._read(person, host)
             if len(able) < missing:
                 aside.append(seat)
+            else:
+                self._queued.discard(host)
         for seat in aside:
             heapq.heappush(self._seats, seat)
 
@@ -340,3 +345,8 @@ class Staff:
             heapq.heappush(self._tasks, (self._task_urgency(key), key))
         else:
             self.order(Wish("task.done", key), (other[0],))
+
+
+def _signed(state: State, host: int, person: str, now_us: int) -> bool:
+    """Whether the person has said something of the host that still stands."""
+    return any(one.person == person and one.expires_us > now_us for one in state.verdicts[host])

@@ -61,6 +61,7 @@ class World:
         self.now_us = now_us
         self.chance = chance
         self.faults = faults
+        self._odds = _summed((faults.fails, faults.unreachable, faults.hangs, faults.lost, faults.mute))
         self.durations = durations or Durations()
         # Where polls are folded: how long each subject takes to its last PASS in a row, microseconds.
         self.folded = folded
@@ -94,6 +95,8 @@ class World:
     def turn(self) -> bool:
         """The next thing happens; False where nothing ever will."""
         timers = self.state.timers
+        if self.folded is not None:
+            self._pass_over()
         timer_us = timers[0][0] if timers else 1 << 62
         if self.due and self.due[0][0] <= timer_us:
             at_us, _, what, about = heapq.heappop(self.due)
@@ -105,6 +108,16 @@ class World:
         else:
             return False
         return True
+
+    def _pass_over(self) -> None:
+        """Drops timers that nothing comes of: a verdict that expires on a host in service which owes nothing."""
+        state, timers = self.state, self.state.timers
+        while timers and timers[0][1] == "host":
+            host = timers[0][2]
+            quiet = host not in state.obligations and host not in state.recheck and host not in state.exceptions
+            if state.stage[host] is not IN_SERVICE or not quiet or host in state.asks or state.failing_us[host]:
+                return
+            heapq.heappop(timers)
 
     def tell(self, event: Event) -> bool:
         """The core hears of an event; whether it took it."""
@@ -179,8 +192,7 @@ class World:
         faults = self.faults
         outcome = "ok"
         if faults is not NONE:
-            odds = (faults.fails, faults.unreachable, faults.hangs, faults.lost, faults.mute)
-            outcome = OUTCOMES[self.chance.pick(_summed(odds), OUTCOME, *key)]
+            outcome = OUTCOMES[self.chance.pick(self._odds, OUTCOME, *key)]
         job = Job(command, host, self.now_us + HANDED_OUT_US, outcome)
         self.jobs[command.action] = job
         self.at(self._ends_us(job, key), self._ends, command.action, key)
