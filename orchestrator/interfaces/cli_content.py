@@ -12,12 +12,14 @@ from pathlib import Path
 from orchestrator.errors import UsageError
 from orchestrator.interfaces.output import Commands, show
 from orchestrator.interfaces.places import estate_of
-from orchestrator.plans.bound_problem import function_bounds
 from orchestrator.plans.lay_down import lay_down
-from orchestrator.plans.plan_text import as_json, as_text, why_host
+from orchestrator.plans.model import Content, Plan
+from orchestrator.plans.plan_text import Hours, as_json, as_text, why_host
 from orchestrator.plans.review import planned
 
 OK, FINDINGS = 0, 1
+HOURS_HOSTS_MAX = 5000
+BEGINS_S = 7 * 3600  # of the day, the morning a plan is read on
 
 
 def add(commands: Commands) -> None:
@@ -32,6 +34,11 @@ def add(commands: Commands) -> None:
     parser.set_defaults(call=_review)
     parser = commands.add_parser("plan", description="Derive the waves and their gates.")
     parser.add_argument("--why", metavar="HOST", help="explain why this host stands where it stands")
+    parser.add_argument(
+        "--hours",
+        action=argparse.BooleanOptionalAction,
+        help=f"when each function would be back (left out above {HOURS_HOSTS_MAX} hosts unless asked for)",
+    )
     parser.set_defaults(call=_plan)
 
 
@@ -63,7 +70,19 @@ def _plan(options: argparse.Namespace) -> int:
         sentences = why_host(content, plan, options.why, errors)
         show(options, {"host": options.why, "sentences": sentences}, "\n".join(sentences))
     else:
-        bounds = function_bounds(content, plan)
-        as_asked = as_json(content, plan, bounds) if options.format == "json" else None
-        show(options, as_asked, as_text(content, plan, bounds, errors))
+        few = len(content.inventory.hosts) <= HOURS_HOSTS_MAX
+        hours = _hours(content, plan) if options.hours or (few and options.hours is None) else None
+        as_asked = as_json(content, plan, hours) if options.format == "json" else None
+        show(options, as_asked, as_text(content, plan, hours, errors))
     return OK
+
+
+def _hours(content: Content, plan: Plan) -> Hours:
+    """One run of the core without faults, and the bounds."""
+    # Imported here: the plan alone, and explaining a host, do without the core.
+    from orchestrator.plans.bound_problem import Given, function_bounds
+    from orchestrator.simulation.forecast import rehearsed
+
+    rehearsal = rehearsed(content, plan, BEGINS_S)
+    bounds = function_bounds(content, plan, Given(start_s=BEGINS_S))
+    return Hours(bounds, rehearsal.functions_s, rehearsal.first_day)

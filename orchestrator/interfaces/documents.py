@@ -5,7 +5,7 @@ Never computes anything; `views` fills them.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, NotRequired
 
 from typing_extensions import TypedDict
 
@@ -268,19 +268,22 @@ class PlannedWave(TypedDict):
 
 
 class PlannedFunction(TypedDict):
-    """A function in the order of the restart, with all services it needs, and before when nothing can have it back."""
+    """A function in the order of the restart, with all services it needs; when it would be back if all goes as planned,
+    before when nothing can have it back, and what limits it (seconds from the begin)."""
 
     id: str
     rank: int
     services: list[str]
     hosts_needed: int
-    bound_s: int
-    limited_by: str
+    bound_s: NotRequired[int]
+    limited_by: NotRequired[str]
+    planned_s: NotRequired[int]
 
 
 class Planned(TypedDict):
-    """The whole plan; waves topologically, then by rank."""
+    """The whole plan; waves topologically, then by rank. `first_day`: the hosts restored first, by site."""
 
     digest: str
     functions: list[PlannedFunction]
     waves: list[PlannedWave]
+    first_day: NotRequired[dict[str, list[str]]]

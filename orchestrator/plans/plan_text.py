@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 
 from orchestrator.canonical import Json
@@ -23,28 +24,40 @@ from orchestrator.plans.report import listed
 
 _LEGEND = """A gate passes when its services are in service, messages cross its interfaces, and two thirds of its posts
 at each site work: so many passes in a row, over at least so long."""
-_BOUNDS = "From the start, whatever the order of work, if nothing fails and the largest shift is always there:"
+_HOURS = """
+If the restart begins at 07:00 and all goes as planned; and what cannot be beaten, whatever the order of work:"""
+_FIRST_DAY = "Restored within the first day:"
+NAMED_MAX = 12
 _HEAD = ("", "wave", "brings back", "hosts", "behind the gate of")
 
 
-def as_json(content: Content, plan: Plan, bounds: Mapping[str, Bound]) -> dict[str, Json]:
-    """The document of `relance plan --format json`. `need` is the number of posts over all sites.
+@dataclass(frozen=True, slots=True)
+class Hours:
+    """When a plan has its functions back, in seconds from its begin: bounds that nothing beats, and one run without
+    faults; and the hosts whose restore begins within a day, by site."""
 
-    `bounds` are those of the functions: no schedule has one back before `bound_s` seconds from the begin.
-    """
+    bounds: Mapping[str, Bound]
+    planned_s: Mapping[str, int]
+    first_day: Mapping[str, Sequence[str]]
+
+
+def as_json(content: Content, plan: Plan, hours: Hours | None = None) -> dict[str, Json]:
+    """The document of `relance plan --format json`. `need` is the number of posts over all sites."""
     graph = build(content)
-    return {
+    document: dict[str, Json] = {
         "digest": plan.digest,
-        "functions": _functions(graph, plan, bounds),
+        "functions": _functions(graph, plan, hours),
         "waves": [_wave_json(wave) for wave in plan.waves],
     }
+    if hours is not None:
+        document["first_day"] = {site: list(hosts) for site, hosts in hours.first_day.items()}
+    return document
 
 
-def as_text(content: Content, plan: Plan, bounds: Mapping[str, Bound], errors: Sequence[Finding] = ()) -> str:
+def as_text(content: Content, plan: Plan, hours: Hours | None = None, errors: Sequence[Finding] = ()) -> str:
     """The plan for a tired person: one line per wave in the order to launch them, and under it what its gate asks.
 
-    Then, by function, before when no schedule can have it back and what limits it. `errors` are those that keep some
-    hosts out of it.
+    Then when each function would be back, and the first day's hosts. `errors` are those that keep some hosts out.
     """
     names = {each.id: each.name.en for each in content.inventory.functions}
     hosts = sum(len(wave.hosts) for wave in plan.waves)
@@ -65,7 +78,7 @@ def as_text(content: Content, plan: Plan, bounds: Mapping[str, Bound], errors: S
         lines.insert(
             1, f"{_count(len(blocked), 'host')} left out, for errors `relance review` tells: {listed(blocked)}."
         )
-    lines.extend(["", _LEGEND, *_earliest(content, bounds), *(f"Warning: {warning}" for warning in plan.warnings)])
+    lines.extend(["", _LEGEND, *_hours(content, hours), *(f"Warning: {warning}" for warning in plan.warnings)])
     return "\n".join(lines) + "\n"
 
 
@@ -90,17 +103,25 @@ def why_host(content: Content, plan: Plan, host_id: str, errors: Sequence[Findin
     ]
 
 
-def _earliest(content: Content, bounds: Mapping[str, Bound]) -> Iterator[str]:
-    """One line for each function with anything to bring back, the most urgent first."""
-    known = [(name, bounds[name]) for name in priority.function_ranks(content) if bounds[name].bound_s]
+def _hours(content: Content, hours: Hours | None) -> Iterator[str]:
+    """One line for each function with anything to bring back, the most urgent first; then the first day by site."""
+    if hours is None:
+        return
+    known = [(name, hours.bounds[name]) for name in priority.function_ranks(content) if hours.bounds[name].bound_s]
     if known:
-        yield f"\n{_BOUNDS}"
+        yield _HOURS
     for name, bound in known:
-        hours = bound.bound_s // 360 / 10  # rounded down: what is said stays true
-        yield f"  {name}: cannot be back under {hours:.1f} h; limited by {bound.limited_by}"
+        # Rounded up what is promised, down what cannot be beaten: what is said stays true.
+        planned = f"planned {-(-hours.planned_s[name] // 360) / 10:.1f} h, " if name in hours.planned_s else ""
+        yield f"  {name}: {planned}cannot be under {bound.bound_s // 360 / 10:.1f} h; limited by {bound.limited_by}"
+    if any(hours.first_day.values()):
+        yield f"\n{_FIRST_DAY}"
+    for site, hosts in hours.first_day.items():
+        more = f" and {len(hosts) - NAMED_MAX} more (all in --format json)" if len(hosts) > NAMED_MAX else ""
+        yield f"  {site}: {_count(len(hosts), 'host')}: {', '.join(hosts[:NAMED_MAX])}{more}"
 
 
-def _functions(graph: Graph, plan: Plan, bounds: Mapping[str, Bound]) -> list[Json]:
+def _functions(graph: Graph, plan: Plan, told: Hours | None) -> list[Json]:
     uses = {each.id: each.services for each in graph.content.inventory.functions}
     posts = {wave.function: sum(wave.gate.need.values()) for wave in plan.waves if wave.part == "slice"}
     found: list[Json] = []
@@ -108,16 +129,12 @@ def _functions(graph: Graph, plan: Plan, bounds: Mapping[str, Bound]) -> list[Js
         services = sorted(closure(graph, function_roots(graph, function, uses[function]), set()))
         servers = {host.id for service in services for host in graph.players[service]} & plan.quorum
         hosts = len(servers) + posts.get(function, 0)
-        found.append(
-            {
-                "id": function,
-                "rank": rank,
-                "services": list(services),
-                "hosts_needed": hosts,
-                "bound_s": bounds[function].bound_s,
-                "limited_by": bounds[function].limited_by,
-            }
-        )
+        one: dict[str, Json] = {"id": function, "rank": rank, "services": list(services), "hosts_needed": hosts}
+        if told is not None:
+            bound = told.bounds[function]
+            one |= {"bound_s": bound.bound_s, "limited_by": bound.limited_by}
+            one |= {"planned_s": told.planned_s[function]} if function in told.planned_s else {}
+        found.append(one)
     return found
 
 

@@ -10,14 +10,16 @@ import pickle
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+from orchestrator.decision.commands import Issue
 from orchestrator.decision.estate import Estate
 from orchestrator.decision.events import Opened
 from orchestrator.decision.orders import genesis_args
 from orchestrator.decision.stages import Stage
 from orchestrator.decision.state import State
 from orchestrator.inventory.model import Function
-from orchestrator.plans.model import Wave
+from orchestrator.plans.model import Content, Plan, Wave
 from orchestrator.simulation.chance import Chance
+from orchestrator.simulation.durations import Durations
 from orchestrator.simulation.folding import delays, folded
 from orchestrator.simulation.measures import Measures
 from orchestrator.simulation.outlook import Outlook
@@ -86,6 +88,26 @@ class Forecaster:
                 break
         return self._told(world.state, whole=whole)
 
+    def rehearsal(self) -> Rehearsal:
+        """The one future in which nothing fails and nothing takes longer than planned."""
+        present, first_day = self.present, {site: list[str]() for site in self.estate.sites}
+        state = _thawed(self._frozen, self.estate)
+        world = World(state, present.now_us, Chance(0), Durations(sigma=0.0), folded=self._delays)
+
+        def issued(command: Issue) -> None:
+            if command.step == "restore" and world.now_us < present.now_us + DAY_US:
+                host = self.estate.host_number[command.target]
+                first_day[self.estate.sites[self.estate.site_of[host]]].append(command.target)
+
+        world.hears[Issue].append(issued)
+        self._begin(world)
+        turns = 0
+        while world.turn() and (turns % LOOK_EVERY or self._function_left(world.state)):
+            turns += 1
+        functions = {name: back_us(world.state, name, waves).get("", 0) for name, waves in self._waves.items()}
+        back_s = {name: (at_us - present.now_us) // SECOND for name, at_us in functions.items() if at_us}
+        return Rehearsal(back_s, first_day)
+
     def _function_left(self, state: State) -> bool:
         return not all(state.waves[wave].passed_us for waves in self._waves.values() for wave in waves)
 
@@ -109,6 +131,22 @@ class Forecaster:
         passed = [wave.passed_us for wave in state.waves]
         last_us = 0 if left(state) else max([*hosts, *passed, self.present.now_us])
         return Future(functions, True, last_us, sorted(hosts))
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsal:
+    """A restart in which all goes as planned: seconds until each function, and the first day's restores by site."""
+
+    functions_s: dict[str, int]
+    first_day: dict[str, list[str]]
+
+
+def rehearsed(content: Content, plan: Plan, begins_s: int) -> Rehearsal:
+    """Plays a plan once without faults, every duration as planned; it begins `begins_s` seconds after midnight."""
+    began_us = 7 * DAY_US + begins_s * SECOND
+    present = Present(State(Estate(content, plan)), Measures(), began_us)
+    forecaster = Forecaster(present)
+    return forecaster.rehearsal()
 
 
 def waves_of(estate: Estate, function: Function) -> frozenset[int]:
