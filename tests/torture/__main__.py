@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.torture.rounds import Round, become_parent_of_all
-from tests.torture.strikes import KINDS, Striker
+from tests.torture.strikes import POINTS, Striker, possible
 
 KILLS = (
     "core at a point", "runner at a point", "hand at a point", "core at random", "runner at random", "group",
@@ -67,10 +67,7 @@ class Torture:
 
     def missing(self, *tallies: dict[str, int]) -> list[str]:
         """The kinds of strike not made yet, neither in rounds that are over nor in these tallies."""
-        able = set(KINDS) - (set() if self.disks else {"disk full"})
-        if not shutil.which("strace"):
-            able -= {"killed in SQLite", "sync failed in SQLite"}
-        return sorted(able.difference(self.book["by_kind"], *tallies))
+        return sorted({*possible(self.disks)}.difference(self.book["by_kind"], *tallies))
 
     def _round(self, wanted: int, each: bool) -> None:
         number = self.book["rounds"]
@@ -106,7 +103,8 @@ class Torture:
         part.rename(self._path)
 
     def _document(self) -> dict[str, Any]:
-        return {"bench": "torture", "kills": kills(self.book["by_kind"]), **self.book}
+        unreached = [point for point in POINTS if point not in self.book["points"]]
+        return {"bench": "torture", "kills": kills(self.book["by_kind"]), **self.book, "unreached": unreached}
 
 
 def _cpu_s() -> float:

@@ -17,6 +17,7 @@ import time
 
 WIDTH = 4
 PAUSE_S = 0.03
+LINGER_S = 0.4
 
 
 def note(path: str, word: str, action: str, *detail: str) -> None:
@@ -38,6 +39,7 @@ def reach(root: str, point: str) -> None:
             with open(f"{root}/struck.part", "w") as file:
                 file.write(str(os.getpid()))
             os.rename(f"{root}/struck.part", f"{root}/struck")
+            time.sleep(LINGER_S if plan["how"] == "linger" else 0)
             os.kill(os.getpid(), signal.SIGKILL)
     except FileNotFoundError:
         return

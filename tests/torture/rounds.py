@@ -14,12 +14,14 @@ import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from orchestrator.decision import codec
 from orchestrator.decision.commands import Issue
 from orchestrator.decision.events import Cancelled, Event, Finished
+from orchestrator.errors import RelanceError
 from orchestrator.interfaces.auditing import Audit, audit
 from orchestrator.journal.sqlite import Journal
 from orchestrator.practice.fleet_log import entries
@@ -32,6 +34,7 @@ from tests.torture import core
 
 PLAYBOOKS = Path(__file__).parents[2] / "plans" / "playbooks"
 PATIENCE_S = 120.0
+NEVER = bool  # holds for nothing: only the core's end is waited for
 DISK_MB = 48
 _CLONE_NEWNS = 0x20000
 _PR_SET_CHILD_SUBREAPER = 36
@@ -110,15 +113,10 @@ class Round:
 
     def ended(self, pid: int = 0) -> int | None:
         """How a child ended (the core unless told): exit code, or signal as a negative number; None if it lives."""
-        pid = pid or self.pid
-        while True:
-            try:
-                found, status = os.waitpid(-1, os.WNOHANG)
-            except ChildProcessError:
-                found = 0
-            if not found:
-                return self._ends.get(pid)
-            self._ends[found] = os.waitstatus_to_exitcode(status)
+        with suppress(ChildProcessError):
+            while (found := os.waitpid(-1, os.WNOHANG))[0]:
+                self._ends[found[0]] = os.waitstatus_to_exitcode(found[1])
+        return self._ends.get(pid or self.pid)
 
     def is_up(self) -> bool:
         """Whether the engine has started."""
@@ -136,14 +134,14 @@ class Round:
     def live(self) -> bool:
         """Has a core that is up, born again if it died; false once the round is over or cannot go on."""
         for _ in range(20):
-            code = self.ended() if self.pid else -signal.SIGKILL
-            if code is None:
-                if self.until(self.is_up):
-                    if self.ended() is None:
-                        return True
-                    continue
+            if not self.pid:
+                self.start()
+            if not self.until(self.is_up):
                 self.find("A core neither started nor ended.")
                 return False
+            code = self.ended()
+            if code is None:
+                return True
             if not self._expected(code):
                 return False
             self.start()
@@ -164,27 +162,27 @@ class Round:
     def processes(self, *words: str) -> list[int]:
         """The processes of this round whose command line holds these words."""
         found = []
-        for entry in os.scandir("/proc"):
-            if entry.name.isdigit():
-                try:
-                    said = Path(f"/proc/{entry.name}/cmdline").read_text().split("\0")
-                except OSError:
-                    continue
-                ours = any(Path(one).is_relative_to(self.root) for one in said)
-                if ours and all(word in said for word in words):
+        for entry in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):  # it ended meanwhile
+                said = (entry / "cmdline").read_text().split("\0")
+                if any(Path(one).is_relative_to(self.root) for one in said) and {*words} <= {*said}:
                     found.append(int(entry.name))
         return sorted(found)
 
     def finish(self) -> Audit | None:
         """Lets the round end by itself, then audits it; None where it does not come to an end."""
         while self.live():
-            if not self.until(lambda: False):
+            if not self.until(NEVER):
                 self.find(f"Not over {PATIENCE_S:.0f} s after the last strike.")
                 os.kill(self.pid, signal.SIGKILL)
-                self.until(lambda: False)
+                self.until(NEVER)
                 break
         self._all_gone()
-        found = audit(self.state)
+        try:
+            found = audit(self.state)
+        except RelanceError as error:
+            self.find(error.sentence)
+            return None
         self.findings += judged(self.root, found)
         return found
 

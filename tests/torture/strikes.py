@@ -19,7 +19,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from tests.torture import core, points, runner
-from tests.torture.rounds import Round
+from tests.torture.rounds import NEVER, Round
 
 REACH_S = 0.8  # how long a point is waited for
 # Kinds of strike, and how often each is drawn.
@@ -40,8 +40,18 @@ KINDS = {
     "disk full": 1,
 }
 HAND_POINTS = ("session", "gate-asked", "gate-moved", "mark-begun", "work-done", "mark-ended")
-NEVER = bool  # holds for nothing: only the core's end is waited for
+OPENING, STARTING, LIVING = (points.named(one) for one in (core.OPENING, core.STARTING, core.LIVING))
+RUNNER = points.named((*runner.PLACES, *runner.SETTLING))
+POINTS = (*OPENING, *STARTING, *LIVING, *RUNNER, *HAND_POINTS)
 UNWRITTEN = ("dispatched", "write-request", "request-file", "journal-append", "journal-commit")
+
+
+def possible(own_disk: bool) -> list[str]:
+    """The kinds that can be made here."""
+    unable = set() if own_disk else {"disk full"}
+    if not shutil.which("strace"):
+        unable |= {"killed in SQLite", "sync failed in SQLite"}
+    return [kind for kind in KINDS if kind not in unable]
 
 
 class Striker:
@@ -67,14 +77,11 @@ class Striker:
             "sync failed in SQLite": lambda: self.in_sqlite("error=EIO"),
             "disk full": self.full_disk,
         }
-        if not shutil.which("strace"):
-            del self.kinds["killed in SQLite"], self.kinds["sync failed in SQLite"]
-        if not round_.own_disk:
-            del self.kinds["disk full"]
 
     def some_kind(self, among: Iterable[str] = ()) -> str:
         """A kind of strike, drawn by lot."""
-        kinds = [kind for kind in among if kind in self.kinds] or list(self.kinds)
+        able = possible(self.round.own_disk)
+        kinds = [kind for kind in among if kind in able] or able
         return self.chance.choices(kinds, [KINDS[kind] for kind in kinds])[0]
 
     def strike(self, kind: str) -> bool:
@@ -113,7 +120,7 @@ class Striker:
 
     def core_at_point(self) -> bool:
         """The core dies at a point of its life; now and then the next one dies while it takes over."""
-        point = self.rarest(points.named(core.LIVING))
+        point = self.rarest(LIVING)
         self.plan(point, self._death(), self.chance.choice((1, 1, 2, 3, 7)))
         if point.startswith("settle-dead"):
             self.strike("runner at random")
@@ -124,7 +131,7 @@ class Striker:
             time.sleep(0.4)  # the others go on meanwhile
         if self.chance.random() < 0.35:
             unwritten = point.partition(".")[0] in UNWRITTEN
-            self._while_starting("remove-folder.before" if unwritten else self.rarest(points.named(core.STARTING)))
+            self._while_starting("remove-folder.before" if unwritten else self.rarest(STARTING))
         return True
 
     def _death(self) -> str:
@@ -139,7 +146,7 @@ class Striker:
 
     def opening(self) -> bool:
         """The first core of a round dies while it opens the incident."""
-        point = self.rarest(points.named(core.OPENING))
+        point = self.rarest(OPENING)
         self.plan(point, "kill")
         self.round.start()
         if not self.struck(point, 60):
@@ -150,17 +157,22 @@ class Striker:
 
     def runner_at_point(self) -> bool:
         """A runner dies at a point of its life; now and then one that settles what a dead one left."""
-        point = self.rarest(points.named((*runner.PLACES, *runner.SETTLING)))
+        point = self.rarest(RUNNER)
         self.plan(point, self._death(), self.chance.choice((1, 1, 2)))
         if point.startswith(("settle", "look", "end-all")) or self.chance.random() < 0.2:
             self.strike("runner at random")
         return bool(self.struck(point))
 
     def hand_at_point(self) -> bool:
-        """What works on a host or at a gate dies, or the session that had it done."""
-        point = self.rarest(HAND_POINTS)
-        self.plan(point, "kill", self.chance.choice((1, 1, 2, 3)))
-        return bool(self.struck(point))
+        """What works on a host or at a gate dies, or who had it done; now and then the runners before it."""
+        point, how = self.rarest(HAND_POINTS), self._death()
+        self.plan(point, how)
+        done = bool(self.struck(point))
+        if done and how == "linger":
+            for pid in self.round.processes("tests.torture.runner"):
+                self._kill(pid)
+                self.round.count("by_kind", "runner at random")
+        return done
 
     def core_at_random(self) -> bool:
         """The core dies at any moment, half the time one of its first."""
@@ -198,19 +210,19 @@ class Striker:
 
     def stopped_core(self) -> bool:
         """The core is stopped for a while, at a point; a second one is refused meanwhile too."""
-        point = self.rarest(points.named(core.LIVING))
+        point = self.rarest(LIVING)
         self.plan(point, "stop")
         pid = self.struck(point)
         if not pid:
             return False
         self.strike("second core")
-        time.sleep(self.chance.random() * 1.5)
+        time.sleep(self.chance.choice((0.1, 0.5, 3.0)))
         os.kill(pid, signal.SIGCONT)
         return True
 
     def stopped_runner(self) -> bool:
         """A runner is stopped for a while, at a point; now and then the core dies meanwhile."""
-        point = self.rarest(points.named((*runner.PLACES, *runner.SETTLING)))
+        point = self.rarest(RUNNER)
         self.plan(point, "stop")
         pid = self.struck(point)
         if not pid:
@@ -218,7 +230,7 @@ class Striker:
         if self.chance.random() < 0.5:
             self.strike("core at random")
             self.round.live()
-        time.sleep(self.chance.random() * 1.5)
+        time.sleep(self.chance.choice((0.1, 0.5, 3.0)))
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGCONT)
         return True
