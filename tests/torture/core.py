@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import json
 import os
+import random
 import shutil
 import signal
 import subprocess
@@ -24,7 +25,7 @@ from typing import Any
 from orchestrator import canonical
 from orchestrator.canonical import Json
 from orchestrator.decision.events import Event
-from orchestrator.decision.stages import OUT
+from orchestrator.decision.stages import OUT, Stage
 from orchestrator.decision.state import State
 from orchestrator.engine import dispatch, loop, process, recovery, watch
 from orchestrator.engine.dispatch import Dispatcher
@@ -48,6 +49,7 @@ from tests.torture import points
 from tests.torture.hand import note
 
 ROUND_S = 0.05
+CHANCE = random.SystemRandom()
 _PR_SET_PDEATHSIG = 1
 
 # Reached while an incident is opened; while a process takes one over; and while it goes on.
@@ -68,6 +70,8 @@ LIVING: dict[str, points.Place] = {
     "journal-commit": (Journal, "commit"),
     "note-head": (Witness, "note"),
     "issue": (Dispatcher, "issue"),
+    "cancel": (Dispatcher, "cancel"),
+    "cancel-file": (invocation, "cancel"),
     "dispatched": (Dispatcher, "dispatched"),
     "write-request": (invocation, "write"),
     "request-file": (invocation, "_write_new"),
@@ -127,10 +131,20 @@ class Staff(People):
             self.order("genesis", "roster", dict(genesis), "operator-1", "it-director")
         else:
             self.lift()
+            self.interrupt()
             self.answer_hosts()
             self.do_tasks()
             self.sign()
         return self.said
+
+    def interrupt(self) -> None:
+        """Now and then everything is frozen for a moment, or a host isolated that is being reconnected."""
+        if CHANCE.random() < 0.006:
+            self.order("freeze", "all", {"all_work": True}, self.staff.operator)
+        for host, stage in enumerate(self.state.stage):
+            if stage is Stage.RECONNECTING and CHANCE.random() < 0.02:
+                name = self.estate.hosts[host]
+                self.order("host.isolate", name, self.stops(host), self.staff.operator, self.staff.analysts[0])
 
     def feed(self, event: Event) -> bool:
         """Said, and heard later."""
