@@ -15,7 +15,7 @@ import subprocess
 import sys
 import time
 
-WIDTH = 4
+WIDTH = 2
 PAUSE_S = 0.03
 LINGER_S = 0.4
 
@@ -30,7 +30,7 @@ def note(path: str, word: str, action: str, *detail: str) -> None:
 
 
 def reach(root: str, point: str) -> None:
-    """Dies here if it is planned, as in `points`."""
+    """Dies or stops here if it is planned, as in `points`; with `wait` it lingers and lives on."""
     try:
         with open(f"{root}/plan") as file:
             plan = json.load(file)
@@ -39,8 +39,9 @@ def reach(root: str, point: str) -> None:
             with open(f"{root}/struck.part", "w") as file:
                 file.write(str(os.getpid()))
             os.rename(f"{root}/struck.part", f"{root}/struck")
-            time.sleep(LINGER_S if plan["how"] == "linger" else 0)
-            os.kill(os.getpid(), signal.SIGKILL)
+            time.sleep(LINGER_S if plan["how"] in ("linger", "wait") else 0)
+            if plan["how"] != "wait":
+                os.kill(os.getpid(), signal.SIGSTOP if plan["how"] == "stop" else signal.SIGKILL)
     except FileNotFoundError:
         return
 
@@ -51,6 +52,7 @@ def session(root: str, hosts_json: str) -> None:
         groups = json.load(file)
     waiting = [one for group in groups.values() for one in group["hosts"].values()]
     while waiting:
+        reach(root, "session")
         now, waiting = waiting[:WIDTH], waiting[WIDTH:]
         for one, process in [(one, begin(root, one)) for one in now]:
             said = {"action": one["relance_action"], "outcome": "cancelled", "facts": "", "sentence": ""}
@@ -60,7 +62,6 @@ def session(root: str, hosts_json: str) -> None:
                 if process.returncode < 0:
                     continue  # cut off: nobody knows, and its mark will tell
             print(json.dumps(said), flush=True)
-            reach(root, "session")
 
 
 def begin(root: str, one: dict[str, str]) -> "subprocess.Popen[str] | None":

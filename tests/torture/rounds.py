@@ -196,6 +196,9 @@ class Round:
     def put_away(self) -> None:
         """Keeps nothing of a round that was as it should be; a disk of its own goes in any case."""
         if self.findings:
+            if self.ended() is None:
+                os.kill(self.pid, signal.SIGKILL)
+            self._all_gone()
             shutil.copytree(self.root / "disk", self.root / "kept")
             return
         if self.own_disk:

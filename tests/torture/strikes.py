@@ -29,8 +29,8 @@ KINDS = {
     "hand at a point": 6,
     "core at random": 2,
     "runner at random": 2,
-    "group": 2,
-    "core and runner": 1,
+    "group": 4,
+    "core and runner": 5,
     "killed in SQLite": 1,
     "core stopped": 1,
     "runner stopped": 1,
@@ -194,17 +194,24 @@ class Striker:
         return bool(pids)
 
     def group(self) -> bool:
-        """A runner dies with its process group; what left the group lives on."""
-        pids = self._a_runner()
-        for pid in pids:
+        """A runner dies with its process group; the session that left the group was stopped, and goes on later."""
+        self.plan("session", "stop")
+        session = self.struck("session")
+        for pid in self.round.processes("tests.torture.runner"):
             with suppress(ProcessLookupError):
                 os.killpg(pid, signal.SIGKILL)
-        return bool(pids)
+        time.sleep(self.chance.choice((0.1, 1.0)) if session else 0)
+        if session in self.round.processes("session"):
+            os.kill(session, signal.SIGCONT)
+        return bool(session)
 
     def core_and_runner(self) -> bool:
-        """Both die at once."""
-        done = self.runner_at_random()
-        self._kill(self.round.pid)
+        """Both die at once, in the midst of what they had done."""
+        point = self.rarest(HAND_POINTS)
+        self.plan(point, self.chance.choice(("wait", "wait", "linger")))
+        done = bool(self.struck(point))
+        for pid in (*self.round.processes("tests.torture.runner"), self.round.pid):
+            self._kill(pid)
         self.round.until(NEVER)
         return done
 
