@@ -115,8 +115,16 @@ class Round:
         """How a child ended (the core unless told): exit code, or signal as a negative number; None if it lives."""
         with suppress(ChildProcessError):
             while (found := os.waitpid(-1, os.WNOHANG))[0]:
-                self._ends[found[0]] = os.waitstatus_to_exitcode(found[1])
+                if os.WIFSTOPPED(found[1]):  # a tracer left it so
+                    os.kill(found[0], signal.SIGCONT)
+                else:
+                    self._ends[found[0]] = os.waitstatus_to_exitcode(found[1])
         return self._ends.get(pid or self.pid)
+
+    def wait_for(self, pid: int) -> None:
+        """Until a child that was killed has ended."""
+        while self.ended(pid) is None:
+            time.sleep(0.005)
 
     def is_up(self) -> bool:
         """Whether the engine has started."""

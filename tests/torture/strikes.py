@@ -245,15 +245,17 @@ class Striker:
     def second_core(self) -> bool:
         """Another core on the same state is refused and says who holds it."""
         pid = core.born(self.round.root)
-        until_s = time.monotonic() + 60
-        while self.round.ended(pid) is None and time.monotonic() < until_s:
-            time.sleep(0.005)
+        self.round.until(lambda: self.round.ended(pid) is not None, 60)
+        code, first = self.round.ended(pid), self.round.ended()
+        if code is None:
+            self._kill(pid)
+            self.round.wait_for(pid)
+        if first is not None:  # of an earlier strike, so that the state was free
+            return False
         said = self.round.root / f"end.{pid}"
         sentence = json.loads(said.read_bytes())["sentence"] if said.exists() else ""
-        code = self.round.ended(pid)
         if code != 7 or f"held by process {self.round.pid}" not in sentence:
             self.round.find(f"A second core was not refused: it ended with {code} and said: {sentence}")
-            self._kill(pid)
         return True
 
     def failing_fsync(self) -> bool:
