@@ -1,7 +1,6 @@
 """What is done to a round: kills at points and at random, stops, a second core, a full disk, a failing fsync.
 
-Never strikes a process that is not of the round. Each strike gives the name of what it did, or nothing where there was
-nothing to strike.
+Never strikes a process that is not of the round. Each strike says whether there was anything to strike.
 """
 
 from __future__ import annotations
@@ -114,6 +113,8 @@ class Striker:
         until_s = time.monotonic() + 5
         while not told.exists() and time.monotonic() < until_s:
             time.sleep(0.002)
+        if not told.exists():  # ended by another before it could say so
+            return 0
         self.reached[point] += 1
         self.round.count("points", point)
         return int(told.read_text())
