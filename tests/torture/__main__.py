@@ -23,7 +23,7 @@ KILLS = (
     "core at a point", "runner at a point", "hand at a point", "core at random", "runner at random", "group",
     "core and runner", "killed in SQLite",
 )  # fmt: skip
-ROUND_KILLS = 80
+ROUND_STRIKES = 100
 ENDS = ("issued", "finished", "lost", "cancelled", "open")
 FOUND = ("started_twice", "missing", "violations")
 
@@ -78,8 +78,10 @@ class Torture:
         tally = round_.tally["by_kind"]
         if not tally and chance.random() < 0.5:
             striker.opening()
-        wanted = min(wanted, ROUND_KILLS)  # whoever never gets on is not struck for ever
-        while not round_.findings and (kills(tally) < wanted or (each and self.missing(tally))) and round_.live():
+        for _ in range(ROUND_STRIKES):  # whoever never gets on is not struck for ever
+            enough = kills(tally) >= wanted and not (each and self.missing(tally))
+            if round_.findings or enough or not round_.live():
+                break
             kind = striker.some_kind(self.missing(tally) if each else ())
             if striker.strike(kind):
                 say(f"{kills(self.book['by_kind']) + kills(tally)} killed; round {number}: {kind}")
