@@ -13,7 +13,7 @@ import signal
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -77,11 +77,10 @@ class Striker:
             "disk full": self.full_disk,
         }
 
-    def some_kind(self, among: Iterable[str] = ()) -> str:
+    def some_kind(self) -> str:
         """A kind of strike, drawn by lot."""
         able = possible(self.round.own_disk)
-        kinds = [kind for kind in among if kind in able] or able
-        return self.chance.choices(kinds, [KINDS[kind] for kind in kinds])[0]
+        return self.chance.choices(able, [KINDS[kind] for kind in able])[0]
 
     def strike(self, kind: str) -> bool:
         """Strikes, if there is anything to strike."""
@@ -290,8 +289,10 @@ class Striker:
             [*words, "-e", f"inject=fsync,fdatasync:{fate}:when=1"], stderr=subprocess.DEVNULL, start_new_session=True
         )
         self.round.until(NEVER, 2)
-        if tracer.poll() is None:
-            tracer.terminate()
+        tracer.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            tracer.wait(3)
+        tracer.kill()  # one that hangs lets go of the core
         tracer.wait()
         return self.round.ended() is not None
 
