@@ -161,7 +161,8 @@ class Round:
         said: dict[str, str] = {}
         if (self.root / f"end.{self.pid}").exists():
             said = json.loads((self.root / f"end.{self.pid}").read_bytes())
-        closed = code == 7 and said.get("code") == "unusable" and bool(self.provoked)
+        own_fault = "fault of its own" in said.get("sentence", "")  # no disk is to blame for that
+        closed = code == 7 and said.get("code") == "unusable" and bool(self.provoked) and not own_fault
         if code == 0 or code == -signal.SIGKILL or closed:
             return code != 0
         self.find(f"A core ended with {code} ({self.provoked or 'not provoked'}): {said.get('sentence', '')}")
