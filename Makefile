@@ -7,7 +7,7 @@ READY  := $(VENV)/.ready
 WINDOWS := $(VENV)/windows
 
 .DEFAULT_GOAL := help
-.PHONY: help drill drill-1700 test check bench schemas lock clean packages
+.PHONY: help drill drill-1700 torture test check bench schemas lock clean packages
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):[^#]*## /  \1\t/' | expand -t 14
@@ -42,6 +42,9 @@ bench: $(READY) ## figures, each beside its rival, one JSON line each
 
 drill-1700: $(READY) ## the whole estate as a drill (about 40 minutes; killed, it goes on when made again): one JSON line
 	@$(BIN)/python -m bench.drill --hosts 1700 --state drill-1700
+
+torture: $(READY) ## kill the real engine and its runners 1,000 times (about 20 minutes; killed, it goes on when made again): one JSON line
+	@$(BIN)/python -m tests.torture --kills 1000 --folder drill-torture
 
 schemas: $(READY) ## write the JSON Schemas of the content anew
 	@$(BIN)/python -m orchestrator.plans.schemas
