@@ -18,7 +18,7 @@ from orchestrator.decision.state import State
 from orchestrator.engine.contents import first_state, opening, read
 from orchestrator.journal.sqlite import Journal
 from orchestrator.plans.bound import Bound
-from orchestrator.plans.bound_problem import Given, function_bounds
+from orchestrator.plans.bound_problem import Given, bounds
 from orchestrator.plans.review import planned
 from orchestrator.simulation.durations import WORK
 from orchestrator.simulation.forecast import DAY_US, Forecaster, Future, Present, back_us, waves_of
@@ -64,10 +64,10 @@ def began(state_dir: Path) -> bool:
 def document(forecaster: Forecaster, futures: Sequence[Future], by_s: int | None) -> dict[str, Any]:
     """The forecast; seconds from the as-of time."""
     present = forecaster.present
-    bounds = bounds_of(forecaster)
+    beaten_by_none, last = bounds_of(forecaster)
     functions: dict[str, Any] = {}
     for function in present.state.estate.content.inventory.functions:
-        basis, bound = basis_of(present, function.id), bounds[function.id]
+        basis, bound = basis_of(present, function.id), beaten_by_none[function.id]
         sites = sorted({site for future in futures for site in future.functions[function.id]} - {""})
         functions[function.id] = {
             **spread(times_s(present, futures, function.id)),
@@ -78,7 +78,6 @@ def document(forecaster: Forecaster, futures: Sequence[Future], by_s: int | None
             "lacking": list(basis.lacking),
             "sites": {site: spread(times_s(present, futures, function.id, site)) for site in sites},
         }
-    last = max(bounds.values(), key=lambda bound: bound.bound_s)
     measured = all(one["basis"] == "measured" for one in functions.values())
     return {
         "runs": len(futures),
@@ -94,8 +93,9 @@ def document(forecaster: Forecaster, futures: Sequence[Future], by_s: int | None
     }
 
 
-def bounds_of(forecaster: Forecaster) -> dict[str, Bound]:
-    """What no schedule can beat from the present on, were every duration the median that is believed."""
+def bounds_of(forecaster: Forecaster) -> tuple[dict[str, Bound], Bound]:
+    """What no schedule can beat from the present on, were every duration the median that is believed: each function,
+    and everything."""
     present = forecaster.present
     state, estate = present.state, present.state.estate
     start_s = (present.now_us // SECOND + present.utc_offset_s) % 86_400
@@ -113,7 +113,7 @@ def bounds_of(forecaster: Forecaster) -> dict[str, Bound]:
         passed=frozenset(wave.name for wave, one in zip(estate.waves, state.waves, strict=True) if one.passed_us),
         done=frozenset(key for key, task in state.tasks.items() if task.status == "confirmed"),
     )
-    return function_bounds(estate.content, estate.plan, given)
+    return bounds(estate.content, estate.plan, given)
 
 
 def stage_left(state: State, host: int) -> bool:

@@ -45,13 +45,19 @@ def function_bounds(content: Content, plan: Plan, given: Given | None = None) ->
 
     With `gates=False` in `given`, before when what it uses and its posts cannot be in service however waves are cut.
     """
+    return bounds(content, plan, given)[0]
+
+
+def bounds(content: Content, plan: Plan, given: Given | None = None) -> tuple[dict[str, Bound], Bound]:
+    """The bounds of the functions, and of everything: no schedule has passed the last gate before."""
     problem = build(content, plan, given or Given())
-    bounds = solve(problem)
-    return {
-        milestone.name.removeprefix("function "): bounds[number]
+    found = solve(problem)
+    functions = {
+        milestone.name.removeprefix("function "): found[number]
         for number, milestone in enumerate(problem.milestones)
         if milestone.name.startswith("function ")
     }
+    return functions, max(found, key=lambda bound: bound.bound_s, default=Bound(0, "durations"))
 
 
 def build(content: Content, plan: Plan, given: Given) -> Problem:
