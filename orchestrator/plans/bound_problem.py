@@ -7,7 +7,7 @@ take no time here, and every person works without a pause while on duty.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from orchestrator.inventory.model import Host, Service, Task
@@ -17,6 +17,7 @@ from orchestrator.plans.model import Content, HostClass, Plan, Wave
 from orchestrator.plans.needs import by_step, left_off
 
 ANALYSTS = "analysts"
+POOLED = frozenset(("preserve", "restore", "inspect", "reconnect"))
 INTERVAL_S = 60  # of a host whose class has no check
 
 
@@ -49,15 +50,36 @@ def function_bounds(content: Content, plan: Plan, given: Given | None = None) ->
 
 
 def bounds(content: Content, plan: Plan, given: Given | None = None) -> tuple[dict[str, Bound], Bound]:
-    """The bounds of the functions, and of everything: no schedule has passed the last gate before."""
-    problem = build(content, plan, given or Given())
+    """The bounds of the functions, and of everything: no schedule has the last host back before.
+
+    Everything waits for the last function, and for all the work there is in each limited resource.
+    """
+    given = given or Given()
+    problem = build(content, plan, given)
     found = solve(problem)
     functions = {
         milestone.name.removeprefix("function "): found[number]
         for number, milestone in enumerate(problem.milestones)
         if milestone.name.startswith("function ")
     }
-    return functions, max(found, key=lambda bound: bound.bound_s, default=Bound(0, "durations"))
+    work = [Bound(int(resource.end_s(0, work_s)), resource.name) for resource, work_s in _work(content, plan, given)]
+    return functions, max([*functions.values(), *work], key=lambda bound: bound.bound_s, default=Bound(0, "durations"))
+
+
+def _work(content: Content, plan: Plan, given: Given) -> Iterator[tuple[Capacity, int]]:
+    """Each limited resource, and the unit seconds of it that all hosts of all waves still take."""
+    made, off = _Building(content, plan, given), left_off(content) | given.gone
+    total_s = [0] * len(made.resources)
+    for host in content.inventory.hosts:
+        klass = made.classes[host.klass]
+        left = given.left.get(host.id, _steps(klass))
+        if host.id in off or host.id not in made.wave_of:
+            continue
+        total_s[0] += left.count("verdict") * made.time_s(host, "verdict", klass.reading_s)
+        for step in POOLED.intersection(left):
+            for use in made.op(host, step, ()).uses:
+                total_s[use.resource] += use.length_s
+    return zip(made.resources, total_s, strict=True)
 
 
 def build(content: Content, plan: Plan, given: Given) -> Problem:
@@ -173,24 +195,25 @@ class _Building:
         if "isolate" in left:
             ops.append(Op(self.isolate_s[host.site]))
         if "preserve" in left:
-            ops.append(self._op(host, "preserve", ()))
+            ops.append(self.op(host, "preserve", ()))
         if "restore" in left:
-            ops += [Op(before["restore"]), self._op(host, "restore", needs["restore"])]
+            ops += [Op(before["restore"]), self.op(host, "restore", needs["restore"])]
         if "inspect" in left:
-            ops.append(self._op(host, "inspect", [*needs["inspect"], *ahead]))
+            ops.append(self.op(host, "inspect", [*needs["inspect"], *ahead]))
         if "reconnect" in left:
             uses = (Use(0, reading_s, readings),) if readings else ()
             ops.append(Op(max(reading_s, before["reconnect"]), uses))
             ops.append(Op(0, needs=self._places([*needs["reconnect"], *behind])))
         ready = len(ops)
         if "reconnect" in left:
-            ops.append(self._op(host, "reconnect", unit))
+            ops.append(self.op(host, "reconnect", unit))
         if "check" in left:
             passes = self.content.restart.timing.in_service_passes - 1
             ops.append(Op(self.time_s(host, "check", passes * self.intervals_s.get(klass.id, INTERVAL_S))))
         return tuple(op for op in ops if op != Op(0)), ready - sum(op == Op(0) for op in ops)
 
-    def _op(self, host: Host, step: str, needs: Iterable[str]) -> Op:
+    def op(self, host: Host, step: str, needs: Iterable[str]) -> Op:
+        """One step of a host, with the pools it takes a slot of."""
         klass = self.classes[host.klass]
         time_s = self.time_s(host, step, getattr(klass.duration_s, step))
         slots = [self.pools.get((pool, ""), self.pools.get((pool, host.site))) for pool in getattr(klass.pools, step)]
