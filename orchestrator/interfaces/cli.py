@@ -60,9 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command; returns its exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        return _run(words)
-    except RelanceError as error:
-        return complain(error, as_json=wants_json(words))
+        return _answered(words)
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:  # whoever read our output has seen enough
@@ -70,6 +68,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     except OSError as error:
         return _refused(error, wants_json(words))
+
+
+def _answered(words: list[str]) -> int:
+    try:
+        return _run(words)
+    except RelanceError as error:
+        return complain(error, as_json=wants_json(words))
 
 
 def _refused(error: OSError, as_json: bool) -> int:
