@@ -31,7 +31,7 @@ from orchestrator.decision.events import (
     Epoch,
     Event,
 )
-from orchestrator.decision.requirements import HOST_STEPS, INSPECT, PRESERVE, RECONNECT, RESTORE
+from orchestrator.decision.requirements import HOST_STEPS, INSPECT, PRESERVE, RECONNECT, RESTORE, TaskKey
 from orchestrator.decision.stages import (
     BEFORE_RESTORE,
     GONE,
@@ -41,7 +41,7 @@ from orchestrator.decision.stages import (
     RELEASED,
     RESTORED,
 )
-from orchestrator.decision.state import STEP, State
+from orchestrator.decision.state import STEP, State, TaskState
 from orchestrator.errors import RelanceError
 
 SECOND = 1_000_000
@@ -108,7 +108,12 @@ def _wake(state: State, now_us: int) -> None:
         elif what == "pace":
             capacity.wake_pace(state, number)
         else:
-            state.task_agenda[state.estate.task_keys[number]] = None
+            key = state.estate.task_keys[number]
+            host = state.estate.tasks[key].host
+            if host >= 0:
+                state.dirty[host] = None
+            else:
+                state.task_agenda[key] = None
 
 
 def _sites(state: State, now_us: int) -> Command | None:
@@ -196,8 +201,13 @@ def _host(state: State, host: int, now_us: int) -> Command | None:
             opened = _open_in_order(state, key, now_us)
             if opened is not None:
                 return opened
-    if next(blockers(state, host, step, now_us), None) is None:
+    blocker = next(blockers(state, host, step, now_us), None)
+    if blocker is None:
         capacity.enqueue(state, host, STEP_NUMBER[step])
+    elif blocker[0] == "task":
+        # Expired tasks open again only now: while something else is missing too they would be done over and over.
+        task = state.tasks.get(blocker[1])
+        return OpenTask(blocker[1], "it expired") if task is not None and task.status == "confirmed" else None
     return None
 
 
@@ -356,10 +366,8 @@ def _task(state: State, key: str, now_us: int) -> Command | None:
     if known is None:
         return None
     task = state.tasks.get(key)
-    expires_s = known.spec.expires_s
     if task is not None and task.status == "confirmed":
-        due_us = task.confirmed_us + (expires_s or 0) * SECOND
-        return OpenTask(key, "it expired") if expires_s and now_us >= due_us else None
+        return _expired(state, known, task, now_us)
     if task is not None and task.status == "reported":
         observed = state.readings.get(state.estate.confirmed_by.get(key, ""))
         if observed is None or observed.at_us <= task.reported_us or observed.outcome == "UNKNOWN":
@@ -371,6 +379,17 @@ def _task(state: State, key: str, now_us: int) -> Command | None:
     if wave < 0 or not gates.services_show(state, wave):
         return None
     return _open_in_order(state, key, now_us)
+
+
+def _expired(state: State, known: TaskKey, task: TaskState, now_us: int) -> Command | None:
+    """A gate's task that no longer holds opens again, as long as its gate has not passed."""
+    expires_s = known.spec.expires_s
+    if known.service < 0 or not expires_s:
+        return None
+    wave = state.estate.wave_of_service[known.service]
+    if now_us < task.confirmed_us + expires_s * SECOND or (wave >= 0 and state.waves[wave].passed_us):
+        return None
+    return OpenTask(known.key, "it expired")
 
 
 def _open_in_order(state: State, key: str, now_us: int) -> Command | None:
