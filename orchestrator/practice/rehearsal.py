@@ -46,7 +46,7 @@ PEOPLE: dict[str, tuple[Role, ...]] = {
 }
 _TIMING = {
     "soak_s": 5, "passes": 3, "in_service_passes": 2, "host_fail_s": 20, "sweep_s": 2, "waits_s": (1, 2, 4),
-    "unreachable_s": (2, 5), "claim_s": 60, "workstations_per_minute": 3000,
+    "unreachable_s": (2, 5), "claim_s": 12, "workstations_per_minute": 3000,
 }  # fmt: skip
 _TIMES = StepTimes(preserve=2, restore=3, inspect=2, reconnect=2, isolate=2)
 _LIMITS = StepTimes(preserve=60, restore=60, inspect=30, reconnect=60, isolate=60)

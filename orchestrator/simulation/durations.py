@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from math import exp
+from math import exp, log
+from statistics import NormalDist
 
 from orchestrator.decision.estate import Estate
 from orchestrator.plans.model import HostClass
 
 SECOND = 1_000_000
 DAY_US = 86_400 * SECOND
+_NORMAL = NormalDist()
 WORK = ("preserve", "restore", "inspect", "reconnect", "isolate", "verdict")
 WORK_NUMBER = {work: number for number, work in enumerate(WORK)}
 
@@ -65,5 +67,18 @@ def planned_s(klass: HostClass, work: str) -> float:
 
 
 def drawn_us(median_us: float, sigma: float, normal: float) -> int:
-    """A lognormal duration, at least a second."""
-    return max(SECOND, int(median_us * exp(sigma * normal)))
+    """A lognormal duration."""
+    return int(median_us * exp(sigma * normal)) + 1
+
+
+def remaining_us(of: tuple[float, float], elapsed_us: int, luck: float) -> int:
+    """What is left of a lognormal duration of this median (microseconds) and sigma that has lasted so long already.
+
+    `luck` in [0, 1) picks from the rest of the distribution, conditioned on having come this far.
+    """
+    median_us, sigma = of
+    if elapsed_us <= 0 or not sigma:
+        return max(1, int(median_us) - elapsed_us)
+    gone = _NORMAL.cdf(log(elapsed_us / median_us) / sigma)
+    place = min(gone + (1 - gone) * luck, 1 - 1e-9)
+    return max(1, drawn_us(median_us, sigma, _NORMAL.inv_cdf(max(place, 1e-9))) - elapsed_us)

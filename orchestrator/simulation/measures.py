@@ -14,6 +14,7 @@ from orchestrator.decision.estate import Estate
 from orchestrator.decision.events import Cancelled, Epoch, Event, Finished, Judged, Lost
 
 SECOND = 1_000_000
+LEAST_S = 0.01
 READING_MAX_S = 4 * 3600  # a longer pause between two verdicts of one person was no reading
 
 
@@ -27,7 +28,7 @@ class Tally:
 
     def add(self, spent_s: float) -> None:
         """One more."""
-        value = log(max(1.0, spent_s))
+        value = log(max(LEAST_S, spent_s))
         self.count += 1
         self.total += value
         self.squares += value * value

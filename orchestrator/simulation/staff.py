@@ -298,10 +298,17 @@ class Staff:
             if not free[role]:
                 aside.append(seat)
                 continue
-            self._work(free[role].pop(0), seat[1], known.spec.duration_s if known is not None else 3600)
+            self._work(
+                free[role].pop(0), seat[1], known.spec.duration_s if known is not None else self._swap_s(seat[1])
+            )
             free = {role: [one for one in free[role] if one not in self._busy] for role in free}
         self._tasks = aside
         heapq.heapify(self._tasks)
+
+    def _swap_s(self, key: str) -> int:
+        """How long it takes to put another machine in a host's place: about as long as its restore."""
+        estate = self.world.state.estate
+        return estate.group(estate.host_number[key.partition("/")[0]]).klass.duration_s.restore
 
     def _work(self, person: str, key: str, duration_s: int) -> None:
         world = self.world

@@ -20,7 +20,7 @@ from orchestrator.decision.stages import IN_SERVICE, OUT, RECONNECTING, RELEASED
 from orchestrator.decision.state import QUARANTINED, STEP, State
 from orchestrator.errors import Conflict, Refused
 from orchestrator.simulation.chance import Chance
-from orchestrator.simulation.durations import WORK_NUMBER, Durations
+from orchestrator.simulation.durations import WORK_NUMBER, Durations, remaining_us
 from orchestrator.simulation.faults import NONE, Faults
 
 SECOND = 1_000_000
@@ -37,7 +37,7 @@ REFUSALS = (Refused, Conflict, IllegalEvent)
 
 @dataclass(slots=True)
 class Job:
-    """What a worker does: from `begun_us` on a cancel comes too late."""
+    """What a worker does: from `begun_us` on a cancel comes too late. Durations count from the issue, as measured."""
 
     issue: Issue
     host: int
@@ -206,7 +206,7 @@ class World:
             spent_us = getattr(self._estate.group(host).klass.limit_s, job.issue.step) * SECOND
         elif job.outcome == "lost":
             spent_us = int(spent_us * self.chance.share(AGAIN, *key))
-        return job.begun_us + spent_us
+        return self.now_us + spent_us
 
     def _someone(self, site: int) -> int:
         """A host of the site: its class says how long isolating takes."""
@@ -235,7 +235,7 @@ class World:
             self.sweep_soon(self._estate.site_of[job.host] if job.host >= 0 else -1 - key[0])
         elif job.issue.step == "reconnect" and job.host >= 0 and self.state.stage[job.host] is RELEASED:
             self._released(job.host)
-        elif job.host >= 0 and self.state.isolated_us[job.host] and self.state.connection[job.host] != QUARANTINED:
+        elif job.host >= 0 and self._unproven(job.host):
             self.sweep_soon(self._estate.site_of[job.host])
 
     def _again(self, event: Finished) -> None:
@@ -283,17 +283,21 @@ class World:
 
     def _stopped(self, action: str) -> None:
         self.tell(Cancelled(action))
+        host = self._estate.host_number.get(action.partition("/")[0], -1)
+        if host >= 0 and self._unproven(host):
+            self.sweep_soon(self._estate.site_of[host])
 
     def _go_on(self, name: str) -> None:
-        """An action that was under way when this future began: what it still takes is drawn anew."""
+        """An action that was under way when this future began: what it still takes, given what it took already."""
         action = self.state.open[name]
         target, _, rest = name.partition("/")
-        issue = Issue(name, target, action.step, action.strategy)
-        job = Job(issue, action.host, self.now_us, "ok")
+        job = Job(Issue(name, target, action.step, action.strategy), action.host, self.now_us, "ok")
         self.jobs[name] = job
         key = (action.host if action.host >= 0 else -1 - action.site, STEP[action.step], int(rest.rpartition("/")[2]))
-        ends_us = action.at_us + self._ends_us(job, key) - self.now_us
-        self.at(max(ends_us, self.now_us + SECOND), self._ends, name, key)
+        host = job.host if job.host >= 0 else self._someone(action.site)
+        of = self.tables[self._estate.group_of[host]][WORK_NUMBER[action.step]]
+        spent_us = remaining_us(of, self.now_us - action.at_us, self.chance.share(DURATION, *key))
+        self.at(self.now_us + spent_us, self._ends, name, key)
 
     # Probers and probes
 
@@ -316,8 +320,13 @@ class World:
                 if self.answers[host] or odd:
                     answered.append(self._estate.hosts[host])
         self.tell(Swept(self._estate.sites[site], self.now_us - SECOND, not silent, answered))
-        if silent or self.folded is None:
+        if silent or self.folded is None or any(self._unproven(host) for host in self._estate.hosts_of_site[site]):
             self.sweep_soon(site)
+
+    def _unproven(self, host: int) -> bool:
+        """Whether the host was cut off and no sweep has shown it yet."""
+        state = self.state
+        return state.isolated_us[host] > 0 and state.connection[host] != QUARANTINED and state.stage[host] not in OUT
 
     def _is_silent(self, site: int) -> bool:
         """Whether nobody there answers the prober, its control target neither, for some hours."""
