@@ -204,10 +204,23 @@ def _host(state: State, host: int, now_us: int) -> Command | None:
     blocker = next(blockers(state, host, step, now_us), None)
     if blocker is None:
         capacity.enqueue(state, host, STEP_NUMBER[step])
-    elif blocker[0] == "task":
-        # Expired tasks open again only now: while something else is missing too they would be done over and over.
-        task = state.tasks.get(blocker[1])
-        return OpenTask(blocker[1], "it expired") if task is not None and task.status == "confirmed" else None
+    elif tasks_before(state, host, step):
+        return _expired_before(state, host, step, now_us)
+    return None
+
+
+def _expired_before(state: State, host: int, step: str, now_us: int) -> Command | None:
+    """Opens a task of the host that expired once only people are missing: earlier it would be done for nothing.
+
+    Verdicts are people too: their own expired seats wait for the task.
+    """
+    missing = list(blockers(state, host, step, now_us))
+    if any(code not in ("task", "verdicts", "unit") for code, _ in missing):
+        return None
+    for code, key in missing:
+        task = state.tasks.get(key) if code == "task" else None
+        if task is not None and task.status == "confirmed":
+            return OpenTask(key, "it expired")
     return None
 
 
