@@ -19,7 +19,7 @@ from orchestrator.simulation.measures import INFECTED, SUSPECT, Measures
 SHARED_SIGMA, CLASS_SIGMA, SPREAD, SPREAD_WEIGHT = 0.2, 0.4, 0.45, 8.0
 FAILING, SUSPECTED, FOUND_INFECTED, ODDS_WEIGHT = 0.03, 0.04, 0.01, 40.0
 # What no measure foretells: an inventory that grows, tired people, work that slows down from day to day.
-UNFORESEEN, UNFORESEEN_SIGMA, DRIFT_A_DAY = 0.12, 0.22, 0.1
+UNFORESEEN, UNFORESEEN_SIGMA, DRIFT_A_DAY = 0.2, 0.25, 0.1
 SHARED, OWN, MORE, SLOWER = 200, 201, 202, 203
 
 
