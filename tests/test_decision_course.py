@@ -45,6 +45,23 @@ def test_a_host_nobody_chose_hands_nothing_over(tell: Tell) -> None:
     assert (story.stage("lis-3"), chosen(story)) == (Stage.FAILED, {"lis-1"})
 
 
+def test_beside_a_quorum_member_that_begins_anew_the_most_advanced_candidate_is_as_urgent(tell: Tell) -> None:
+    story = tell(servers(4, "restore", "reimage")).begun().finish("lis-2/restore/1", "failed").whatever()
+    urgency = story.state.urgency[story.host("lis-1")]
+    spoil(story, "lis-1")
+    assert (story.stage("lis-1"), chosen(story)) == (Stage.RESTORING, {"lis-1", "lis-3"})
+    assert story.state.urgency[story.host("lis-3")] == urgency
+
+
+def test_nobody_hurries_for_a_host_that_was_not_chosen_or_is_alone_or_whose_service_is_there(tell: Tell) -> None:
+    story = spoil(tell(servers(3, "restore", "reimage")).begun(), "lis-3")
+    assert chosen(story) == {"lis-1"}
+    story = spoil(tell(servers(1, "restore", "reimage")).begun(), "lis-1")
+    assert chosen(story) == {"lis-1"}
+    story = tell(servers(3, "restore", "reimage")).begun().bring("lis-2", Stage.IN_SERVICE)
+    assert chosen(spoil(story, "lis-1")) == {"lis-1"}
+
+
 def test_the_last_candidate_has_no_successor(tell: Tell) -> None:
     story = spoil(spoil(tell(servers(2)).begun(), "lis-1"), "lis-2")
     assert chosen(story) == set()

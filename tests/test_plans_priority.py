@@ -136,19 +136,42 @@ def test_the_tail_is_the_longest_chain_behind_a_host_its_own_work_included() -> 
     one = 60 + 20 + 2
     assert plan.tail_s["lab-ws-1"] == plan.tail_s["lis-1"] == one
     assert plan.tail_s["backup-1"] == 2 * one, "servers are restored from it"
-    assert plan.tail_s["ad-1"] == 3 * one, "the repository waits for the directory, and servers for the repository"
+    assert plan.tail_s["ad-1"] == one + 2 + one, "the repository is reconnected with the directory, then servers follow"
 
 
-def test_a_slow_workstation_class_lengthens_the_tail_of_what_it_logs_in_with() -> None:
+def test_a_slow_workstation_class_lengthens_the_tail_of_what_its_inspection_needs() -> None:
     slow = host_class(
         "workstation",
         kind="workstation",
-        needs=Needs(reconnect=("ad", "no-such")),
-        duration_s=StepTimes(restore=5000, inspect=100, reconnect=10),
+        needs=Needs(inspect=("ad", "no-such")),
+        duration_s=StepTimes(restore=100, inspect=5000, reconnect=10),
     )
     tail_s = derive(with_classes(small_estate(), slow)).tail_s
-    assert tail_s["ad-2"] == 82 + 5110
+    assert tail_s["ad-2"] == 82 + 5010, "it may be restored before"
     assert tail_s["lab-ws-3"] == 5110
+
+
+def test_nothing_hangs_on_what_a_service_has_beyond_its_quorum_and_one_spare() -> None:
+    more = [server(f"ad-{number}", "north", "ad", klass="first-server") for number in (3, 4)]
+    plan = derive(with_hosts(small_estate(), *more))
+    assert counted(plan, "ad-1", "ad-2", "ad-3", "ad-4") == ["ad-1"]
+    assert plan.tail_s["ad-1"] == plan.tail_s["ad-2"] == 166
+    assert plan.tail_s["ad-3"] == plan.tail_s["ad-4"] == 82, "the others do not go before what is still missing"
+
+
+def test_one_host_is_the_spare_of_all_services_it_plays() -> None:
+    content = with_services(small_estate(), service("time", None))
+    hosts = [server(f"ad-{number}", "north", "ad", "dns", "time", klass="first-server") for number in (1, 2, 3)]
+    plan = derive(with_hosts(content, *hosts))
+    assert [plan.tail_s[host.id] for host in hosts] == [166, 166, 82]
+
+
+def test_the_third_post_of_a_site_is_as_urgent_as_its_slice_and_comes_after_the_two_that_count() -> None:
+    content = with_restart(small_estate(), slices={}, posts_per_site=3)
+    plan = derive(content)
+    assert [plan.ranks[f"lab-ws-{number}"] for number in (1, 2, 3)] == [0, 0, 0]
+    assert [plan.tail_s[f"lab-ws-{number}"] for number in (1, 2, 3)] == [82, 82, 0]
+    assert counted(plan, "lab-ws-3") == ["lab-ws-3"]
 
 
 def test_a_host_whose_class_is_unknown_takes_no_time_here() -> None:

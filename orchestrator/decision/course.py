@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from orchestrator.decision.commands import Ask, ChangeStrategy, Condemn, EnterService, Exclude, GiveUp, Owe
 from orchestrator.decision.gates import substitute_post
-from orchestrator.decision.stages import Stage, Turn
+from orchestrator.decision.stages import OUT, Stage, Turn
 from orchestrator.decision.state import Obligation, State
 
 
@@ -28,6 +28,7 @@ def change_strategy(state: State, command: ChangeStrategy, at_us: int) -> None:
     state.not_before_us[0][host] = 0
     state.infected_us[host] = 0
     state.dirty[host] = None
+    choose_anew(state, host)
     state.touch(command.host, "change_strategy")
 
 
@@ -79,6 +80,16 @@ def hand_over(state: State, host: int) -> None:
         free = [other for other in candidates if other not in state.chosen]
         if free and len(candidates) - len(free) < state.quorum[service]:
             _inherit(state, min(free, key=lambda other: state.urgency[other]), host)
+
+
+def choose_anew(state: State, host: int) -> None:
+    """A chosen host begins anew: beside it, the candidate that is nearest to playing each of its services is urgent."""
+    for service in state.estate.services_of[host] if host in state.chosen else ():
+        waiting = [
+            other for other in state.candidates(service) if other not in state.chosen and state.stage[other] not in OUT
+        ]
+        if waiting and not state.up[service]:
+            _inherit(state, min(waiting, key=lambda other: (-state.stage[other], state.urgency[other])), host)
 
 
 def _inherit(state: State, heir: int, host: int) -> None:

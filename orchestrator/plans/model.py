@@ -235,7 +235,8 @@ class Plan(Strict):
     """The waves, topologically then by rank, and the priority class of each host (0 is most urgent).
 
     `ranks` maps host id to its inherited function rank; `quorum` names the hosts that were chosen for a quorum or
-    slice, and so inherit it in full; `tail_s` is the longest remaining chain behind the host, in seconds. Both maps
+    slice, and so inherit it in full; `tail_s` is the longest remaining chain behind the host, in seconds: for what a
+    service has beyond its quorum and one spare its own work alone, for posts beyond those a gate asks for 0. Both maps
     hold every host, those that stay off too (they come last and stand in no wave).
     """
 

@@ -12,7 +12,7 @@ import networkx as nx
 
 from orchestrator.inventory.model import Host
 from orchestrator.plans.model import Content
-from orchestrator.plans.needs import Graph, closure, function_roots
+from orchestrator.plans.needs import STEPS, Graph, closure, function_roots
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +117,10 @@ def host_ranks(
 
 
 def tails(graph: Graph) -> dict[str, int]:
-    """Seconds from the start of each host's restore to the end of the longest chain of needs behind it."""
+    """Seconds from the start of each host's restore to the end of the longest chain of needs behind it.
+
+    What needs a service at one step has done the steps before it by then: only that step and the rest come after.
+    """
     behind = _behind(graph)
     found = dict.fromkeys((host.id for host in graph.content.inventory.hosts), 0)
     for service, hosts in graph.players.items():
@@ -128,10 +131,28 @@ def tails(graph: Graph) -> dict[str, int]:
     return found
 
 
-def chain_s(graph: Graph, class_id: str) -> int:
-    """How long one host of a class takes from restore to release, without waiting."""
+def tails_of_surplus(graph: Graph, candidates: dict[str, list[Host]], chosen: dict[str, int]) -> dict[str, int]:
+    """The tails of a service's candidates beyond its quorum and one spare: nothing waits for them.
+
+    On the spare hangs as much as on those chosen: should one of them fail, it takes over.
+    """
+    spares: set[str] = set()
+    surplus: dict[str, int] = {}
+    for service in sorted(candidates):
+        free = {host.id: chain_s(graph, host.klass) for host in candidates[service] if host.id not in chosen}
+        surplus.update(free)
+        if free and spares.isdisjoint(free):
+            spares.add(min(free, key=lambda each: (free[each], each)))
+    return {host: time_s for host, time_s in surplus.items() if host not in spares}
+
+
+def chain_s(graph: Graph, class_id: str, step: str = STEPS[0]) -> int:
+    """How long one host of a class takes from a step (from its restore) to its release, without waiting."""
     klass = graph.classes.get(class_id)
-    return klass.duration_s.restore + klass.duration_s.inspect + klass.duration_s.reconnect if klass else 0
+    if klass is None:
+        return 0
+    times = klass.duration_s
+    return sum((times.restore, times.inspect, times.reconnect)[STEPS.index(step) :])
 
 
 def _behind(graph: Graph) -> dict[str, int]:
@@ -142,15 +163,21 @@ def _behind(graph: Graph) -> dict[str, int]:
     knots = nx.condensation(needs)
     place: dict[str, int] = knots.graph["mapping"]
     behind = dict.fromkeys(knots, 0)
+
+    def wait(needed: str, time_s: int) -> None:
+        behind[place[needed]] = max(behind[place[needed]], time_s)
+
     for klass in {host.klass for hosts in graph.others.values() for host in hosts}:
-        for service in graph.class_needs.get(klass, {}):
+        for service, step in graph.class_needs.get(klass, {}).items():
             if service in place:
-                behind[place[service]] = max(behind[place[service]], chain_s(graph, klass))
+                wait(service, chain_s(graph, klass, step))
     for knot in nx.topological_sort(knots):
-        classes = {host.klass for service in knots.nodes[knot]["members"] for host in graph.players[service]}
-        chain = behind[knot] + max((chain_s(graph, klass) for klass in classes), default=0)
-        for needed in knots.successors(knot):
-            behind[needed] = max(behind[needed], chain)
+        for service in knots.nodes[knot]["members"]:
+            classes = {host.klass for host in graph.players[service]}
+            for needed, need in graph.needs[service].items():
+                if place[needed] != knot:
+                    longest_s = max((chain_s(graph, klass, need.step) for klass in classes), default=0)
+                    wait(needed, behind[knot] + longest_s)
     return {service: behind[knot] for service, knot in place.items()}
 
 

@@ -6,7 +6,7 @@ Never reads a file: the same content, and in mid-incident the same waves to keep
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
 
 from orchestrator.errors import ContentError
@@ -89,18 +89,27 @@ def _plan(drafting: Drafting, drafts: list[Draft], candidates: dict[str, list[Ho
     graph, ranks = drafting.graph, drafting.ranks
     inherited = priority.service_ranks(drafting.layers, ranks)
     chosen = priority.choose_quorums(graph, candidates, inherited, ranks)
+    tail_s = priority.tails(graph) | priority.tails_of_surplus(graph, candidates, chosen)
     for draft in drafts:
         if draft.part == "slice":
             chosen.update((post.id, draft.rank) for post in draft.posts(graph))
     links = _interfaces(graph.content, drafts)
+    waves = tuple(_wave(graph, draft, links[draft.name]) for draft in drafts)
     return Plan(
         digest=graph.content.digest,
-        waves=tuple(_wave(graph, draft, links[draft.name]) for draft in drafts),
+        waves=waves,
         ranks=priority.host_ranks(graph, chosen, inherited, ranks),
         quorum=frozenset(chosen),
-        tail_s=priority.tails(graph),
+        tail_s=tail_s | dict.fromkeys(_posts_to_spare(waves), 0),
         warnings=tuple(drafting.warnings),
     )
+
+
+def _posts_to_spare(waves: Sequence[Wave]) -> Iterator[str]:
+    """The posts of each slice and site beyond those its gate asks for."""
+    for gate in (wave.gate for wave in waves if wave.part == "slice"):
+        for site, posts in gate.posts.items():
+            yield from posts[gate.need[site] :]
 
 
 def _wave(graph: Graph, draft: Draft, links: list[tuple[str, bool]]) -> Wave:
