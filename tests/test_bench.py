@@ -27,6 +27,8 @@ SMALL = {
     "dispatch": (["--rounds", "1"], {"actions", "records", "cpu_ms_per_action", "rival_ms_per_action"}),
     "replay": (["--rounds", "1", "--records", "2000"], {"records", "cpu_s_per_200000", "rival_cpu_s"}),
     "scrape": (["--rounds", "1", "--times", "1"], {"bytes", "cpu_ms", "served_cpu_ms", "rival_cpu_ms"}),
+    "scale": (["--sizes", "1000", "1700", "--runs", "1"], {"sizes", "forecasts_cpu_s"}),
+    "schedule": (["--estates", "1"], {"over_ours", "ours_over_bound", "commit"}),
     "plan": (["--rounds", "1", "--sizes", "1000", "1700"], {"cpu_s", "peak_mib", "rival_cpu_s", "large"}),
 }
 
@@ -53,7 +55,7 @@ def said(name: str, *options: str) -> dict[str, Any]:
 @pytest.mark.parametrize("name", sorted(SMALL))
 def test_a_bench_prints_its_figures_beside_its_rivals_in_one_line(name: str, estate: Path) -> None:
     options, fields = SMALL[name]
-    own = [] if name == "journal" else ["--estate", str(estate)]
+    own = [] if name in ("journal", "scale") else ["--estate", str(estate)]
     found = said(name, *own, *options)
     assert fields <= found.keys()
     assert all(found[field] for field in fields)
