@@ -6,18 +6,21 @@ from typing import Any
 
 from orchestrator.decision.estate import Estate
 from orchestrator.inventory.model import Names, Needs, Task, Wait
-from orchestrator.plans.model import Content
+from orchestrator.plans.model import Content, StepTimes
 from orchestrator.plans.waves import derive
 from tests.estates import (
     check,
+    host_class,
     server,
     service,
     small_estate,
     with_checks,
+    with_classes,
     with_hosts,
     with_restart,
     with_services,
     with_tier0_tasks,
+    workstation,
 )
 
 
@@ -119,3 +122,16 @@ def test_services_may_need_each_other_in_a_circle_without_end() -> None:
     estate = compiled(content)
     directory = frozenset({estate.service_number["ad"], estate.service_number["dns"]})
     assert estate.closure[estate.service_number["backup"]] >= directory
+
+
+def test_a_server_whose_gate_bars_the_next_wave_goes_before_slower_workstations_of_that_wave() -> None:
+    """By the tail alone an archive waited behind hundreds of workstations that its own gate kept in quarantine."""
+    content = with_services(small_estate(), service("portal", "laboratory"))
+    posts = [workstation(f"slow-ws-{number:02}", "north", "laboratory") for number in range(20)]
+    content = with_hosts(content, server("portal-1", "north", "portal"), *posts)
+    slow = StepTimes(preserve=10, restore=90_000, inspect=20, reconnect=2, isolate=2)
+    estate = compiled(with_classes(content, host_class("workstation", kind="workstation", duration_s=slow)))
+    urgency = {host: estate.urgency[number] for host, number in estate.host_number.items()}
+    last = estate.plan.waves[estate.wave_number["laboratory/rest-2"]]
+    assert "portal-1" in estate.plan.waves[estate.wave_number["laboratory/rest-1"]].hosts
+    assert all(urgency["portal-1"] < urgency[post] for post in last.hosts)

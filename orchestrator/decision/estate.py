@@ -206,13 +206,20 @@ class Estate:
         return found
 
     def _compile_order(self) -> None:
-        """One integer per host, small is urgent: inherited rank, then longest remaining tail, then host number."""
-        worst = len(self.plan.waves) + len(self.content.inventory.functions) * 2 + 2
+        """One integer per host, small is urgent: inherited rank, then longest remaining tail, then host number.
+
+        Behind all slices the wave goes before the tail: what stands behind its gate cannot go out earlier.
+        """
+        slices = len(self.content.inventory.functions)
+        worst = len(self.plan.waves) + slices * 2 + 2
         ranks, tails = self.plan.ranks, self.plan.tail_s
-        by_urgency = sorted(
-            range(len(self.hosts)),
-            key=lambda host: (ranks.get(self.hosts[host], worst), -tails.get(self.hosts[host], 0), host),
-        )
+
+        def key(host: int) -> tuple[int, int, int, int]:
+            rank, wave = ranks.get(self.hosts[host], worst), self.wave_of[host]
+            depth = len(self.ancestors[wave]) if rank >= slices and wave >= 0 else 0
+            return rank, depth, -tails.get(self.hosts[host], 0), host
+
+        by_urgency = sorted(range(len(self.hosts)), key=key)
         self.urgency = [0] * len(self.hosts)
         for place, host in enumerate(by_urgency):
             self.urgency[host] = place
