@@ -14,7 +14,7 @@ from orchestrator.simulation.scenario import Outcome, Setting, played, setting_o
 KINDS = {
     "hold", "freeze", "revoke", "indicators", "grow", "drought", "reorder", "move t0", "replace", "recall", "relapse",
     "jump", "withdraw", "exclude", "scrap", "declare", "exception", "split", "waive", "go around", "dispatch", "lower",
-    "drop",
+    "drop", "burn",
 }  # fmt: skip
 ORDERS = {
     "wave.hold", "wave.resume", "freeze", "thaw", "roster.revoke", "roster.add", "indicators.force", "content.change",

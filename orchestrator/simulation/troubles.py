@@ -13,6 +13,7 @@ from orchestrator.canonical import Json
 from orchestrator.decision import quorum
 from orchestrator.decision.events import Dispatched, Judged, Jumped
 from orchestrator.decision.order_rules import stops
+from orchestrator.decision.requirements import RECONNECT
 from orchestrator.decision.stages import BEFORE_RESTORE, OUT, Stage
 from orchestrator.inventory.model import Host, Needs
 from orchestrator.plans.model import Content
@@ -59,6 +60,7 @@ class Troubles:
             (1, self._dispatch),
             (1, self._lower),
             (1, self._drop),
+            (2, self._burn),
         ]
 
     def strike(self, number: int, luck: random.Random) -> str:
@@ -236,6 +238,26 @@ class Troubles:
     def _drop(self) -> None:
         """Two persons decide to do without a service."""
         self._order("service.drop-need", self.luck.choice(self.world.state.estate.services))
+
+    def _burn(self) -> None:
+        """A room burns: the hosts of a service are lost for good, and others come in their place."""
+        state, luck = self.world.state, self.luck
+        estate, known = state.estate, state.estate.content.inventory
+        inside = [number for number, players in enumerate(estate.players) if players]
+        passed = [one for one in inside if state.waves[estate.wave_of_service[one]].passed_us]
+        service = luck.choice(passed or inside)
+        burnt, needing = estate.players[service], estate.dependents[RECONNECT][service]
+        like = [*burnt, *(luck.sample(needing, 1) if needing else ())]
+        fresh = tuple(_twin(known.hosts[one], f"{self._number}-{number}") for number, one in enumerate(like))
+        inventory = known.model_copy(update={"hosts": (*known.hosts, *fresh)})
+        self._change(estate.content.model_copy(update={"inventory": inventory}))
+        for host in burnt:
+            harmed: list[Json] = list(stops(state, host))
+            self._order("host.recall", self._name(host), {"stops": harmed})
+            self.world.at(self.world.now_us + luck.randint(1, 6) * HOUR, self._leave_out, self._name(host))
+
+    def _leave_out(self, name: str) -> None:
+        self._order("host.exclude", name, {"even_if_last": True})
 
 
 def _twin(host: Host, mark: str) -> Host:
