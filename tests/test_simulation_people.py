@@ -7,10 +7,11 @@ import pytest
 from orchestrator.decision.stages import Stage
 from orchestrator.plans.model import Shift
 from orchestrator.simulation.people import TRIES_BEFORE_REPLACING, Shifts, Wish, answer, signers, wishes
-from tests.estates import server, service, workstation
+from tests.estates import check, server, service, with_checks, with_hosts, with_services, workstation
 from tests.storyline import START_US, T0_US, Story, Tell, hospital, plain_class
 
 HOUR_US = 3_600_000_000
+PAIR = ("operator-1", "crisis-1")
 MIDNIGHT_US = START_US - START_US % (24 * HOUR_US)
 SHIFTS = Shifts(
     (
@@ -128,3 +129,21 @@ def test_who_is_out_and_infected_is_taken_back_with_what_that_stops(tell: Tell) 
 )
 def test_each_question_has_the_order_that_answers_it(stage: Stage, asks: dict[str, str], kind: str) -> None:
     assert answer(stage, asks) == kind
+
+
+def test_a_gate_that_bars_the_last_hosts_of_a_relapsed_service_is_gone_around(tell: Tell) -> None:
+    """Seed 25: what was left of the service stood behind a gate whose own services needed it."""
+    content = hospital(server("dns-1", "north", "dns"), services=(service("dns"),))
+    story = tell(content).begun().passed("foundations")
+    found = with_services(with_hosts(content, server("found-1", "north", "found")), service("found"))
+    found = with_checks(found, check("found-works", service="found"))
+    story.propose(found, *PAIR).whatever().launched("foundations/rest-1")
+    story.propose(with_hosts(found, server("dns-2", "north", "dns")), *PAIR).whatever().launched("foundations/rest-2")
+    assert _wished(story) == [], "as long as another host serves nobody minds"
+    story.order("host.recall", "dns-1", *PAIR, stops=["dns"]).whatever().finish("dns-1/isolate/1").whatever()
+    assert _wished(story) == []
+    story.excluded("dns-1").whatever()
+    around = [one for one in wishes(story.state, T0_US) if one.kind == "wave.after-removed"]
+    assert [(one.subject, one.args) for one in around] == [("foundations/rest-2", {"after": "foundations/rest-1"})]
+    story.order("wave.after-removed", "foundations/rest-2", *PAIR, after="foundations/rest-1").whatever()
+    assert _wished(story) == []
