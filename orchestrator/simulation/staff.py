@@ -360,7 +360,7 @@ class Staff:
                 world.cut_off_site(key.partition("/")[0])
             if task.status == "open" and not self.order(Wish("task.done", key), (person,)):
                 heapq.heappush(self._tasks, (self._task_urgency(key), key))  # who did it was revoked meanwhile
-            by_check = state.estate.confirmed_by.get(key)
+            by_check = state.confirmed_by(key)
             if by_check:
                 world.ask_once_more(by_check)
             else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from orchestrator.decision.stages import Stage
 from orchestrator.inventory.model import Interface, Needs, Task
 from tests.estates import check, names, server, service, with_checks, with_interfaces
+from tests.forged_histories import heard
 from tests.storyline import Tell, hospital
 
 PAIR = ("operator-1", "crisis-1")
@@ -56,3 +57,21 @@ def test_a_gate_waits_for_no_task_of_a_service_whose_need_was_dropped(tell: Tell
     story.read("service:lis", times=5).at(1).expect(f"pass gate {LAB}")
     assert "middleware/verified" not in story.state.tasks
     assert story.stage("middleware-1") is Stage.EXCLUDED
+
+
+def test_two_persons_confirm_what_a_check_of_a_dropped_service_can_confirm_no_more(tell: Tell) -> None:
+    """Beside seed 16: the analysers deliver to a laboratory system that two persons gave up; no check could say so."""
+    verified = Task(id="verified", name=names("Verify the analysers"), by="vendor", confirm="check:results-arrive")
+    link = Interface(id="results", name=names("Results"), source="middleware", target="lis", protocol="hl7")
+    content = hospital(
+        server("middleware-1", "north", "middleware"), server("lis-1", "north", "lis"),
+        services=(service("middleware", "laboratory", tasks=(verified,)), service("lis", "laboratory")),
+    )  # fmt: skip
+    content = with_checks(with_interfaces(content, link), check("results-arrive", "L3", interface="results"))
+    story = tell(content).begun().excluded("lis-1").in_service("middleware-1").read("service:middleware").nothing()
+    story.order("service.drop-need", "lis", *PAIR).expect(f"start soak {LAB}", "open task middleware/verified")
+    story.order("task.done", "middleware/verified", "technician-1").nothing()
+    assert story.pending(LAB)[:2] == ["passes service:middleware", "task middleware/verified"]
+    story.order("task.done", "middleware/verified", "operator-1").nothing()
+    story.read("service:middleware", times=5).at(1).expect(f"pass gate {LAB}")
+    assert heard(story).broken == []
