@@ -69,10 +69,12 @@ class Witness:
             sign(books, entry, at_us)
         if withdrawn:
             books.host[withdrawn].out, books.host[withdrawn].must_isolate = False, True
+            books.doubted[withdrawn] = None
 
     def settle(self, at_us: int) -> None:
         """What must hold whenever a transaction is over: alarms raised, fallen reconnects stopped."""
-        for name, host in self.books.host.items():
+        for name in self.books.doubted:
+            host = self.books.host[name]
             if host.must_isolate:
                 host.must_isolate = False
                 self._require(False, 1, name, "its proof fell during the reconnect and no isolate followed")

@@ -131,6 +131,7 @@ class Books:
         self.site_isolating: set[str] = set()
         self.paced: dict[str, list[int]] = {}
         self.void: set[str] = set()
+        self.doubted: dict[str, None] = {}  # hosts ever found infected, or whose proof fell: no others need an answer
         self.seq = 0
 
     def read(self, content: Content, plan: Plan) -> None:
@@ -333,6 +334,7 @@ def _judged(books: Books, event: e.Judged, at_us: int) -> None:
         if event.verdict == "INFECTED":
             host.answered_for = host.answered_for and host.infected
             host.infected, host.exception_us = True, 0
+            books.doubted[name] = None
         if event.verdict != "CLEAN":
             host.tainted, host.clean = event.verdict, {}
         elif inspection == host.inspection:

@@ -181,14 +181,11 @@ def setting_of(seed: int, faults: Faults, hosts: int | None = None, known: Conte
     count = 40 + seed % 41 if hosts is None else hosts
     if known is not None and seed % 8 == 0:
         try:
-            content = scaled(known, count)
+            return Setting(seed, varied(scaled(known, count), random.Random(seed)), faults)
         except UsageError:  # it has no part as small as that
-            content = invented(seed, count)
-        else:
-            content = varied(content, random.Random(seed))
-    else:
-        content = invented(seed, count)
-    return Setting(seed, content, faults)
+            pass
+    people = max(4, count // 50)
+    return Setting(seed, invented(seed, count, people, people), faults)
 
 
 def played(setting: Setting) -> Outcome:
