@@ -50,11 +50,11 @@ class Faults:
 NONE = Faults()
 SOME = Faults(
     fails=0.03, unreachable=0.02, hangs=0.005, lost=0.01, twice=0.01, pointless=0.02, suspect=0.03, infected=0.01,
-    wrong=0.02, withdrawn=0.005, false_claim=0.05, silent=0.002, flaps=0.005, killed=0.0005, troubles=2.0,
+    wrong=0.02, withdrawn=0.005, false_claim=0.05, silent=0.002, flaps=0.005, killed=0.0002, troubles=2.0,
 )  # fmt: skip
 ALL = Faults(
     fails=0.08, unreachable=0.05, hangs=0.03, lost=0.04, mute=0.03, twice=0.05, late=0.03, young=0.05, pointless=0.05,
     suspect=0.06, infected=0.03, wrong=0.05, second_key=0.05, withdrawn=0.02, false_claim=0.15, silent=0.01,
-    answers=0.002, flaps=0.02, killed=0.0008, troubles=16.0,
+    answers=0.002, flaps=0.02, killed=0.0004, troubles=16.0,
 )  # fmt: skip
 BY_NAME = {"none": NONE, "some": SOME, "all": ALL}
