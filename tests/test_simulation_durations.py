@@ -9,7 +9,7 @@ import pytest
 from orchestrator.decision.estate import Estate
 from orchestrator.plans.waves import derive
 from orchestrator.simulation.chance import Chance
-from orchestrator.simulation.durations import SECOND, WORK, WORK_NUMBER, Durations, drawn_us, planned_s
+from orchestrator.simulation.durations import SECOND, WORK, WORK_NUMBER, Durations, drawn_us, planned_s, remaining_us
 from tests.estates import host_class
 from tests.storyline import hospital
 
@@ -42,5 +42,17 @@ def test_the_plan_s_figure_is_the_median(median_s: int) -> None:
     assert min(drawn) < 0.6 * median_s * SECOND < 1.6 * median_s * SECOND < max(drawn)
 
 
-def test_nothing_takes_less_than_a_second() -> None:
-    assert drawn_us(0.0, 0.3, 0.0) == drawn_us(5 * SECOND, 0.3, -40.0) == SECOND
+def test_everything_takes_some_time() -> None:
+    assert drawn_us(0.0, 0.3, 0.0) == 1
+    assert drawn_us(5 * SECOND, 0.3, -40.0) > 0
+
+
+def test_work_that_has_lasted_long_already_is_not_over_at_once() -> None:
+    of = (3600.0 * SECOND, 0.3)
+    fresh = [remaining_us(of, 1, luck / 10) for luck in range(10)]
+    late = [remaining_us(of, 7200 * SECOND, luck / 10) for luck in range(10)]
+    assert fresh == sorted(fresh)
+    assert min(late) >= 1
+    assert median(late) < median(fresh), "what is left is less than the whole"
+    assert remaining_us((3600.0 * SECOND, 0.0), 600 * SECOND, 0.5) == 3000 * SECOND
+    assert remaining_us((3600.0 * SECOND, 0.0), 7200 * SECOND, 0.5) == 1

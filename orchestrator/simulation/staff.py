@@ -19,9 +19,8 @@ from orchestrator.decision.state import FOREVER_US, Member, State
 from orchestrator.simulation.durations import WORK_NUMBER, drawn_us
 from orchestrator.simulation.faults import NONE
 from orchestrator.simulation.people import Shifts, Wish, signers, wishes
-from orchestrator.simulation.world import CLAIM, DOUBT, HOUR, KEY, MINUTE, READING, SECOND, VERDICT, World
+from orchestrator.simulation.world import CLAIM, DOUBT, HOUR, KEY, READING, SECOND, VERDICT, World
 
-HOUR = 60 * MINUTE
 ORDER_VALID_US = 3600 * SECOND
 HEAD_MAX = 1 << 40
 SECOND_KEY = "by a second key"  # what a verdict's bytes say of it
