@@ -7,7 +7,7 @@ READY  := $(VENV)/.ready
 WINDOWS := $(VENV)/windows
 
 .DEFAULT_GOAL := help
-.PHONY: help drill drill-1700 torture test check bench schemas lock clean packages
+.PHONY: help drill drill-1700 torture test check bench simulate seeing schemas lock clean packages
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):[^#]*## /  \1\t/' | expand -t 14
@@ -45,6 +45,13 @@ drill-1700: $(READY) ## the whole estate as a drill (about 40 minutes; killed, i
 
 torture: $(READY) ## kill the real engine and its runners 1,000 times (about 20 minutes; killed, it goes on when made again): one JSON line
 	@$(BIN)/python -m tests.torture --kills 1000 --folder drill-torture
+
+simulate: $(READY) ## 10,000 seeded disasters, then ten of 1,700 hosts (hours; killed, it goes on when made again): one JSON document each
+	@$(BIN)/relance --format json simulate --seeds 0..9999 --progress simulate.jsonl
+	@$(BIN)/relance --format json simulate --seeds 0..9 --hosts 1700 --progress simulate-1700.jsonl
+
+seeing: $(READY) ## make twenty mistakes in the core, one at a time: the simulator must see each within 500 seeds
+	@$(BIN)/python -m tests.seeing
 
 schemas: $(READY) ## write the JSON Schemas of the content anew
 	@$(BIN)/python -m orchestrator.plans.schemas

@@ -17,6 +17,7 @@ from orchestrator.decision.commands import (
     Hold,
     Issue,
     OpenTask,
+    Owe,
     PassGate,
     StartSoak,
     Unhold,
@@ -172,7 +173,10 @@ def test_3_a_post_comes_out_before_its_wave_only_in_place_of_one_that_is_gone(te
     ]
     gone = GiveUp("ws-1", "no strategy is left")
     assert seen(story, gone, *early) == []
-    assert seen(story, gone, *orders("host.retry", "ws-1", "operator-1"), *early) == [], "its place was taken"
+    back = orders("host.retry", "ws-1", "operator-1")
+    assert seen(story, gone, *back, *early) == [], "its place was taken"
+    once_gone = [GiveUp("ws-2", "no strategy is left"), *orders("host.retry", "ws-2", "operator-1")]
+    assert seen(story, *once_gone, gone, *back, *early) == [], "who was gone once may take a place, too"
 
 
 def test_3_a_reconnect_behind_a_closed_gate_is_seen(tell: Tell) -> None:
@@ -420,6 +424,35 @@ def test_a_gate_that_passes_on_a_task_whose_time_is_over_is_seen(tell: Tell) -> 
     done = (*SOAKED, CLAIMED, SECONDED)
     assert gate(tell, *done, tasks=task(expires_s=90)) == []
     assert gate(tell, *done, wait_s=90, tasks=task(expires_s=90)) == [UNDONE]
+
+
+def test_a_gate_waits_for_no_task_of_a_service_that_was_dropped(tell: Tell) -> None:
+    dropped = orders("service.drop-need", "lis", "operator-1", "crisis-1")
+    assert gate(tell, *SOAKED[:-1], *dropped, tasks=task()) == []
+
+
+def test_4_a_task_that_is_done_opens_again_only_once_it_has_expired(tell: Tell) -> None:
+    story = gated(tell, *task(expires_s=90))
+    witness, opened = heard(story), OpenTask("lis/purge", "it expired")
+    for entry in (opened, CLAIMED, SECONDED, opened):
+        witness.see(entry, story.now_us)
+    sentence = "it is done and opens again before it expires"
+    assert [(one.invariant, one.subject, one.sentence) for one in witness.broken] == [(4, "lis/purge", sentence)]
+    for entry in (CLAIMED, SECONDED):
+        witness.see(entry, story.now_us)
+    witness.see(opened, story.now_us + 90 * SECOND)
+    assert len(witness.broken) == 1
+
+
+def test_4_an_exception_that_is_ended_before_its_time_is_seen(tell: Tell) -> None:
+    story = ready(tell)
+    until_us = story.now_us + 3600 * SECOND
+    excepted = [order("host.exception", "lis-1", one, until_us=until_us) for one in ("operator-1", "crisis-1")]
+    ended = Owe("lis-1", "its exception ended", until_us, holds=True)
+    assert seen(story, *excepted, ended) == [(4, "lis-1", "its exception is ended before its time")]
+    assert seen(story, *excepted, Owe("lis-1", "the indicator set changed", until_us, holds=False)) == []
+    story.later(3600)
+    assert seen(story, *excepted, ended) == []
 
 
 def test_a_task_with_a_machine_source_is_done_by_no_number_of_persons(tell: Tell) -> None:

@@ -382,11 +382,11 @@ def _task(state: State, key: str, now_us: int) -> Command | None:
     if task is not None and task.status == "confirmed":
         return _expired(state, known, task, now_us)
     if task is not None and task.status == "reported":
-        observed = state.readings.get(state.estate.confirmed_by.get(key, ""))
+        observed = state.readings.get(state.confirmed_by(key))
         if observed is None or observed.at_us <= task.reported_us or observed.outcome == "UNKNOWN":
             return None
         return ConfirmTask(key) if observed.outcome == "PASS" else OpenTask(key, "its check reads FAIL")
-    if task is not None or known.service < 0:
+    if task is not None or known.service < 0 or known.service in state.dropped:
         return None
     wave = state.estate.wave_of_service[known.service]
     if wave < 0 or not gates.services_show(state, wave):

@@ -202,7 +202,7 @@ def _task_claim(state: State, order: OrderState, at_us: int) -> None:
 
 def _task_done(state: State, order: OrderState, at_us: int) -> None:
     task = state.tasks[order.subject]
-    if task.status == "reported" and order.subject not in state.estate.confirmed_by:
+    if task.status == "reported" and not state.confirmed_by(order.subject):
         confirm_task(state, order.subject, at_us)
         return
     task.status, task.reported_by, task.reported_us = "reported", order.persons[0], at_us

@@ -87,7 +87,7 @@ def pending(state: State, wave: int, now_us: int) -> Iterator[Lack]:
         elif now_us - observed.at_us > 2 * interval_us(state, subject):
             yield "stale", subject
     for key in gate.tasks:
-        if not task_stands(state, key, now_us):
+        if state.estate.tasks[key].service not in state.dropped and not task_stands(state, key, now_us):
             yield "task", key
     ends_us = state.waves[wave].soak_us + gate.soak_us
     if now_us < ends_us:

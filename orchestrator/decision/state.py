@@ -428,6 +428,17 @@ class State:
         stage, leaving = self.stage, self.leaving
         return [host for host in self.estate.players[service] if stage[host] not in GONE and host not in leaving]
 
+    def confirmed_by(self, key: str) -> str:
+        """The subject whose reading confirms this task; empty where two persons do: no check can, or can any more.
+
+        What lost an end to an order of two persons (`drop-need`) may never be read again.
+        """
+        subject = self.estate.confirmed_by.get(key, "")
+        if not subject or not self.dropped:
+            return subject
+        ends = self.estate.ends_of.get(subject) or (self.estate.service_number[subject.partition(":")[2]],)
+        return subject if self.dropped.isdisjoint(ends) else ""
+
     def evidence_kept(self, host: int) -> bool:
         """Preserved, waived by the forensic lead for the host or its class, or kept in a machine that is replaced."""
         if self.preserved[host] or self.strategy[host] == "replace":

@@ -59,6 +59,8 @@ class Witness:
         elif isinstance(entry, e.Epoch):
             confirmed_us = sum(books.jumped_us) if books.clock_confirmed else None
             self._require(entry.delta_us == confirmed_us, 4, "clock", "time moves and nobody confirmed the clock")
+        elif isinstance(entry, c.OpenTask | c.Owe):
+            self._expires(entry, at_us)
         elif isinstance(entry, c.EnterService):
             stands = books.host[entry.host].out and not books.host[entry.host].infected
             self._require(stands, 1, entry.host, "it enters service without a release that stands")
@@ -67,10 +69,12 @@ class Witness:
             sign(books, entry, at_us)
         if withdrawn:
             books.host[withdrawn].out, books.host[withdrawn].must_isolate = False, True
+            books.doubted[withdrawn] = None
 
     def settle(self, at_us: int) -> None:
         """What must hold whenever a transaction is over: alarms raised, fallen reconnects stopped."""
-        for name, host in self.books.host.items():
+        for name in self.books.doubted:
+            host = self.books.host[name]
             if host.must_isolate:
                 host.must_isolate = False
                 self._require(False, 1, name, "its proof fell during the reconnect and no isolate followed")
@@ -266,6 +270,19 @@ class Witness:
             count += ((host.out or moving) and not host.infected) or (host.silent and self._proven(name, at_us))
         return count < self.books.quorum[service]
 
+    def _expires(self, command: c.OpenTask | c.Owe, at_us: int) -> None:
+        """Nothing ends before its time, by a jump of the clock or by mistake: a task that is done, an exception."""
+        books = self.books
+        if isinstance(command, c.Owe):
+            over = command.cause != "its exception ended" or books.host[command.host].exception_us <= at_us
+            self._require(over, 4, command.host, "its exception is ended before its time")
+            return
+        owner, _, name = command.task.partition("/")
+        known = [one for one in books.services[owner].tasks if one.id == name] if owner in books.services else []
+        for task in known:
+            stands = confirmed(books, command.task, task.expires_s, at_us)
+            self._require(not stands, 4, command.task, "it is done and opens again before it expires")
+
     def _end(self, event: e.Finished | e.Lost | e.Cancelled, at_us: int) -> str:
         """At most one terminal per action. Returns the host of a reconnect whose proof fell while it ran."""
         books = self.books
@@ -296,6 +313,8 @@ class Witness:
             need = min(gate.need[site], self._two_thirds(name, posts))
             self._require(good >= need, 3, name, f"its gate passes with {good} posts at {site}")
         for service in books.plan_waves[name].services:
+            if service in books.dropped:
+                continue
             for task in books.services[service].tasks:
                 done = task.step != "gate" or confirmed(books, f"{service}/{task.id}", task.expires_s, at_us)
                 self._require(done, 3, name, f"its gate passes while task {service}/{task.id} is not done")

@@ -30,7 +30,10 @@ class Filed:
 
 @dataclass(slots=True)
 class HostBook:
-    """One host as the records tell it; `isolating` from the first try of an isolation until one succeeds."""
+    """One host as the records tell it; `isolating` from the first try of an isolation until one succeeds.
+
+    `away`: failed or excluded now, whoever took its place.
+    """
 
     preserved: bool = False
     inspection: str = ""
@@ -48,6 +51,7 @@ class HostBook:
     under_way: dict[str, str] = field(default_factory=dict)
     must_isolate: bool = False
     isolating: bool = False
+    away: bool = False
 
     @property
     def serves(self) -> bool:
@@ -127,6 +131,7 @@ class Books:
         self.site_isolating: set[str] = set()
         self.paced: dict[str, list[int]] = {}
         self.void: set[str] = set()
+        self.doubted: dict[str, None] = {}  # hosts ever found infected, or whose proof fell: no others need an answer
         self.seq = 0
 
     def read(self, content: Content, plan: Plan) -> None:
@@ -170,7 +175,7 @@ class Books:
         lost = self.hosts[gone]
         for name, other in self.hosts.items():
             alike = (other.klass, other.site, other.function) == (lost.klass, lost.site, lost.function)
-            if alike and name not in self.gone and self.wave_of.get(name) != self.wave_of.get(gone):
+            if alike and not self.host[name].away and self.wave_of.get(name) != self.wave_of.get(gone):
                 self.replaceable.add(gone)
 
     def kept(self) -> list[Kept]:
@@ -329,6 +334,7 @@ def _judged(books: Books, event: e.Judged, at_us: int) -> None:
         if event.verdict == "INFECTED":
             host.answered_for = host.answered_for and host.infected
             host.infected, host.exception_us = True, 0
+            books.doubted[name] = None
         if event.verdict != "CLEAN":
             host.tainted, host.clean = event.verdict, {}
         elif inspection == host.inspection:
@@ -394,12 +400,14 @@ def _enter_service(books: Books, command: c.EnterService, at_us: int) -> None:
 
 def _gone(books: Books, command: c.GiveUp | c.Exclude, at_us: int) -> None:
     """Whether another can stand in for it is seen now: then its place may be taken for good."""
+    books.host[command.host].away = True
     books.gone.add(command.host)
     books.seek_stand_in(command.host)
 
 
 def back(books: Books, name: str) -> None:
     """A host that was gone is worked on again; where nobody could take its place it counts as before."""
+    books.host[name].away = False
     if name not in books.replaceable:
         books.gone.discard(name)
 

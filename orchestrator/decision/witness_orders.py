@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import cast
 
+from orchestrator.checks.model import Check
 from orchestrator.decision import events as e
 from orchestrator.decision.witness_books import Books, TaskBook, back, site_isolated
 from orchestrator.plans.changes import changed
@@ -140,10 +141,18 @@ def _task_done(books: Books, event: e.Ordered, at_us: int) -> None:
 
 
 def confirmed_by_check(books: Books, key: str) -> bool:
-    """Whether a machine source, not a second person, confirms this task of a service, which a gate may wait for."""
+    """Whether a machine source, not a second person, confirms this task of a service: none whose end was dropped."""
     owner, _, name = key.partition("/")
     tasks = books.services[owner].tasks if owner in books.services else ()
-    return any(task.id == name and task.confirm != "two-persons" for task in tasks)
+    checks = {task.confirm.removeprefix("check:") for task in tasks if task.id == name}
+    known = [check for check in books.content.checks if check.id in checks and not check.klass]
+    return any(not _about(books, check) & books.dropped for check in known)
+
+
+def _about(books: Books, check: Check) -> set[str]:
+    """The services a check says something about: one, or the two ends of an interface."""
+    links = [link for link in books.content.inventory.interfaces if link.id == check.interface]
+    return {check.service or "", *(end for link in links for end in (link.source, link.target))}
 
 
 def confirmed(books: Books, key: str, expires_s: int | None, now_us: int) -> bool:

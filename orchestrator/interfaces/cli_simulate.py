@@ -75,13 +75,17 @@ def _kept(options: argparse.Namespace, stack: ExitStack) -> tuple[dict[int, dict
     if options.progress is None:
         return {}, None
     words = {"faults": options.faults, "hosts": options.hosts}
-    lines = options.progress.read_text().splitlines() if options.progress.exists() else []
+    text = options.progress.read_text() if options.progress.exists() else ""
+    whole = text[: text.rfind("\n") + 1]
+    if whole != text:  # whoever wrote it was stopped in the middle of a line
+        options.progress.write_text(whole)
+    lines = whole.splitlines()
     if lines and json.loads(lines[0]) != words:
         raise UsageError(f"{options.progress} keeps results of other words: {lines[0]}.", rule="usage.progress")
     kept = stack.enter_context(options.progress.open("a"))
     if not lines:
         print(json.dumps(words), file=kept, flush=True)
-    results = [json.loads(line) for line in lines[1:] if line.endswith("}")]  # a torn last line is played again
+    results = [json.loads(line) for line in lines[1:]]
     return {one["seed"]: one for one in results}, kept
 
 

@@ -154,8 +154,8 @@ def _service(chance: random.Random, name: str, function: str | None, needs: Need
         if chance.random() < 0.5:
             tasks.append(Task(id="again", name=_names("again"), after=Wait(task="secrets", wait_s=36000)))
     if chance.random() < 0.15:
-        expires_s = chance.choice((None, 4 * 3600))
-        tasks.append(Task(id="queues", name=_names("queues"), step="reconnect", expires_s=expires_s))
+        expires_s, step = chance.choice((None, 4 * 3600)), chance.choice(("gate", "reconnect"))
+        tasks.append(Task(id="queues", name=_names("queues"), step=step, expires_s=expires_s))
     if chance.random() < 0.1:
         tasks.append(Task(id="database", name=_names("database"), confirm=f"check:{name}-works"))
     quorum = chance.choice((1, 1, 2))

@@ -89,6 +89,7 @@ def wishes(state: State, t0_us: int) -> Iterator[Wish]:
     yield from _for_everybody(state, t0_us)
     yield from _for_waves(state)
     yield from _for_quorums(state)
+    yield from _for_cures(state)
     yield from _for_hosts(state)
 
 
@@ -145,6 +146,25 @@ def _left_out(state: State) -> bool:
         if state.wave_of[place] >= 0:
             return True
     return False
+
+
+def _for_cures(state: State) -> Iterator[Wish]:
+    """A relapsed service whose last hosts stand behind a gate that does not pass: that gate is gone around."""
+    estate, waves = state.estate, state.waves
+    for service, home in enumerate(estate.wave_of_service):
+        if state.up[service] or service in state.dropped or home < 0 or not waves[home].passed_us:
+            continue
+        able = [host for host in state.candidates(service) if state.wave_of[host] >= 0]
+        behind = {
+            host: state.wave_of[host]
+            for host in able
+            if any(not waves[one].passed_us for one in state.ancestors[state.wave_of[host]])
+        }
+        if len(able) - len(behind) < state.quorum[service]:
+            for wave in sorted(set(behind.values())):
+                for edge in sorted(one for one in state.after[wave] if not waves[one].passed_us):
+                    args: dict[str, Json] = {"after": estate.waves[edge].name}
+                    yield Wish("wave.after-removed", estate.waves[wave].name, args)
 
 
 def _for_hosts(state: State) -> Iterator[Wish]:

@@ -19,11 +19,11 @@ from orchestrator.decision.state import FOREVER_US, Member, State
 from orchestrator.simulation.durations import WORK_NUMBER, drawn_us
 from orchestrator.simulation.faults import NONE
 from orchestrator.simulation.people import Shifts, Wish, signers, wishes
-from orchestrator.simulation.world import CLAIM, MINUTE, READING, SECOND, VERDICT, World
+from orchestrator.simulation.world import CLAIM, DOUBT, HOUR, KEY, READING, SECOND, VERDICT, World
 
-HOUR = 60 * MINUTE
 ORDER_VALID_US = 3600 * SECOND
 HEAD_MAX = 1 << 40
+SECOND_KEY = "by a second key"  # what a verdict's bytes say of it
 ANSWERS_NOTHING = frozenset(("task.done", "task.claim", "claim", "fact.outside", "fact.accepted", "wave.launch"))
 
 
@@ -245,13 +245,35 @@ class Staff:
         self._readers.get(host, set()).discard(person)
         if state.inspection[host] == inspection:
             ends_us = world.now_us + state.estate.timing.verdict_valid_s * SECOND
-            judged = {state.estate.hosts[host]: inspection}
             verdict = self._verdict(person, host)
-            world.tell(Judged(verdict, dict(judged), person, state.indicator_set, ends_us, "b"))
+            self._file(verdict, person, host, ends_us)
             if verdict == quorum.CLEAN and state.inspection[host] == inspection:
+                self._say_more(person, host, ends_us)
                 self._want(host)
                 world.at(ends_us, self._expired, host)
         self._assign()
+
+    def _file(self, verdict: str, person: str, host: int, ends_us: int, key: str = "b") -> None:
+        state = self.world.state
+        judged = {state.estate.hosts[host]: state.inspection[host]}
+        self.world.tell(Judged(verdict, judged, person, state.indicator_set, ends_us, key))
+
+    def _say_more(self, person: str, host: int, ends_us: int) -> None:
+        """Now and then somebody signs a second time, with another key, or takes the word back later."""
+        world, faults = self.world, self.world.faults
+        about = (host, world.now_us // SECOND, self._number(person))
+        if world.chance.share(KEY, *about) < faults.second_key:
+            world.happened["second_key"] += 1
+            self._file(quorum.CLEAN, person, host, ends_us, SECOND_KEY)
+        luck = world.chance.share(DOUBT, *about)
+        if luck < faults.withdrawn:
+            world.happened["withdrawn"] += 1
+            later_us = world.now_us + int(luck / faults.withdrawn * 2 * HOUR)
+            world.at(later_us, self._withdraw, person, host, world.state.inspection[host])
+
+    def _withdraw(self, person: str, host: int, inspection: str) -> None:
+        if self.world.state.inspection[host] == inspection:
+            self._file(quorum.SUSPECT, person, host, self.world.now_us + HOUR)
 
     def _verdict(self, person: str, host: int) -> str:
         """What the reader concludes: mostly what the first one did, now and then not."""
@@ -261,10 +283,16 @@ class Staff:
         key = (host, self.world.state.attempts[host][1], self.world.state.attempts[host][2])
         luck = chance.share(VERDICT, *key)
         if self.world.state.marker[host] or luck < faults.infected:
-            return quorum.INFECTED
-        if luck < faults.infected + faults.suspect or chance.share(VERDICT, *key, self._number(person)) < faults.wrong:
-            return quorum.SUSPECT
+            return self._said("infected", quorum.INFECTED)
+        if luck < faults.infected + faults.suspect:
+            return self._said("suspect", quorum.SUSPECT)
+        if chance.share(VERDICT, *key, self._number(person)) < faults.wrong:
+            return self._said("wrong", quorum.SUSPECT)
         return quorum.CLEAN
+
+    def _said(self, fault: str, verdict: str) -> str:
+        self.world.happened[fault] += 1
+        return verdict
 
     def _expired(self, host: int) -> None:
         if self.world.state.stage[host] is INSPECTED:
@@ -325,12 +353,13 @@ class Staff:
         if task is not None and task.status in ("open", "reported"):
             opened_us = task.opened_us // SECOND
             lie = world.chance.share(CLAIM, sum(key.encode()), opened_us, world.now_us) < world.faults.false_claim
+            world.happened["false_claim"] += lie
             (world.untrue.add if lie else world.untrue.discard)(key)
             if key.endswith("/isolate") and not lie:
                 world.cut_off_site(key.partition("/")[0])
             if task.status == "open" and not self.order(Wish("task.done", key), (person,)):
                 heapq.heappush(self._tasks, (self._task_urgency(key), key))  # who did it was revoked meanwhile
-            by_check = state.estate.confirmed_by.get(key)
+            by_check = state.confirmed_by(key)
             if by_check:
                 world.ask_once_more(by_check)
             else:

@@ -10,11 +10,11 @@ from dataclasses import asdict, fields
 from orchestrator.decision.codec import kind_of
 from orchestrator.decision.events import Ordered, Reading, Swept
 from orchestrator.simulation.faults import Faults
-from orchestrator.simulation.scenario import START_US, Outcome, Setting, strikes
+from orchestrator.simulation.scenario import START_US, Outcome, Setting
 from orchestrator.simulation.world import Entry
 
 HOUR = 3_600_000_000
-LAST = 30
+LAST = 20
 _SILENT = {"expires_us", "blob", "head_size", "begun_us", "expires", "sentence", "facts", "args", "order", "supersedes"}
 
 
@@ -25,7 +25,7 @@ def told(setting: Setting, outcome: Outcome) -> list[str]:
     lines = [
         f"A hospital of {len(inventory.hosts)} hosts with {len(inventory.services)} services.",
         f"What may go wrong: {', '.join(faults) or 'nothing'}.",
-        *(f"Hour {(at_us - START_US) / HOUR:.1f}: trouble {number}." for number, at_us in strikes(setting)),
+        *(f"Hour {(at_us - START_US) / HOUR:.1f}: trouble: {name}." for at_us, name in outcome.troubles),
         f"{len(outcome.journal)} records; the last that say something about it:",
     ]
     about = outcome.violation.subject if outcome.violation else ""

@@ -13,6 +13,7 @@ from orchestrator.canonical import Json
 from orchestrator.decision import quorum
 from orchestrator.decision.events import Dispatched, Judged, Jumped
 from orchestrator.decision.order_rules import stops
+from orchestrator.decision.requirements import RECONNECT
 from orchestrator.decision.stages import BEFORE_RESTORE, OUT, Stage
 from orchestrator.inventory.model import Host, Needs
 from orchestrator.plans.model import Content
@@ -39,7 +40,7 @@ class Troubles:
             (3, self._hold),
             (3, self._freeze),
             (2, self._revoke),
-            (3, self._indicators),
+            (9, self._indicators),
             (2, self._grow),
             (2, self._drought),
             (2, self._reorder),
@@ -50,6 +51,7 @@ class Troubles:
             (2, self._jump),
             (1, self._withdraw),
             (2, self._exclude),
+            (1, self._scrap),
             (1, self._declare),
             (1, self._exception),
             (1, self._split),
@@ -57,12 +59,16 @@ class Troubles:
             (1, self._go_around),
             (1, self._dispatch),
             (1, self._lower),
+            (1, self._drop),
+            (2, self._burn),
         ]
 
-    def strike(self, number: int, luck: random.Random) -> None:
-        """One trouble, as its luck wants it; what the core refuses changes nothing."""
+    def strike(self, number: int, luck: random.Random) -> str:
+        """One trouble, as its luck wants it, and its name; what the core refuses changes nothing."""
         self._number, self.luck = number, luck
-        luck.choices([act for _, act in self._acts], [weight for weight, _ in self._acts])[0]()
+        act = luck.choices([act for _, act in self._acts], [weight for weight, _ in self._acts])[0]
+        act()
+        return act.__name__.strip("_").replace("_", " ")
 
     def _order(self, kind: str, subject: str, args: dict[str, Json] | None = None) -> bool:
         """An order of whoever may give it, also from home."""
@@ -104,10 +110,10 @@ class Troubles:
         self._order("indicators.force", f"{self.luck.randrange(1, 1000):064x}")
 
     def _grow(self) -> None:
-        """The inventory grows by up to a half at once, and now and then by a service nobody had written down."""
+        """The inventory grows, up to its double at once, and now and then by a service nobody had written down."""
         content, luck = self.world.state.estate.content, self.luck
         known = content.inventory
-        many = luck.randint(1, max(1, len(known.hosts) // 2))
+        many = len(known.hosts) // luck.choice((1, 2, 4, 8, 16, 64, 64)) or 1
         fresh = [_twin(luck.choice(known.hosts), f"{self._number}-{number}") for number in range(many)]
         services = known.services
         if luck.random() < 0.4:
@@ -189,6 +195,13 @@ class Troubles:
         if self.luck.random() < 0.7:
             self.world.at(self.world.now_us + self.luck.randint(1, 24) * HOUR, self._take_back, name)
 
+    def _scrap(self) -> None:
+        """All posts of a slice at one site but one are left out for good."""
+        state = self.world.state
+        places = [posts for wave in state.posts for posts in wave if len(posts) > 1]
+        for post in self.luck.choice(places)[1:] if places else ():
+            self._order("host.exclude", self._name(post), {"even_if_last": True})
+
     def _take_back(self, name: str) -> None:
         self._order("host.take-back", name)
 
@@ -221,6 +234,30 @@ class Troubles:
 
     def _lower(self) -> None:
         self._order("service.lower-k", self.luck.choice(self.world.state.estate.services), {"k": 1})
+
+    def _drop(self) -> None:
+        """Two persons decide to do without a service."""
+        self._order("service.drop-need", self.luck.choice(self.world.state.estate.services))
+
+    def _burn(self) -> None:
+        """A room burns: the hosts of a service are lost for good, and others come in their place."""
+        state, luck = self.world.state, self.luck
+        estate, known = state.estate, state.estate.content.inventory
+        inside = [number for number, players in enumerate(estate.players) if players]
+        passed = [one for one in inside if state.waves[estate.wave_of_service[one]].passed_us]
+        service = luck.choice(passed or inside)
+        burnt, needing = estate.players[service], estate.dependents[RECONNECT][service]
+        like = [*burnt, *(luck.sample(needing, 1) if needing else ())]
+        fresh = tuple(_twin(known.hosts[one], f"{self._number}-{number}") for number, one in enumerate(like))
+        inventory = known.model_copy(update={"hosts": (*known.hosts, *fresh)})
+        self._change(estate.content.model_copy(update={"inventory": inventory}))
+        for host in burnt:
+            harmed: list[Json] = list(stops(state, host))
+            self._order("host.recall", self._name(host), {"stops": harmed})
+            self.world.at(self.world.now_us + luck.randint(1, 6) * HOUR, self._leave_out, self._name(host))
+
+    def _leave_out(self, name: str) -> None:
+        self._order("host.exclude", name, {"even_if_last": True})
 
 
 def _twin(host: Host, mark: str) -> Host:

@@ -7,6 +7,7 @@ Never decides what the core decides and never reads a clock: time is whatever is
 from __future__ import annotations
 
 import heapq
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -29,7 +30,7 @@ MINUTE = 60 * SECOND
 HANDED_OUT_US = 2 * SECOND
 GENTLE = 4  # as the live probes: what no gate waits for is asked four times less often
 # What a draw is about, so that no two questions share their luck.
-OUTCOME, DURATION, AGAIN, POINT, FLAP, SILENCE, ANSWER, VERDICT, READING, CLAIM = range(10)
+OUTCOME, DURATION, AGAIN, POINT, FLAP, SILENCE, ANSWER, VERDICT, READING, CLAIM, KEY, DOUBT = range(12)
 OUTCOMES = ("failed", "unreachable", "hangs", "lost", "mute", "ok")
 Entry = Event | Command
 REFUSALS = (Refused, Conflict, IllegalEvent)
@@ -68,6 +69,8 @@ class World:
         self.due: list[tuple[int, int, Callable[..., None], tuple[Any, ...]]] = []
         self.jobs: dict[str, Job] = {}
         self.steps = self.refused = 0
+        self.happened: Counter[str] = Counter()  # how often each fault struck
+        self.pointless = faults.pointless  # what backups there are does not change when faults end
         self.untrue: set[str] = set()  # tasks said done that are not
         self.silent_until_us: dict[int, int] = {}
         self.failing_until_us: dict[str, int] = {}
@@ -193,6 +196,7 @@ class World:
         outcome = "ok"
         if faults is not NONE:
             outcome = OUTCOMES[self.chance.pick(self._odds, OUTCOME, *key)]
+            self.happened[outcome] += 1
         job = Job(command, host, self.now_us + HANDED_OUT_US, outcome)
         self.jobs[command.action] = job
         self.at(self._ends_us(job, key), self._ends, command.action, key)
@@ -224,12 +228,14 @@ class World:
         if job.outcome in ("lost", "mute"):
             self.tell(Lost(action))
             if luck < self.faults.late:
+                self.happened["late"] += 1
                 self.at(self.now_us + int(luck * HOUR), self._again, Finished(action, "ok", "", {"digest": "late"}))
             return
         outcome = "failed" if job.outcome == "hangs" else job.outcome
         event = Finished(action, outcome, "", self._facts(job, key) if outcome == "ok" else {})
         self.tell(event)
         if luck < self.faults.twice:
+            self.happened["twice"] += 1
             self.at(self.now_us + int(luck * 40 * HOUR), self._again, event)
         if job.issue.step == "isolate" and outcome == "ok":
             self.sweep_soon(self._estate.site_of[job.host] if job.host >= 0 else -1 - key[0])
@@ -244,13 +250,19 @@ class World:
     def _facts(self, job: Job, key: tuple[int, ...]) -> dict[str, Json]:
         """What a successful step reports. A later try asks for an older point than the one that was too young."""
         if job.issue.step == "restore":
-            young = (
-                self.faults.young > 0
-                and not self.state.late_points[job.host]
-                and self.chance.share(POINT, *key) < self.faults.young
-            )
-            return {"restore_point_us": self.now_us if young else 1, "host_key": f"key of {job.issue.action}"}
+            point_us = self.now_us if self._is_young(job, key) else 1
+            return {"restore_point_us": point_us, "host_key": f"key of {job.issue.action}"}
         return {"digest": "d", "evidence": "e"}
+
+    def _is_young(self, job: Job, key: tuple[int, ...]) -> bool:
+        """Whether it restores from a point after T0."""
+        if job.issue.strategy == "restore" and self.chance.share(POINT, job.host) < self.pointless:
+            self.happened["pointless"] += 1
+            return True
+        older_turn = self.state.late_points[job.host] > 0
+        young = not older_turn and self.chance.share(POINT, *key) < self.faults.young
+        self.happened["young"] += young
+        return young
 
     def _take_effect(self, job: Job) -> None:
         step = job.issue.step
@@ -317,6 +329,7 @@ class World:
                 if state.stage[host] in OUT:
                     continue
                 odd = faults.answers and self.chance.share(ANSWER, host, self.now_us) < faults.answers
+                self.happened["answers"] += bool(odd)
                 if self.answers[host] or odd:
                     answered.append(self._estate.hosts[host])
         self.tell(Swept(self._estate.sites[site], self.now_us - SECOND, not silent, answered))
@@ -332,6 +345,7 @@ class World:
         """Whether nobody there answers the prober, its control target neither, for some hours."""
         luck = self.chance.share(SILENCE, site, self.now_us) if self.faults.silent else 1.0
         if luck < self.faults.silent:
+            self.happened["silent"] += 1
             self.silent_until_us[site] = self.now_us + int(luck / self.faults.silent * 8 * HOUR)
         return self.silent_until_us.get(site, 0) > self.now_us
 
@@ -390,6 +404,7 @@ class World:
         if self.faults.flaps and self.failing_until_us.get(subject, 0) < self.now_us:
             luck = self.chance.share(FLAP, self.now_us, len(subject), sum(subject.encode()))
             if luck < self.faults.flaps:
+                self.happened["flaps"] += 1
                 self.failing_until_us[subject] = self.now_us + int(luck / self.faults.flaps * 4 * HOUR)
         if self.failing_until_us.get(subject, 0) > self.now_us:
             return "UNKNOWN" if self.failing_until_us[subject] // SECOND % 2 else "FAIL"

@@ -1,0 +1,77 @@
+"""What invented disasters found in the core, each told again as a short story with the seed that showed it first."""
+
+from __future__ import annotations
+
+from orchestrator.decision.stages import Stage
+from orchestrator.inventory.model import Interface, Needs, Task
+from tests.estates import check, names, server, service, with_checks, with_interfaces
+from tests.forged_histories import heard
+from tests.storyline import Tell, hospital
+
+PAIR = ("operator-1", "crisis-1")
+LAB = "laboratory/slice"
+
+
+def test_a_relapse_s_hold_ends_where_a_split_leaves_a_wave_that_needs_the_service_no_more(tell: Tell) -> None:
+    """Seed 39: the rest of the wave was held for ever by a service that nobody in it needed."""
+    content = hospital(
+        server("files-1", "north", "files"), server("lis-1", "north", "lis"), server("web-1", "north", "web"),
+        services=(
+            service("files"),
+            service("lis", "laboratory", needs=Needs(reconnect=("files",))),
+            service("web", "laboratory"),
+        ),
+    )  # fmt: skip
+    story = tell(content).begun().passed("foundations").inspected("web-1").sweep().whatever()
+    story.read("service:files", "FAIL").expect(f"hold {LAB} relapse:files")
+    story.verdicts("web-1", "analyst-1", "analyst-2").nothing()
+    story.order("wave.split", LAB, *PAIR, name="lis", services=["lis"], sites=[])
+    story.expect(f"hold {LAB}/lis relapse:files", f"unhold {LAB} relapse:files", "issue web-1/reconnect/1")
+
+
+def test_a_gate_judges_no_interface_that_lost_an_end_to_a_dropped_need(tell: Tell) -> None:
+    """Seed 144: the end's only host was excluded, two persons dropped the need, and the gate waited for the link."""
+    link = Interface(id="lis-to-files", name=names("Results"), source="lis", target="files", protocol="hl7")
+    content = hospital(
+        server("files-1", "north", "files"), server("lis-1", "north", "lis"),
+        services=(service("files", "laboratory"), service("lis", "laboratory")),
+    )  # fmt: skip
+    content = with_checks(with_interfaces(content, link), check("results-arrive", "L3", interface="lis-to-files"))
+    story = tell(content).begun().excluded("files-1").in_service("lis-1").read("service:lis", times=5).nothing()
+    assert story.lacks(LAB) == ["service files", "unread interface:lis-to-files"]
+    story.order("service.drop-need", "files", *PAIR).expect(f"start soak {LAB}")
+    story.read("service:lis", times=5).at(1).expect(f"pass gate {LAB}")
+    assert story.records[-1][2]["subjects"] == ["service:lis"]
+
+
+def test_a_gate_waits_for_no_task_of_a_service_whose_need_was_dropped(tell: Tell) -> None:
+    """Seed 16: nobody could verify the analysers behind a service that had no host any more, and the gate waited."""
+    verified = Task(id="verified", name=names("Verify the analysers"), by="vendor", confirm="check:middleware-works")
+    content = hospital(
+        server("middleware-1", "north", "middleware"), server("lis-1", "north", "lis"),
+        services=(service("middleware", "laboratory", tasks=(verified,)), service("lis", "laboratory")),
+    )  # fmt: skip
+    story = tell(content).begun().excluded("middleware-1").in_service("lis-1").read("service:lis", times=5).nothing()
+    story.order("service.drop-need", "middleware", *PAIR).expect(f"start soak {LAB}")
+    assert story.pending(LAB)[-1].startswith("soak ")
+    story.read("service:lis", times=5).at(1).expect(f"pass gate {LAB}")
+    assert "middleware/verified" not in story.state.tasks
+    assert story.stage("middleware-1") is Stage.EXCLUDED
+
+
+def test_two_persons_confirm_what_a_check_of_a_dropped_service_can_confirm_no_more(tell: Tell) -> None:
+    """Beside seed 16: the analysers deliver to a laboratory system that two persons gave up; no check could say so."""
+    verified = Task(id="verified", name=names("Verify the analysers"), by="vendor", confirm="check:results-arrive")
+    link = Interface(id="results", name=names("Results"), source="middleware", target="lis", protocol="hl7")
+    content = hospital(
+        server("middleware-1", "north", "middleware"), server("lis-1", "north", "lis"),
+        services=(service("middleware", "laboratory", tasks=(verified,)), service("lis", "laboratory")),
+    )  # fmt: skip
+    content = with_checks(with_interfaces(content, link), check("results-arrive", "L3", interface="results"))
+    story = tell(content).begun().excluded("lis-1").in_service("middleware-1").read("service:middleware").nothing()
+    story.order("service.drop-need", "lis", *PAIR).expect(f"start soak {LAB}", "open task middleware/verified")
+    story.order("task.done", "middleware/verified", "technician-1").nothing()
+    assert story.pending(LAB)[:2] == ["passes service:middleware", "task middleware/verified"]
+    story.order("task.done", "middleware/verified", "operator-1").nothing()
+    story.read("service:middleware", times=5).at(1).expect(f"pass gate {LAB}")
+    assert heard(story).broken == []
