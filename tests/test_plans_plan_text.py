@@ -25,6 +25,7 @@ from tests.estates import (
     with_functions,
     with_hosts,
     with_interfaces,
+    with_restart,
     with_services,
     workstation,
 )
@@ -175,6 +176,12 @@ def test_a_foundation_host_is_explained_by_the_chain_of_needs_from_the_laborator
         "backup is played by 1 host; its gate in foundations asks for 1.",
         "It is as urgent as laboratory, one of those counted on; 2 min of work hang on it, its own included.",
     ]
+
+
+def test_a_post_beyond_those_its_gate_asks_for_is_told_that_it_may_be_done_without() -> None:
+    content = with_restart(small_estate(), slices={}, posts_per_site=3)
+    assert why(content, "lab-ws-3").splitlines()[-1].endswith("one of those counted on; its gate can do without it.")
+    assert "hang on it" in why(content, "lab-ws-2")
 
 
 def test_long_chains_are_told_in_hours() -> None:

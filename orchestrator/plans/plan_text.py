@@ -309,7 +309,8 @@ def _urgency(content: Content, plan: Plan, host_id: str) -> str:
     ranks = priority.function_ranks(content)
     rank = plan.ranks[host_id]
     names = list(ranks)
-    chain = f"{_spell(plan.tail_s[host_id])} of work hang on it, its own included"
+    tail_s = plan.tail_s[host_id]
+    chain = f"{_spell(tail_s)} of work hang on it, its own included" if tail_s else "its gate can do without it"
     if rank >= 2 * len(ranks):
         return f"It comes after everything a function needs; {chain}."
     urgent = f"as urgent as {names[rank % len(names)]}"
