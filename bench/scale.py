@@ -1,8 +1,8 @@
 """Measures graph, plan, core and forecast on estates of 1,700 and 17,000 hosts, and with `--large` 170,000.
 
-Each size is one fresh process, each stage its CPU seconds, the MiB it adds and the most that is held; the rival is n log n: `growth`
-compares one size with the one before it, 1.0 is as n log n grows, less is better. The core plays a restart without
-faults, the forecast one future of many. Prints a table on stderr, one JSON line, and asserts nothing.
+Each size is one fresh process, each stage its CPU seconds, the MiB it adds and the most that is held; the rival is
+n log n: `growth` compares one size with the one before it, 1.0 is as n log n grows, less is better. The core plays a
+restart without faults, the forecast one future of many. Prints a table on stderr, one JSON line, and asserts nothing.
 """
 
 from __future__ import annotations
