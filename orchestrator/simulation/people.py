@@ -161,7 +161,8 @@ def _for_cures(state: State) -> Iterator[Wish]:
             if any(not waves[one].passed_us for one in state.ancestors[state.wave_of[host]])
         }
         if len(able) - len(behind) < state.quorum[service]:
-            for wave in sorted(set(behind.values())):
+            barred = {one for wave in behind.values() for one in (wave, *state.ancestors[wave])}
+            for wave in sorted(barred):
                 for edge in sorted(one for one in state.after[wave] if not waves[one].passed_us):
                     args: dict[str, Json] = {"after": estate.waves[edge].name}
                     yield Wish("wave.after-removed", estate.waves[wave].name, args)
