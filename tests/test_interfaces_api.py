@@ -25,6 +25,7 @@ from tests.live_hospital import INCIDENT, Hospital, hospital
 ROUTES = {
     ("/orders", "post"),
     ("/verdicts", "post"),
+    ("/forecasts", "post"),
     ("/status", "get"),
     ("/why/{host}", "get"),
     ("/queue", "get"),
