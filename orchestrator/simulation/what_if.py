@@ -24,7 +24,7 @@ KNOWN = 'Known are: "pool NAME +2", "order FUNCTION FUNCTION ...", "soak 5m".'
 
 def asked(present: Present, words: str) -> Present:
     """The present as it would be. Raises UsageError for a question that names nothing known."""
-    kind, *rest = words.split()
+    kind, *rest = words.split() or [""]
     if kind == "pool" and len(rest) == 2 and re.fullmatch(r"[+-][0-9]{1,4}", rest[1]):
         return _pool(present, rest[0], int(rest[1]))
     if kind == "order" and rest:
