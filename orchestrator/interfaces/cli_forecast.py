@@ -59,7 +59,9 @@ def _forecast(options: argparse.Namespace) -> int:
         found["what_if"] = [_compared(words, changed, before, options.runs) for words, changed in questions.items()]
     if options.svg is not None:
         hosts = sum(wave >= 0 for wave in present.state.wave_of)
-        options.svg.write_text(burn_up_svg(burn_up(present, played), hosts, "Hosts in service, from now"))
+        measured = found["everything"]["basis"] == "measured"
+        picture = burn_up_svg(burn_up(present, played), hosts, "Hosts in service, from now", measured=measured)
+        options.svg.write_text(picture)
     show(options, found, forecast_text(found, _names(present)))
     if options.as_of == "live" and state_dir is not None:
         _journal(state_dir, found)

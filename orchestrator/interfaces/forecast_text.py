@@ -15,7 +15,9 @@ from orchestrator.interfaces.output import clock, columns
 from orchestrator.plans.bound import DURATIONS
 
 WIDTH = 40
+PARTS = ("1 of 10", "5 of 10", "9 of 10")
 HOUR_S = 3600
+FAR_S = 14 * 24 * HOUR_S
 APART_S = 1800  # sites nearer to each other than this are not told apart
 MOVED_S = 360  # a decision that moves a function by less changes nothing worth a line
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -30,25 +32,26 @@ class Names:
 
 
 class _Times:
-    """Says seconds from the as-of time as people do: the hour on the wall, and how long until then."""
+    """Says seconds from the as-of time as people do: by the clock on the wall."""
 
     def __init__(self, found: Mapping[str, Any]) -> None:
-        self._from_us: int = found["as_of_us"]
+        self._local_s: int = found["as_of_us"] // 1_000_000 + found["utc_offset_s"]
         self._offset_s: int = found["utc_offset_s"]
 
     def at(self, seconds: int) -> str:
-        """`Sat 28 Nov 16:30`; the minute is rounded up, nobody should come too early."""
-        local_s = self._from_us // 1_000_000 + self._offset_s + seconds
-        return f"{_EPOCH + timedelta(seconds=-(-local_s // 60) * 60):%a %d %b %H:%M}"
+        """`Sat 28 16:30`, from two weeks on `12 Dec 16:30`; the minute is rounded up, nobody should come too early."""
+        minutes = -(-(self._local_s + seconds) // 60)
+        return f"{_EPOCH + timedelta(minutes=minutes):{'%a %d' if seconds < FAR_S else '%d %b'} %H:%M}"
 
     def least(self, seconds: int) -> str:
         """The same with the minute rounded down: before that nothing can be."""
         return self.at(seconds - 59)
 
-    def zone(self) -> str:
-        """`UTC+01:00`."""
+    def begin(self) -> str:
+        """`Fri 27 Nov 2026 19:09 (UTC+01:00)`."""
         minutes = abs(self._offset_s) // 60
-        return f"UTC{'-' if self._offset_s < 0 else '+'}{minutes // 60:02}:{minutes % 60:02}"
+        zone = f"UTC{'-' if self._offset_s < 0 else '+'}{minutes // 60:02}:{minutes % 60:02}"
+        return f"{_EPOCH + timedelta(seconds=self._local_s):%a %d %b %Y %H:%M} ({zone})"
 
 
 def hours(seconds: float) -> str:
@@ -62,34 +65,44 @@ def forecast_text(found: Mapping[str, Any], names: Names) -> str:
     """The forecast as people read it: a line for each function, the earliest first, then all that hangs on them."""
     times = _Times(found)
     ranked = sorted(found["functions"].items(), key=lambda item: (item[1]["p50_s"], item[0]))
-    told = [(names.functions[name], one) for name, one in ranked] + [("Everything", found["everything"])]
+    functions = [(names.functions[name], one) for name, one in ranked]
     return "\n".join(
         [
-            f"{found['runs']} futures played from {times.at(0)} ({times.zone()}) on.",
+            f"{found['runs']} futures, played from {times.begin()} on.",
             "",
-            *columns((name, _said(one, times)) for name, one in told),
+            *_table([*functions, ("Everything", found["everything"])], times),
             *_by_site(found, names, times),
             *_lacking(found),
-            *_picture(told, times),
+            *_picture(functions, times),
             *_activities(found, names, times),
             *_questions(found, names),
         ]
     )
 
 
-def _spoken_of(one: Mapping[str, Any]) -> bool:
-    return one["basis"] == "measured" and bool(one["p90_s"])
+def _table(told: Sequence[tuple[str, Mapping[str, Any]]], times: _Times) -> list[str]:
+    """When so many futures of ten have it back, where that may be said, and what cannot be beaten."""
+    if any(_spoken_of(one) for _, one in told):
+        head = ("Futures that have it back by:", *PARTS, "")
+        return columns([head, *((name, *_band(one, times), _least(one, times)) for name, one in told)])
+    return columns((name, _least(one, times)) for name, one in told)
 
 
-def _said(one: Mapping[str, Any], times: _Times) -> str:
+def _band(one: Mapping[str, Any], times: _Times) -> Sequence[str]:
+    if not _spoken_of(one):
+        return ("",) * len(PARTS)
+    return times.at(one["p10_s"]), f"{times.at(one['p50_s'])} ({hours(one['p50_s'])})", times.at(one["p90_s"])
+
+
+def _least(one: Mapping[str, Any], times: _Times) -> str:
     if not one["p90_s"]:
         return "is back"
     by = "the length of the work itself" if one["limited_by"] == DURATIONS else one["limited_by"]
-    least = f"not before {times.least(one['bound_s'])} ({hours(one['bound_s'])}), limited by {by}"
-    if one["basis"] != "measured":
-        return least
-    band = f"between {times.at(one['p10_s'])} and {times.at(one['p90_s'])}"
-    return f"about {times.at(one['p50_s'])} ({hours(one['p50_s'])}), {band}; {least}"
+    return f"not before {times.least(one['bound_s'])} ({hours(one['bound_s'])}), limited by {by}"
+
+
+def _spoken_of(one: Mapping[str, Any]) -> bool:
+    return one["basis"] == "measured" and bool(one["p90_s"])
 
 
 def _by_site(found: Mapping[str, Any], names: Names, times: _Times) -> list[str]:
@@ -118,7 +131,7 @@ def _picture(told: Sequence[tuple[str, Mapping[str, Any]]], times: _Times) -> li
     if not spoken:
         return []
     last_s = max(one["p90_s"] for _, one in spoken)
-    legend = f"8 futures of 10 lie between [ and ], half before |; from now to {times.at(last_s)}:"
+    legend = f"8 futures of 10 lie between [ and ], half before |; up to {times.at(last_s)}:"
     return ["", legend, *columns((name, _bar(one, last_s)) for name, one in spoken)]
 
 
@@ -143,7 +156,7 @@ def _activities(found: Mapping[str, Any], names: Names, times: _Times) -> list[s
         known = one["basis"] == "measured" or one["bound_s"] > found["by_s"]
         rows.append((names.activities[name], "; ".join(told) if known else "too little is measured to say"))
     head = f"The chance that all that is needed is back by {times.at(found['by_s'])} ({hours(found['by_s'])}):"
-    return ["", head, *columns(rows, "  ")]
+    return ["", head, *columns(rows, "  ")] if rows else []
 
 
 def _questions(found: Mapping[str, Any], names: Names) -> list[str]:
@@ -177,8 +190,12 @@ def score_text(found: Mapping[str, Any], names: Names) -> str:
     return "\n".join([*columns(rows), told])
 
 
-def burn_up_svg(curve: Sequence[tuple[int, int, int, int]], hosts: int, title: str) -> str:
-    """Hosts in service over time with the band of 8 futures in 10, as an SVG picture of its own."""
+def burn_up_svg(curve: Sequence[tuple[int, int, int, int]], hosts: int, title: str, *, measured: bool = True) -> str:
+    """Hosts in service over time with the band of 8 futures in 10, as an SVG picture of its own.
+
+    Before enough was measured it has the band alone, and says so.
+    """
+    title = title if measured else f"{title} (too little measured to draw a middle)"
     wide, high, left, top = 720, 320, 60, 40
     last_s = max(curve[-1][0], 1)
 
@@ -186,7 +203,7 @@ def burn_up_svg(curve: Sequence[tuple[int, int, int, int]], hosts: int, title: s
         return f"{left + at_s / last_s * wide:.1f},{top + high - count / max(hosts, 1) * high:.1f}"
 
     band = [place(at_s, more) for at_s, _, _, more in curve] + [place(at_s, few) for at_s, few, _, _ in reversed(curve)]
-    middle = [place(at_s, count) for at_s, _, count, _ in curve]
+    middle = [place(at_s, count) for at_s, _, count, _ in curve if measured]
     ticks = "".join(
         f'<text x="{left + wide * part / 6:.0f}" y="{top + high + 20}" text-anchor="middle">'
         f"{hours(last_s * part / 6)}</text>"

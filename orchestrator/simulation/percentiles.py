@@ -11,7 +11,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from orchestrator.canonical import Json
 from orchestrator.decision.state import State
 from orchestrator.inventory.model import Activity, Function
 from orchestrator.simulation.forecast import DAY_US, HORIZON_DAYS, MEASURED_MIN, Future, Present, waves_of
@@ -41,7 +40,7 @@ def percentile(values: Sequence[int], percent: int) -> int:
     return ordered[max(0, -(-percent * len(ordered) // 100) - 1)]
 
 
-def spread(values: Sequence[int]) -> dict[str, Json]:
+def spread(values: Sequence[int]) -> dict[str, int]:
     """p10, p50 and p90 in seconds."""
     return {f"p{percent}_s": percentile(values, percent) for percent in PERCENTS}
 
