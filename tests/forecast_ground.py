@@ -33,6 +33,7 @@ from tests.small_estate import SMALL
 
 SECOND = 1_000_000
 HOUR_S = 3600
+LONG_S = 60 * 24 * HOUR_S
 START_US = 1_700_000_000 * SECOND
 T0_US = START_US - 48 * HOUR_S * SECOND
 PLANNED = Durations(sigma=0.0)
@@ -91,6 +92,7 @@ def lived(
     world = begun(content or small_estate(), durations, **more)
     while not until(world):
         assert world.turn(), "nothing happens any more, and what was waited for has not come"
+        assert world.spent_s < LONG_S, "what was waited for does not come"
     return world
 
 
