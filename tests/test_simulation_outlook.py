@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import log
+from math import log, sqrt
 
 import pytest
 
@@ -30,7 +30,7 @@ def spread_of(outlook: Outlook, klass: str) -> float:
     """How far apart the medians of many futures lie."""
     drawn = [log(outlook.drawn(Chance(seed), START_US).medians_s[klass, "restore"]) for seed in range(200)]
     mean = sum(drawn) / len(drawn)
-    return (sum((one - mean) ** 2 for one in drawn) / len(drawn)) ** 0.5
+    return sqrt(sum((one - mean) ** 2 for one in drawn) / len(drawn))
 
 
 def test_before_anything_is_measured_the_plans_figures_are_believed() -> None:

@@ -55,9 +55,9 @@ class _Times:
 
 
 def hours(seconds: float) -> str:
-    """`14.2 h`; days from four days on, minutes and seconds below an hour."""
+    """`14.2 h`; days from four days on, minutes below an hour, seconds below five minutes."""
     if abs(seconds) < HOUR_S:
-        return f"{seconds / 60:.0f} min" if abs(seconds) >= 600 else f"{seconds:.0f} s"
+        return f"{seconds / 60:.0f} min" if abs(seconds) >= 300 else f"{seconds:.0f} s"
     return f"{seconds / HOUR_S:.1f} h" if abs(seconds) < 96 * HOUR_S else f"{seconds / HOUR_S / 24:.1f} d"
 
 
