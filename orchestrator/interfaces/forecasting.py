@@ -75,7 +75,7 @@ def document(forecaster: Forecaster, futures: Sequence[Future], by_s: int | None
         "as_of_us": present.now_us,
         "utc_offset_s": present.utc_offset_s,
         "functions": functions,
-        "everything": {**_everything(present, futures, functions), **_rests_on(last, basis_of(present))},
+        "everything": _everything(present, futures, functions, last),
         **({} if by_s is None else {"by_s": by_s}),
         "activities": {one.id: _activity(present, futures, one, functions, by_s) for one in inventory.activities},
     }
@@ -83,22 +83,25 @@ def document(forecaster: Forecaster, futures: Sequence[Future], by_s: int | None
 
 def _function(present: Present, futures: Sequence[Future], function: Function, bound: Bound) -> dict[str, Any]:
     sites = sorted({site for future in futures for site in future.functions[function.id]} - {""})
+    times = times_s(present, futures, function.id)
     return {
-        **spread(times_s(present, futures, function.id)),
-        **_rests_on(bound, basis_of(present, function)),
+        **spread(times),
+        **_rests_on(bound, min(times), basis_of(present, function)),
         "sites": {site: spread(times_s(present, futures, function.id, site)) for site in sites},
     }
 
 
-def _everything(present: Present, futures: Sequence[Future], functions: dict[str, Any]) -> dict[str, int]:
+def _everything(present: Present, futures: Sequence[Future], functions: dict[str, Any], bound: Bound) -> dict[str, Any]:
     """Told from the futures played to their end, which are few: so never before a function, which all futures tell."""
-    whole = spread([after_s(present, future.everything_us) for future in futures if future.whole])
-    return {name: max([at_s, *(one[name] for one in functions.values())]) for name, at_s in whole.items()}
+    times = [after_s(present, future.everything_us) for future in futures if future.whole]
+    whole = {name: max([at_s, *(one[name] for one in functions.values())]) for name, at_s in spread(times).items()}
+    return {**whole, **_rests_on(bound, min(times), basis_of(present))}
 
 
-def _rests_on(bound: Bound, basis: Basis) -> dict[str, Any]:
+def _rests_on(bound: Bound, best_s: int, basis: Basis) -> dict[str, Any]:
+    """A bound takes the medians that are believed: what the best of the futures has beaten is none."""
     return {
-        "bound_s": bound.bound_s,
+        "bound_s": min(bound.bound_s, best_s),
         "limited_by": bound.limited_by,
         "measured": basis.measured,
         "basis": basis.word,
