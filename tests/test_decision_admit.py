@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from orchestrator.decision.events import Finished, Reading, Swept
+from orchestrator.decision.events import Finished, Forecasted, Reading, Swept
 from orchestrator.decision.stages import IllegalEvent
 from tests.storyline import START_US, Tell
 
@@ -19,9 +19,16 @@ from tests.storyline import START_US, Tell
         Reading("service:lis", "maybe"),
         Swept("atlantis", START_US, True, []),
         Finished("lis-1/restore/1", "ok"),
+        Forecasted(0, {"laboratory": [1, 2, 3]}),
+        Forecasted(20, {"atlantis": [1, 2, 3]}),
+        Forecasted(20, {"laboratory": [1, 2]}),
+        Forecasted(20, {"laboratory": [3, 2, 1]}),
+        Forecasted(20, {"laboratory": [-1, 2, 3]}),
     ],
 )
-def test_what_cannot_happen_is_refused_and_changes_nothing(tell: Tell, event: Reading | Swept | Finished) -> None:
+def test_what_cannot_happen_is_refused_and_changes_nothing(
+    tell: Tell, event: Reading | Swept | Finished | Forecasted
+) -> None:
     story = tell().signed()
     before = story.state.digest()
     with pytest.raises(IllegalEvent):
@@ -50,3 +57,9 @@ def test_a_success_without_what_later_steps_build_on_is_a_failure(tell: Tell) ->
     assert story.records[-1][2]["outcome"] == "failed"
     assert "names no host key" in str(story.records[-1][2]["sentence"])
     story.nothing()
+
+
+def test_a_forecast_is_kept_and_nothing_follows_from_it(tell: Tell) -> None:
+    story = tell().opened()
+    assert story.send(Forecasted(20, {"laboratory": [60, 90, 200]})).recorded
+    assert story.records[-1][1:] == ("forecasted", {"v": 1, "runs": 20, "functions": {"laboratory": [60, 90, 200]}})

@@ -19,6 +19,7 @@ SAMPLES: dict[str, Any] = {
     "list[str]": ["a", "b"],
     "dict[str, str]": {"lis-1": "lis-1/inspect/1"},
     "dict[str, Json]": {"k": [1, None]},
+    "dict[str, list[int]]": {"laboratory": [10, 20, 30]},
 }
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from orchestrator.decision import capacity
+from orchestrator.decision import capacity, invariants
+from orchestrator.decision.codec import encode
 from orchestrator.decision.decide import decide
-from orchestrator.decision.events import Judged, Reading, Woke
+from orchestrator.decision.events import Finished, Judged, Reading, Woke
 from orchestrator.decision.invariants import InvariantBroken
 from orchestrator.decision.stages import Stage
 from orchestrator.inventory.model import Names, Task
@@ -86,3 +87,20 @@ def test_what_was_admitted_and_cannot_happen_stops_the_core_and_is_no_refusal() 
     infected = Judged("INFECTED", {"lis-1": "lis-1/inspect/1"}, "analyst-1", SET, story.now_us + SECOND, "blob")
     with pytest.raises(InvariantBroken, match="A host that is excluded cannot see infected"):
         decide(story.state, infected, story.now_us)
+
+
+def test_a_forecast_judges_no_invariant_and_decides_the_same(tell: Tell, monkeypatch: pytest.MonkeyPatch) -> None:
+    live, foreseen = tell().begun(), tell().begun()
+    event = Finished("lis-1/restore/1", "ok", "", {"restore_point_us": 1, "host_key": "k"})
+    judged = decide(live.state, event, live.now_us)
+
+    def never(*about: object) -> None:
+        raise AssertionError(f"judged: {about}")
+
+    monkeypatch.setattr(invariants, "check", never)
+    monkeypatch.setattr(invariants, "settled", never)
+    assert decide(foreseen.state, event, foreseen.now_us, checked=False) == judged
+    assert len(judged) > 1
+    assert foreseen.state.digest() == live.state.digest()
+    for story in (live, foreseen):
+        story.records.extend((story.state.at_us, *encode(one)) for one in judged)

@@ -25,6 +25,7 @@ from tests.live_hospital import INCIDENT, Hospital, hospital
 ROUTES = {
     ("/orders", "post"),
     ("/verdicts", "post"),
+    ("/forecasts", "post"),
     ("/status", "get"),
     ("/why/{host}", "get"),
     ("/queue", "get"),
@@ -213,3 +214,24 @@ def test_a_process_whose_engine_stopped_is_not_healthy(tmp_path: Path) -> None:
         here.engine.stop()
         response = httpx.get(f"{listening.url}/healthz")
         is_problem(response, 503, "unusable")
+
+
+FORECAST = {"runs": 20, "functions": {"laboratory": [60, 90, 200]}}
+
+
+def test_a_forecast_is_kept_through_the_socket_alone(web: httpx.Client, here: Hospital, tmp_path: Path) -> None:
+    size = here.engine.head().size
+    assert web.post("/forecasts", json=FORECAST).json() == {"kept": 1}
+    assert here.engine.head().size == size + 1
+    with serve(here.engine, tmp_path, 0) as listening:
+        body = is_problem(httpx.post(f"{listening.url}/forecasts", json=FORECAST), 403, "refused")
+    assert body["error"]["rule"] == "api.socket"
+    assert here.engine.head().size == size + 1
+
+
+def test_a_forecast_of_nothing_known_is_refused_and_a_malformed_one_cannot_be_used(web: httpx.Client) -> None:
+    for functions in ({"alchemy": [1, 2, 3]}, {"laboratory": [3, 2, 1]}, {"laboratory": []}):
+        is_problem(web.post("/forecasts", json=FORECAST | {"functions": functions}), 403, "illegal_event")
+    is_problem(web.post("/forecasts", json=FORECAST | {"functions": {"laboratory": [1, 2, 3, 4]}}), 400, "usage")
+    is_problem(web.post("/forecasts", json=FORECAST | {"runs": 0}), 400, "usage")
+    is_problem(web.post("/forecasts", json=FORECAST | {"more": 0}), 400, "usage")

@@ -10,6 +10,7 @@ from orchestrator import canonical
 from orchestrator.errors import UsageError
 from orchestrator.inventory.model import Activity, Interface, Needs
 from orchestrator.plans import plan_text
+from orchestrator.plans.bound import Bound
 from orchestrator.plans.bound_problem import function_bounds
 from orchestrator.plans.model import Content, GateRule, Plan, Slice, Split, StepTimes, Timing
 from orchestrator.plans.waves import derive
@@ -31,10 +32,17 @@ from tests.estates import (
 )
 
 
+def hours_of(content: Content, plan: Plan) -> plan_text.Hours:
+    """Hours of a plan: its true bounds, every function planned for six minutes later, one first restore."""
+    bounds = function_bounds(content, plan)
+    planned_s = {name: bound.bound_s + 360 for name, bound in bounds.items() if bound.bound_s}
+    return plan_text.Hours(bounds, planned_s, {"north": ["ad-1"], "south": []})
+
+
 def text_of(content: Content) -> str:
     """The plan as a person reads it."""
     plan = derive(content)
-    return plan_text.as_text(content, plan, function_bounds(content, plan))
+    return plan_text.as_text(content, plan, hours_of(content, plan))
 
 
 def why(content: Content, host: str) -> str:
@@ -109,8 +117,9 @@ def test_warnings_stand_at_the_end() -> None:
 def test_the_json_has_exactly_the_agreed_keys() -> None:
     content = small_estate()
     plan = derive(content)
-    document = plan_text.as_json(content, plan, function_bounds(content, plan))
-    assert list(document) == ["digest", "functions", "waves"]
+    document = plan_text.as_json(content, plan, hours_of(content, plan))
+    assert list(document) == ["digest", "functions", "waves", "first_day"]
+    assert document["first_day"] == {"north": ["ad-1"], "south": []}
     functions = json.loads(canonical.encode(document["functions"]))
     assert functions[0] == {
         "id": "laboratory",
@@ -119,6 +128,7 @@ def test_the_json_has_exactly_the_agreed_keys() -> None:
         "hosts_needed": 4,
         "bound_s": 2886,
         "limited_by": "analysts",
+        "planned_s": 3246,
     }
     waves = json.loads(canonical.encode(document["waves"]))
     assert waves[3] == {
@@ -138,34 +148,71 @@ def test_the_json_has_exactly_the_agreed_keys() -> None:
     }
 
 
-def test_beside_each_function_stands_before_when_nothing_can_have_it_back() -> None:
+def test_beside_each_function_stands_when_it_is_planned_and_what_nothing_can_beat() -> None:
     lines = text_of(small_estate()).splitlines()
-    first = next(number for number, line in enumerate(lines) if line.startswith("From the start, whatever the order"))
-    assert lines[first + 1] == "  laboratory: cannot be back under 0.8 h; limited by analysts"
+    first = next(number for number, line in enumerate(lines) if line.startswith("If the restart begins at 07:00"))
+    assert lines[first + 1] == "  laboratory: planned 1.0 h, cannot be under 0.8 h; limited by analysts"
     assert [line.split(":")[0].strip() for line in lines[first + 1 : first + 4]] == list(FUNCTIONS)
+
+
+def test_a_function_that_the_faultless_run_never_brings_back_has_a_bound_and_no_plan() -> None:
+    content = small_estate()
+    plan = derive(content)
+    hours = plan_text.Hours(function_bounds(content, plan), {}, {})
+    assert "  laboratory: cannot be under 0.8 h; limited by analysts" in plan_text.as_text(content, plan, hours)
+    functions = json.loads(canonical.encode(plan_text.as_json(content, plan, hours)["functions"]))
+    assert all("planned_s" not in one for one in functions)
+
+
+def test_the_first_days_restores_are_listed_by_site_and_long_lists_are_cut_short() -> None:
+    content = small_estate()
+    plan = derive(content)
+    day = {"north": [f"host-{number}" for number in range(1, 15)], "south": ["ad-1"]}
+    text = plan_text.as_text(content, plan, plan_text.Hours({name: Bound(0, "") for name in FUNCTIONS}, {}, day))
+    assert "Restored within the first day:" in text
+    assert "  south: 1 host: ad-1\n" in text
+    assert "  north: 14 hosts: host-1, " in text
+    assert "host-12 and 2 more (all in --format json)" in text
+    assert "host-13" not in text
+
+
+def test_a_day_on_which_nothing_is_restored_has_no_list() -> None:
+    content = small_estate()
+    plan = derive(content)
+    hours = plan_text.Hours(function_bounds(content, plan), {}, {})
+    assert "first day" not in plan_text.as_text(content, plan, hours)
 
 
 def test_a_function_with_nothing_to_bring_back_has_no_line_and_a_bound_of_zero() -> None:
     content = with_functions(small_estate(), function("gardens"))
     plan = derive(content)
-    bounds = function_bounds(content, plan)
-    assert "gardens" not in plan_text.as_text(content, plan, bounds)
-    assert bounds["gardens"].bound_s == 0
+    hours = hours_of(content, plan)
+    assert "gardens" not in plan_text.as_text(content, plan, hours)
+    assert hours.bounds["gardens"].bound_s == 0
 
 
 def test_an_estate_without_functions_has_no_bounds() -> None:
     content = small_estate(order=(), pinned=())
     bare = content.model_copy(update={"inventory": content.inventory.model_copy(update={"functions": ()})})
-    assert "cannot be back" not in text_of(bare)
+    assert "cannot be under" not in text_of(bare)
+
+
+def test_a_plan_without_hours_speaks_of_none() -> None:
+    content = small_estate()
+    plan = derive(content)
+    assert "07:00" not in plan_text.as_text(content, plan)
+    document = plan_text.as_json(content, plan)
+    assert "first_day" not in document
+    assert "bound_s" not in str(document)
 
 
 def test_the_same_content_gives_the_same_words_and_the_same_json() -> None:
     content = small_estate(gates={"radiology/slice": GateRule(passes=1)})
     plans: list[Plan] = [derive(content), derive(content)]
-    bounds = [function_bounds(content, plan) for plan in plans]
-    documents = [plan_text.as_json(content, *one) for one in zip(plans, bounds, strict=True)]
+    hours = [hours_of(content, plan) for plan in plans]
+    documents = [plan_text.as_json(content, *one) for one in zip(plans, hours, strict=True)]
     assert canonical.encode(documents[0]) == canonical.encode(documents[1])
-    assert plan_text.as_text(content, plans[0], bounds[0]) == plan_text.as_text(content, plans[1], bounds[1])
+    assert plan_text.as_text(content, plans[0], hours[0]) == plan_text.as_text(content, plans[1], hours[1])
 
 
 def test_a_foundation_host_is_explained_by_the_chain_of_needs_from_the_laboratory() -> None:

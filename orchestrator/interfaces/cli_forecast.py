@@ -11,11 +11,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-from orchestrator.client import Client
+from orchestrator.client import NOBODY, Client
 from orchestrator.clock import SystemClock
-from orchestrator.errors import UsageError
+from orchestrator.errors import RelanceError, UsageError
 from orchestrator.interfaces import forecasting
-from orchestrator.interfaces.forecast_text import burn_up_svg, forecast_text, score_text
+from orchestrator.interfaces.forecast_text import Names, burn_up_svg, forecast_text, score_text
 from orchestrator.interfaces.output import Commands, progress, show
 from orchestrator.interfaces.places import estate_of, state_of
 from orchestrator.simulation.forecast import Forecaster, Future, Present, futures
@@ -45,21 +45,24 @@ def _forecast(options: argparse.Namespace) -> int:
     if options.score:
         if state_dir is None:
             raise UsageError("There is no journal whose forecasts could be compared.", rule="forecast.score")
-        found = forecasting.scores(*forecasting.from_journal(state_dir))
-        show(options, found, score_text(found))
+        present, past = forecasting.from_journal(state_dir)
+        found = forecasting.scores(present, past)
+        show(options, found, score_text(found, _names(present)))
         return 0
     present = _present(options, state_dir)
+    questions = {words: asked(present, words) for words in options.what_if}  # a wrong one is refused at once
     forecaster = Forecaster(present)
     played = _played(forecaster, options.runs, "as it is")
     found = forecasting.document(forecaster, played, by_s)
-    if options.what_if:
+    if questions:
         before = forecasting.all_times(present, played)
-        found["what_if"] = [_compared(present, words, before, options.runs) for words in options.what_if]
+        found["what_if"] = [_compared(words, changed, before, options.runs) for words, changed in questions.items()]
     if options.svg is not None:
         hosts = sum(wave >= 0 for wave in present.state.wave_of)
-        options.svg.write_text(burn_up_svg(burn_up(present, played), hosts, "Hosts in service, from now"))
-    names = {one.id: one.name.en for one in present.state.estate.content.inventory.functions}
-    show(options, found, forecast_text(found, names))
+        measured = found["everything"]["basis"] == "measured"
+        picture = burn_up_svg(burn_up(present, played), hosts, "Hosts in service, from now", measured=measured)
+        options.svg.write_text(picture)
+    show(options, found, forecast_text(found, _names(present)))
     if options.as_of == "live" and state_dir is not None:
         _journal(state_dir, found)
     return 0
@@ -106,21 +109,28 @@ def _played(forecaster: Forecaster, runs: int, what: str) -> list[Future]:
     return list(futures(forecaster, runs, said))
 
 
-def _compared(present: Present, words: str, before: dict[str, list[int]], runs: int) -> dict[str, Any]:
-    changed = asked(present, words)
+def _compared(words: str, changed: Present, before: dict[str, list[int]], runs: int) -> dict[str, Any]:
     after = forecasting.all_times(changed, _played(Forecaster(changed), runs, words))
     return forecasting.compared(words, before, after)
 
 
+def _names(present: Present) -> Names:
+    inventory = present.state.estate.content.inventory
+    return Names(
+        {one.id: one.name.en for one in inventory.functions}, {one.id: one.name.en for one in inventory.activities}
+    )
+
+
 def _journal(state_dir: Path, found: dict[str, Any]) -> None:
-    """Gives the forecast to the live process to keep; where none runs, it says so."""
+    """Gives the forecast to the live process to keep; where that cannot be, it says so."""
     functions = {
         name: [one["p10_s"], one["p50_s"], one["p90_s"]] for name, one in found["functions"].items() if one["p90_s"]
     }
     try:
         Client(state_dir).post("forecasts", runs=found["runs"], functions=functions)
-    except UsageError:
-        progress("No process runs here: this forecast is not journaled.")
+    except RelanceError as error:
+        nobody = error.rule == NOBODY
+        progress("No process runs here: this forecast is not journaled." if nobody else f"Not journaled: {error}")
 
 
 def _span_s(words: str) -> int:

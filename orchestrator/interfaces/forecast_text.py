@@ -6,105 +6,196 @@ Never prints a median before enough was measured: until then it says only what c
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from xml.sax.saxutils import escape
 
-from orchestrator.interfaces.output import clock
+from orchestrator.interfaces.output import clock, columns
+from orchestrator.plans.bound import DURATIONS
 
-WIDTH = 48
+WIDTH = 40
+PARTS = ("1 of 10", "5 of 10", "9 of 10")
 HOUR_S = 3600
+FAR_S = 14 * 24 * HOUR_S
+APART_S = 1800  # sites nearer to each other than this are not told apart
+MOVED_S = 360  # a decision that moves a function by less changes nothing worth a line
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """What people call functions and activities, by id."""
+
+    functions: Mapping[str, str]
+    activities: Mapping[str, str]
+
+
+class _Times:
+    """Says seconds from the as-of time as people do: by the clock on the wall."""
+
+    def __init__(self, found: Mapping[str, Any]) -> None:
+        self._local_s: int = found["as_of_us"] // 1_000_000 + found["utc_offset_s"]
+        self._offset_s: int = found["utc_offset_s"]
+
+    def at(self, seconds: int) -> str:
+        """`Sat 28 16:30`, from two weeks on `12 Dec 16:30`; the minute is rounded up, nobody should come too early."""
+        minutes = -(-(self._local_s + seconds) // 60)
+        return f"{_EPOCH + timedelta(minutes=minutes):{'%a %d' if seconds < FAR_S else '%d %b'} %H:%M}"
+
+    def least(self, seconds: int) -> str:
+        """The same with the minute rounded down: before that nothing can be."""
+        return self.at(seconds - 59)
+
+    def begin(self) -> str:
+        """`Fri 27 Nov 2026 19:09 (UTC+01:00)`."""
+        minutes = abs(self._offset_s) // 60
+        zone = f"UTC{'-' if self._offset_s < 0 else '+'}{minutes // 60:02}:{minutes % 60:02}"
+        return f"{_EPOCH + timedelta(seconds=self._local_s):%a %d %b %Y %H:%M} ({zone})"
 
 
 def hours(seconds: float) -> str:
-    """`14.2 h`; days from four days on, minutes and seconds below an hour."""
+    """`14.2 h`; days from four days on, minutes below an hour, seconds below five minutes."""
     if abs(seconds) < HOUR_S:
-        return f"{seconds / 60:.0f} min" if abs(seconds) >= 600 else f"{seconds:.0f} s"
+        return f"{seconds / 60:.0f} min" if abs(seconds) >= 300 else f"{seconds:.0f} s"
     return f"{seconds / HOUR_S:.1f} h" if abs(seconds) < 96 * HOUR_S else f"{seconds / HOUR_S / 24:.1f} d"
 
 
-def forecast_text(found: Mapping[str, Any], names: Mapping[str, str]) -> str:
-    """The forecast as people read it; `names` are the functions' in words."""
-    functions = found["functions"]
-    last_s = max((one["p90_s"] for one in functions.values()), default=0)
-    width = max((len(name) for name in (*names.values(), "Everything")), default=0)
-    lines = [f"Forecast from {clock(found['as_of_us'])} UTC, {found['runs']} futures of this plan.", ""]
-    for function, one in sorted(functions.items(), key=lambda item: (item[1]["p50_s"], item[0])):
-        lines.append(f"{names[function]:{width}}  {_said(one)}")
-        if _spoken_of(one):
-            lines.append(f"{'':{width}}  {_bar(one, last_s)}")
-    lines += ["", f"{'Everything':{width}}  {_said(found['everything'])}"]
-    if any(_spoken_of(one) for one in functions.values()):
-        lines += ["", f"[===|===] holds 8 futures of 10, | is the middle one; the line ends at {hours(last_s)}."]
-    return "\n".join([*lines, *_lacking(functions), *_activities(found), *_questions(found)])
+def forecast_text(found: Mapping[str, Any], names: Names) -> str:
+    """The forecast as people read it: a line for each function, the earliest first, then all that hangs on them."""
+    times = _Times(found)
+    ranked = sorted(found["functions"].items(), key=lambda item: (item[1]["p50_s"], item[0]))
+    functions = [(names.functions[name], one) for name, one in ranked]
+    return "\n".join(
+        [
+            f"{found['runs']} futures, played from {times.begin()} on.",
+            "",
+            *_table([*functions, ("Everything", found["everything"])], times),
+            *_by_site(found, names, times),
+            *_lacking(found),
+            *_picture(functions, times),
+            *_activities(found, names, times),
+            *_questions(found, names),
+        ]
+    )
+
+
+def _table(told: Sequence[tuple[str, Mapping[str, Any]]], times: _Times) -> list[str]:
+    """When so many futures of ten have it back, where that may be said, and what cannot be beaten."""
+    if any(_spoken_of(one) for _, one in told):
+        head = ("Futures that have it back by:", *PARTS, "")
+        return columns([head, *((name, *_band(one, times), _least(one, times)) for name, one in told)])
+    return columns((name, _least(one, times)) for name, one in told)
+
+
+def _band(one: Mapping[str, Any], times: _Times) -> Sequence[str]:
+    if not _spoken_of(one):
+        return ("",) * len(PARTS)
+    return times.at(one["p10_s"]), f"{times.at(one['p50_s'])} ({hours(one['p50_s'])})", times.at(one["p90_s"])
+
+
+def _least(one: Mapping[str, Any], times: _Times) -> str:
+    if not one["p90_s"]:
+        return "is back"
+    by = "the length of the work itself" if one["limited_by"] == DURATIONS else one["limited_by"]
+    return f"not before {times.least(one['bound_s'])} ({hours(one['bound_s'])}), limited by {by}"
 
 
 def _spoken_of(one: Mapping[str, Any]) -> bool:
     return one["basis"] == "measured" and bool(one["p90_s"])
 
 
-def _said(one: Mapping[str, Any]) -> str:
-    if not one["p90_s"]:
-        return "is back."
-    least = f"not before {hours(one['bound_s'])} (limited by {one['limited_by']})"
-    if one["basis"] != "measured":
-        return f"{least}."
-    return f"in {hours(one['p50_s'])}, between {hours(one['p10_s'])} and {hours(one['p90_s'])}; {least}."
+def _by_site(found: Mapping[str, Any], names: Names, times: _Times) -> list[str]:
+    """The functions that come back at one site well before another."""
+    rows = []
+    for name, one in found["functions"].items():
+        middles = {site: spread["p50_s"] for site, spread in one["sites"].items()}
+        if _spoken_of(one) and middles and max(middles.values()) - min(middles.values()) >= APART_S:
+            told = [f"{site} {times.at(at_s)}" for site, at_s in sorted(middles.items(), key=lambda item: item[1])]
+            rows.append((names.functions[name], ", ".join(told)))
+    return ["", "Site by site, the middle of the futures:", *columns(rows, "  ")] if rows else []
 
 
-def _lacking(functions: Mapping[str, Any]) -> list[str]:
+def _lacking(found: Mapping[str, Any]) -> list[str]:
     """Why no middle is told yet."""
-    classes = sorted({name for one in functions.values() if one["p90_s"] for name in one["lacking"]})
+    classes = sorted({name for one in (*found["functions"].values(), found["everything"]) for name in one["lacking"]})
     if not classes:
         return []
-    said = "Where no middle is told, too few restores were measured: fewer than 5 (or than all there are) of "
-    return ["", f"{said}{', '.join(classes)}."]
+    said = 'Where only "not before" is said, too few restores were measured to say more: fewer than 5, or than all, of'
+    return ["", f"{said} {', '.join(classes)}."]
+
+
+def _picture(told: Sequence[tuple[str, Mapping[str, Any]]], times: _Times) -> list[str]:
+    """Bands under each other, on one line of time."""
+    spoken = [(name, one) for name, one in told if _spoken_of(one)]
+    if not spoken:
+        return []
+    last_s = max(one["p90_s"] for _, one in spoken)
+    legend = f"8 futures of 10 lie between [ and ], half before |; up to {times.at(last_s)}:"
+    return ["", legend, *columns((name, _bar(one, last_s)) for name, one in spoken)]
 
 
 def _bar(one: Mapping[str, Any], last_s: int) -> str:
-    low, middle, high = (WIDTH * one[name] // max(1, last_s) for name in ("p10_s", "p50_s", "p90_s"))
+    low, middle, high = (WIDTH * one[name] // last_s for name in ("p10_s", "p50_s", "p90_s"))
     cells = ["."] * (WIDTH + 1)
     cells[low : high + 1] = ["="] * (high + 1 - low)
     cells[low], cells[high], cells[middle] = "[", "]", "|"
     return "".join(cells)
 
 
-def _activities(found: Mapping[str, Any]) -> list[str]:
-    lines = []
-    for activity, sites in found["activities"].items():
+def _activities(found: Mapping[str, Any], names: Names, times: _Times) -> list[str]:
+    """The chance that an activity has all it needs by the time asked for; no chance before enough was measured."""
+    if "by_s" not in found:
+        return []
+    rows = []
+    for name, one in found["activities"].items():
         chances: dict[int, list[str]] = {}
-        for site, one in sites.items():
-            if "chance_percent" in one:
-                chances.setdefault(one["chance_percent"], []).append(site)
-        told = [f"{percent} % ({', '.join(named)})" for percent, named in sorted(chances.items(), reverse=True)]
-        if told:
-            lines.append(f"  {activity}: {'; '.join(told)}")
-    return ["", "Futures that have by then all that is needed for:", *lines] if lines else []
+        for site, spread in one["sites"].items():
+            chances.setdefault(spread["chance_percent"], []).append(site)
+        told = [f"{percent} % at {', '.join(sites)}" for percent, sites in sorted(chances.items(), reverse=True)]
+        known = one["basis"] == "measured" or one["bound_s"] > found["by_s"]
+        rows.append((names.activities[name], "; ".join(told) if known else "too little is measured to say"))
+    head = f"The chance that all that is needed is back by {times.at(found['by_s'])} ({hours(found['by_s'])}):"
+    return ["", head, *columns(rows, "  ")] if rows else []
 
 
-def _questions(found: Mapping[str, Any]) -> list[str]:
+def _questions(found: Mapping[str, Any], names: Names) -> list[str]:
     lines: list[str] = []
     for one in found.get("what_if", ()):
-        lines += ["", f"What if {one['what_if']}:"]
-        moved = [(name, won_s) for name, won_s in one["won_s"].items() if abs(won_s) >= 360]
-        lines += [f"  {name}: {hours(abs(won_s))} {'sooner' if won_s > 0 else 'later'}" for name, won_s in moved]
-        lines += [] if moved else ["  nothing changes by more than six minutes"]
+        least_s = min(MOVED_S, max(1, found["everything"]["p50_s"] // 50))
+        rows = [
+            (names.functions.get(name, "Everything"), f"{hours(abs(won_s))} {'sooner' if won_s > 0 else 'later'}")
+            for name, won_s in one["won_s"].items()
+            if abs(won_s) >= least_s
+        ]
+        nothing = f"  nothing comes back more than {hours(least_s)} sooner or later"
+        lines += ["", f"What if {one['what_if']}:", *(columns(rows, "  ") or [nothing])]
     return lines
 
 
-def score_text(found: Mapping[str, Any]) -> str:
+def score_text(found: Mapping[str, Any], names: Names) -> str:
     """Past forecasts beside what happened."""
-    lines = [
-        f"{clock(row['at_us'])}  {row['function']}: said {hours(row['p10_s'])} to {hours(row['p90_s'])}, "
-        f"came after {hours(row['came_s'])}: {'inside' if row['inside'] else 'OUTSIDE'}"
+    rows = [
+        (
+            f"{clock(row['at_us'])} UTC",
+            names.functions[row["function"]],
+            f"said {hours(row['p10_s'])} to {hours(row['p90_s'])}, came after {hours(row['came_s'])}:",
+            "inside" if row["inside"] else "OUTSIDE",
+        )
         for row in found["rows"]
     ]
-    if not lines:
+    if not rows:
         return f"{found['forecasts']} forecasts are in the journal; nothing they spoke of has come back since."
-    return "\n".join([*lines, f"{found['inside']} of {found['compared']} inside their band (8 of 10 are meant to be)."])
+    told = f"{found['inside']} of {found['compared']} came inside the band (8 of 10 are meant to)."
+    return "\n".join([*columns(rows), told])
 
 
-def burn_up_svg(curve: Sequence[tuple[int, int, int, int]], hosts: int, title: str) -> str:
-    """Hosts in service over time with the band of 8 futures in 10, as an SVG picture of its own."""
+def burn_up_svg(curve: Sequence[tuple[int, int, int, int]], hosts: int, title: str, *, measured: bool = True) -> str:
+    """Hosts in service over time with the band of 8 futures in 10, as an SVG picture of its own.
+
+    Before enough was measured it has the band alone, and says so.
+    """
+    title = title if measured else f"{title} (too little measured to draw a middle)"
     wide, high, left, top = 720, 320, 60, 40
     last_s = max(curve[-1][0], 1)
 
@@ -112,7 +203,7 @@ def burn_up_svg(curve: Sequence[tuple[int, int, int, int]], hosts: int, title: s
         return f"{left + at_s / last_s * wide:.1f},{top + high - count / max(hosts, 1) * high:.1f}"
 
     band = [place(at_s, more) for at_s, _, _, more in curve] + [place(at_s, few) for at_s, few, _, _ in reversed(curve)]
-    middle = [place(at_s, count) for at_s, _, count, _ in curve]
+    middle = [place(at_s, count) for at_s, _, count, _ in curve if measured]
     ticks = "".join(
         f'<text x="{left + wide * part / 6:.0f}" y="{top + high + 20}" text-anchor="middle">'
         f"{hours(last_s * part / 6)}</text>"

@@ -12,18 +12,19 @@ from typing import Any
 
 from orchestrator.decision.apply import apply
 from orchestrator.decision.estate import Estate
-from orchestrator.decision.events import Forecasted
+from orchestrator.decision.events import Epoch, Forecasted
 from orchestrator.decision.stages import GONE, IN_SERVICE, OUT, Stage
 from orchestrator.decision.state import State
 from orchestrator.engine.contents import first_state, opening, read
+from orchestrator.inventory.model import Activity, Function
 from orchestrator.journal.sqlite import Journal
 from orchestrator.plans.bound import Bound
 from orchestrator.plans.bound_problem import Given, bounds
 from orchestrator.plans.review import planned
 from orchestrator.simulation.durations import WORK
-from orchestrator.simulation.forecast import DAY_US, Forecaster, Future, Present, back_us, waves_of
+from orchestrator.simulation.forecast import Forecaster, Future, Present, back_us, waves_of
 from orchestrator.simulation.measures import Measures
-from orchestrator.simulation.percentiles import activities, after_s, basis_of, spread, times_s, won_s
+from orchestrator.simulation.percentiles import Basis, activity_s, after_s, basis_of, spread, times_s, won_s
 
 SECOND = 1_000_000
 STEPS = ("preserve", "restore", "inspect")
@@ -47,6 +48,8 @@ def from_journal(state_dir: Path) -> tuple[Present, list[Past]]:
             apply(state, entry, record.at_us)
             if isinstance(entry, Forecasted):
                 past.append(Past(record.at_us, entry.functions))
+            elif isinstance(entry, Epoch):  # what is compared stands in the state, whose times moved, too
+                past = [Past(one.at_us + entry.delta_us, one.functions) for one in past]
     return Present(state, measures, state.at_us), past
 
 
@@ -65,31 +68,64 @@ def document(forecaster: Forecaster, futures: Sequence[Future], by_s: int | None
     """The forecast; seconds from the as-of time."""
     present = forecaster.present
     beaten_by_none, last = bounds_of(forecaster)
-    functions: dict[str, Any] = {}
-    for function in present.state.estate.content.inventory.functions:
-        basis, bound = basis_of(present, function.id), beaten_by_none[function.id]
-        sites = sorted({site for future in futures for site in future.functions[function.id]} - {""})
-        functions[function.id] = {
-            **spread(times_s(present, futures, function.id)),
-            "bound_s": bound.bound_s,
-            "limited_by": bound.limited_by,
-            "measured": basis.measured,
-            "basis": basis.word,
-            "lacking": list(basis.lacking),
-            "sites": {site: spread(times_s(present, futures, function.id, site)) for site in sites},
-        }
-    measured = all(one["basis"] == "measured" for one in functions.values())
+    inventory = present.state.estate.content.inventory
+    functions = {one.id: _function(present, futures, one, beaten_by_none[one.id]) for one in inventory.functions}
     return {
         "runs": len(futures),
         "as_of_us": present.now_us,
+        "utc_offset_s": present.utc_offset_s,
         "functions": functions,
-        "everything": {
-            **spread([after_s(present, future.everything_us) for future in futures if future.whole]),
-            "bound_s": last.bound_s,
-            "limited_by": last.limited_by,
-            "basis": "measured" if measured else "mixed",
-        },
-        "activities": activities(present, futures, by_s),
+        "everything": _everything(present, futures, functions, last),
+        **({} if by_s is None else {"by_s": by_s}),
+        "activities": {one.id: _activity(present, futures, one, functions, by_s) for one in inventory.activities},
+    }
+
+
+def _function(present: Present, futures: Sequence[Future], function: Function, bound: Bound) -> dict[str, Any]:
+    sites = sorted({site for future in futures for site in future.functions[function.id]} - {""})
+    times = times_s(present, futures, function.id)
+    return {
+        **spread(times),
+        **_rests_on(bound, min(times), basis_of(present, function)),
+        "sites": {site: spread(times_s(present, futures, function.id, site)) for site in sites},
+    }
+
+
+def _everything(present: Present, futures: Sequence[Future], functions: dict[str, Any], bound: Bound) -> dict[str, Any]:
+    """Told from the futures played to their end, which are few: so never before a function, which all futures tell."""
+    times = [after_s(present, future.everything_us) for future in futures if future.whole]
+    whole = {name: max([at_s, *(one[name] for one in functions.values())]) for name, at_s in spread(times).items()}
+    return {**whole, **_rests_on(bound, min(times), basis_of(present))}
+
+
+def _rests_on(bound: Bound, best_s: int, basis: Basis) -> dict[str, Any]:
+    """A bound takes the medians that are believed: what the best of the futures has beaten is none."""
+    return {
+        "bound_s": min(bound.bound_s, best_s),
+        "limited_by": bound.limited_by,
+        "measured": basis.measured,
+        "basis": basis.word,
+        "lacking": list(basis.lacking),
+    }
+
+
+def _activity(
+    present: Present, futures: Sequence[Future], activity: Activity, functions: dict[str, Any], by_s: int | None
+) -> dict[str, Any]:
+    """What an activity needs, before when no site can have all of it, and when each has."""
+    needed = [functions[name] for name in activity.functions]
+    bases = {one["basis"] for one in needed}
+    sites: dict[str, Any] = {}
+    for site in activity.sites:
+        times = activity_s(present, futures, activity, site)
+        sites[site] = spread(times)
+        if by_s is not None:
+            sites[site]["chance_percent"] = 100 * sum(one <= by_s for one in times) // len(times)
+    return {
+        "functions": list(activity.functions),
+        "bound_s": max(one["bound_s"] for one in needed),
+        "basis": bases.pop() if len(bases) == 1 else "mixed",
+        "sites": sites,
     }
 
 
@@ -157,21 +193,16 @@ def all_times(present: Present, futures: Sequence[Future]) -> dict[str, list[int
 
 def scores(present: Present, past: Sequence[Past]) -> dict[str, Any]:
     """Past forecasts beside what happened: for each function that is back, whether it came inside the band."""
-    estate = present.state.estate
-    known = {function.id: function for function in estate.content.inventory.functions}
+    state = present.state
+    known = state.estate.content.inventory.functions  # one that content lost since is compared no more
+    came = {one.id: back_us(state, one.id, waves_of(state.estate, one)).get("", 0) for one in known}
     rows: list[dict[str, Any]] = []
     for one in past:
         for function, (low_s, middle_s, high_s) in one.functions.items():
-            came_us = back_us(present.state, function, waves_of(estate, known[function])).get("", 0)
-            if came_us > one.at_us:
-                came_s = (came_us - one.at_us) // SECOND
+            came_s = (came.get(function, 0) - one.at_us) // SECOND
+            if came_s >= 0:
+                band = {"p10_s": low_s, "p50_s": middle_s, "p90_s": high_s}
                 held = low_s <= came_s <= high_s
-                rows.append(
-                    {"at_us": one.at_us, "function": function, "p10_s": low_s, "p50_s": middle_s, "p90_s": high_s,
-                     "came_s": came_s, "inside": held}
-                )  # fmt: skip
+                rows.append({"at_us": one.at_us, "function": function, **band, "came_s": came_s, "inside": held})
     inside = sum(row["inside"] for row in rows)
     return {"forecasts": len(past), "compared": len(rows), "inside": inside, "rows": rows}
-
-
-__all__ = ["DAY_US", "Past", "all_times", "began", "compared", "document", "from_journal", "from_plan", "scores"]

@@ -112,12 +112,12 @@ class Forecaster:
         return not all(state.waves[wave].passed_us for waves in self._waves.values() for wave in waves)
 
     def _begin(self, world: World) -> None:
-        """Everyone goes on where they are; before a first record the roster of the plan is signed."""
-        content, fresh = self.estate.content, not world.state.seq
-        if fresh:
+        """Everyone goes on where they are; where no roster is signed yet, that of the plan is."""
+        content = self.estate.content
+        if not world.state.seq:
             world.tell(Opened(1, "forecast", "forecast", content.digest))
         staff = Staff(world, self._shifts, self.present.now_us - 2 * DAY_US)
-        if fresh:
+        if not world.state.roster:
             first = [one.id for one in content.roster.persons][:2]
             staff.order(Wish("genesis", "roster", genesis_args(content)), first)
         staff.hire(self.present.more)

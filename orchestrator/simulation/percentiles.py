@@ -6,14 +6,14 @@ Never smooths: a percentile is one of the futures. What no future brings back wi
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from orchestrator.canonical import Json
 from orchestrator.decision.state import State
-from orchestrator.plans.model import Content, Plan
-from orchestrator.simulation.forecast import DAY_US, HORIZON_DAYS, MEASURED_MIN, Future, Present
+from orchestrator.inventory.model import Activity, Function
+from orchestrator.simulation.forecast import DAY_US, HORIZON_DAYS, MEASURED_MIN, Future, Present, waves_of
 
 SECOND = 1_000_000
 HORIZON_S = HORIZON_DAYS * DAY_US // SECOND
@@ -40,7 +40,7 @@ def percentile(values: Sequence[int], percent: int) -> int:
     return ordered[max(0, -(-percent * len(ordered) // 100) - 1)]
 
 
-def spread(values: Sequence[int]) -> dict[str, Json]:
+def spread(values: Sequence[int]) -> dict[str, int]:
     """p10, p50 and p90 in seconds."""
     return {f"p{percent}_s": percentile(values, percent) for percent in PERCENTS}
 
@@ -50,43 +50,32 @@ def times_s(present: Present, futures: Iterable[Future], function: str, site: st
     return [after_s(present, future.functions[function].get(site, 0)) for future in futures]
 
 
-def basis_of(present: Present, function: str) -> Basis:
-    """Whether each class of host that the function waits for was restored often enough to speak of its duration."""
-    content, plan = present.state.estate.content, present.state.estate.plan
-    classes = _classes(content, plan, present.state, function)
+def basis_of(present: Present, function: Function | None = None) -> Basis:
+    """Whether each class of host that the function, or without one everything, waits for was restored often enough to
+    speak of its duration."""
+    classes = _classes(present.state, function)
     many = {name: present.measures.many(name, "restore") for name in classes}
-    there = {name: sum(host.klass == name for host in content.inventory.hosts) for name in classes}
+    there = Counter(host.klass for host in present.state.estate.content.inventory.hosts)
     lacking = tuple(sorted(name for name in classes if many[name] < min(MEASURED_MIN, there[name])))
     word = "measured" if not lacking else "mixed" if any(many.values()) else "prior"
     return Basis(word, min(many.values(), default=0), lacking)
 
 
-def _classes(content: Content, plan: Plan, state: State, function: str) -> set[str]:
-    """The classes of the hosts in the function's slice and before it that have still to come back."""
+def _classes(state: State, function: Function | None) -> set[str]:
+    """The classes of the hosts in the waves of the function and before them whose gates have still to pass."""
     estate = state.estate
-    own = {number for number, wave in enumerate(plan.waves) if wave.function == function and wave.part == "slice"}
+    own = waves_of(estate, function) if function else frozenset(range(len(estate.waves)))
     waves = own.union(*(state.ancestors[number] for number in own))
     open_waves = {number for number in waves if not state.waves[number].passed_us}
-    hosts = content.inventory.hosts
-    return {hosts[host].klass for host in range(len(hosts)) if estate.wave_of[host] in open_waves}
+    hosts = estate.content.inventory.hosts
+    return {hosts[host].klass for host, wave in enumerate(state.wave_of) if wave in open_waves}
 
 
-def activities(present: Present, futures: Sequence[Future], by_s: int | None) -> dict[str, Json]:
-    """For each activity and site: when all its functions are back there, and with `by_s` the chance until then."""
-    found: dict[str, Json] = {}
-    for activity in present.state.estate.content.inventory.activities:
-        sites: dict[str, Json] = {}
-        for site in activity.sites:
-            last = [
-                max(after_s(present, _at_site(future, function, site)) for function in activity.functions)
-                for future in futures
-            ]
-            sites[site] = spread(last)
-            if by_s is not None:
-                within = sum(one <= by_s for one in last)
-                sites[site] = {**spread(last), "chance_percent": 100 * within // len(last)}
-        found[activity.id] = sites
-    return found
+def activity_s(present: Present, futures: Sequence[Future], activity: Activity, site: str) -> list[int]:
+    """When all that an activity needs at a site is back there, in each future, seconds."""
+    return [
+        max(after_s(present, _at_site(future, function, site)) for function in activity.functions) for future in futures
+    ]
 
 
 def _at_site(future: Future, function: str, site: str) -> int:

@@ -24,7 +24,7 @@ KNOWN = 'Known are: "pool NAME +2", "order FUNCTION FUNCTION ...", "soak 5m".'
 
 def asked(present: Present, words: str) -> Present:
     """The present as it would be. Raises UsageError for a question that names nothing known."""
-    kind, *rest = words.split()
+    kind, *rest = words.split() or [""]
     if kind == "pool" and len(rest) == 2 and re.fullmatch(r"[+-][0-9]{1,4}", rest[1]):
         return _pool(present, rest[0], int(rest[1]))
     if kind == "order" and rest:
@@ -44,7 +44,7 @@ def _over(present: Present, content: Content, plan: Plan) -> Present:
 def _pool(present: Present, name: str, by: int) -> Present:
     role = ROLES.get(name)
     if role is not None:
-        return replace(present, more={**present.more, role: present.more.get(role, 0) + by})
+        return _people(present, name, role, present.more.get(role, 0) + by)
     content = present.state.estate.content
     if name not in {pool.id for pool in content.capacity.pools}:
         known = ", ".join([*ROLES, *(pool.id for pool in content.capacity.pools)])
@@ -65,6 +65,15 @@ def _pool(present: Present, name: str, by: int) -> Present:
     return _over(present, content.model_copy(update={"capacity": capacity}), present.state.estate.plan)
 
 
+def _people(present: Present, name: str, role: str, by: int) -> Present:
+    """So many more or fewer of a role. Who holds another role, too, stays."""
+    known = [frozenset(one.roles) for one in present.state.estate.content.roster.persons]
+    held = [one.roles for one in present.state.roster.values()] or known
+    if sum(role in roles for roles in held) - min(-by, sum(roles == {role} for roles in held)) <= 0:
+        raise UsageError(f"That leaves no {name}: nothing would ever come back.", rule="forecast.what-if")
+    return replace(present, more={**present.more, role: by})
+
+
 def _order(present: Present, functions: list[str]) -> Present:
     """The functions named come first, in this order; launched waves keep their place."""
     content = present.state.estate.content
@@ -74,7 +83,7 @@ def _order(present: Present, functions: list[str]) -> Present:
             raise UsageError(
                 f"There is no function {name}; there are {', '.join(sorted(known))}.", rule="forecast.what-if"
             )
-    order = [*functions, *(name for name in content.restart.order if name not in functions)]
+    order = [*dict.fromkeys((*functions, *content.restart.order))]
     if present.state.seq:
         state = copied(present.state)
         revision.revise(state, "functions.order", "functions", {"functions": [*order]})

@@ -23,6 +23,7 @@ from orchestrator.errors import Conflict, Refused
 from orchestrator.simulation.chance import Chance
 from orchestrator.simulation.durations import WORK_NUMBER, Durations, remaining_us
 from orchestrator.simulation.faults import NONE, Faults
+from orchestrator.simulation.folding import LEFT
 
 SECOND = 1_000_000
 HOUR = 3600 * SECOND
@@ -56,7 +57,7 @@ class World:
         chance: Chance,
         durations: Durations | None = None,
         faults: Faults = NONE,
-        folded: dict[str, int] | None = None,
+        folded: dict[str, tuple[int, int]] | None = None,
     ) -> None:
         self.state = state
         self.now_us = now_us
@@ -64,7 +65,7 @@ class World:
         self.faults = faults
         self._odds = _summed((faults.fails, faults.unreachable, faults.hangs, faults.lost, faults.mute))
         self.durations = durations or Durations()
-        # Where polls are folded: how long each subject takes to its last PASS in a row, microseconds.
+        # Where polls are folded: until the first that is left of each subject, from it to the last; microseconds.
         self.folded = folded
         self.due: list[tuple[int, int, Callable[..., None], tuple[Any, ...]]] = []
         self.jobs: dict[str, Job] = {}
@@ -384,7 +385,7 @@ class World:
 
     def _first_us(self, subject: str) -> int:
         if self.folded is not None:
-            return self.folded.get(subject, MINUTE)
+            return self.folded.get(subject, (MINUTE, 0))[0]
         return self._estate.interval_us.get(subject, MINUTE)
 
     def _poll(self, subject: str) -> None:
@@ -397,6 +398,18 @@ class World:
             self.at(self.now_us + pause_us, self._poll, subject)
         elif outcome != "PASS":
             self.at(self.now_us + self._first_us(subject), self._poll, subject)
+        elif self._counted_on(subject):
+            self.at(self.now_us + self.folded[subject][1], self._poll, subject)
+
+    def _counted_on(self, subject: str) -> bool:
+        """Whether a gate still waits for the last of the polls that are left of this subject."""
+        gates, observed = self._estate.gates_of_subject.get(subject, ()), self.state.readings.get(subject)
+        return (
+            self.folded is not None
+            and self.folded.get(subject, (0, 0))[1] > 0
+            and (observed is None or observed.passes < LEFT)
+            and any(not self.state.waves[wave].passed_us for wave in gates)
+        )
 
     def _answer(self, subject: str) -> str:
         """What a probe reads: the truth, unless the check flaps."""

@@ -14,7 +14,8 @@ MODULES = [source for source in SOURCES if source.name != "__init__.py"]
 BROAD = {"Exception", "BaseException"}
 
 # The one place where any failure of a worker's thread becomes its result; nowhere else may an unknown one be caught.
-BROAD_ALLOWED = Counter({"orchestrator/workers/threads.py": 1})
+# The second: a core that falls over in an invented world is a finding, whatever it fell over.
+BROAD_ALLOWED = Counter({"orchestrator/workers/threads.py": 1, "orchestrator/simulation/scenario.py": 1})
 
 
 def names(node: ast.expr | None) -> set[str]:
@@ -49,7 +50,7 @@ def test_a_clause_that_catches_whatever_comes_is_recognised(text: str, count: in
     assert broad(ast.parse(text)) == count
 
 
-def test_an_unknown_failure_is_caught_only_at_the_edge_of_a_worker() -> None:
+def test_an_unknown_failure_is_caught_only_at_the_edges_of_a_worker_and_of_an_invented_world() -> None:
     found = {
         source.relative_to(ROOT).as_posix(): count
         for source in SOURCES
