@@ -213,6 +213,8 @@ def test_a_function_is_back_once_its_gates_have_passed_and_at_a_site_once_its_po
     assert found.keys() == {"", "north", "south"}
     assert found[""] == max(done.waves[wave].passed_us for wave in waves)
     assert min(found.values()) == found[""]
+    done.stage[done.estate.host_number["rad-ws-2"]] = Stage.RELEASED
+    assert back_us(done, "radiology", waves).keys() == {"", "north"}, "the only post of south does not work"
 
 
 def test_a_function_without_a_wave_of_its_own_is_back_with_the_services_it_uses() -> None:
