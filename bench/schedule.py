@@ -194,7 +194,7 @@ def first_durations_s(case: Case, estate: Estate) -> dict[tuple[str, str], int]:
         first = tables[estate.group_of[estate.hosts_of_site[site][0]]][WORK_NUMBER["isolate"]]
         found[name, "isolate"] = drawn_us(*first, chance.normal(DURATION, -1 - site, STEP["isolate"], 1)) // SECOND
         found[name, "verdict"] = reading_us(estate, chance, host, 1) // SECOND
-        found[name, "check"] = watched.get(f"class:{estate.group(host).klass.id}", 60 * SECOND) // SECOND
+        found[name, "check"] = watched.get(f"class:{estate.group(host).klass.id}", (60 * SECOND, 0))[0] // SECOND
     return found
 
 
