@@ -11,7 +11,7 @@ from orchestrator.decision.stages import IllegalEvent, Stage
 from orchestrator.decision.state import CONNECTED, QUARANTINED, UNKNOWN
 from orchestrator.inventory.model import Names, Task
 from orchestrator.plans.model import Content, Strategy
-from tests.storyline import OLD_POINT_US, T0_US, Story, Tell, hospital, plain_class
+from tests.storyline import OLD_POINT_US, SECOND, T0_US, Story, Tell, hospital, plain_class
 
 SLICE = "laboratory/slice"
 
@@ -396,3 +396,12 @@ def test_a_site_isolation_that_ends_late_says_nothing_of_a_host_that_is_out(tell
     story.released("lis-1")
     story.finish("north/isolate/4").nothing()
     assert story.state.isolated_us[story.host("lis-1")] == 0
+
+
+@pytest.mark.parametrize(("took_s", "bound"), [(5, 1), (5.000001, 2), (0, 0), (28_801, 11)])
+def test_a_step_counts_among_those_that_took_as_long(tell: Tell, took_s: float, bound: int) -> None:
+    """Five seconds count up to the bound of five, a microsecond more up to thirty; beyond eight hours stands last."""
+    story = reconnecting(tell)
+    story.later(took_s).finish("lis-1/reconnect/1").whatever()
+    spent = story.state.spent["reconnect"]
+    assert spent == [*(int(place == bound) for place in range(12)), round(took_s * SECOND)]

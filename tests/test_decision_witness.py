@@ -334,6 +334,7 @@ def test_a_gate_never_passes_on_unknown_stale_or_missing_readings(tell: Tell) ->
         stale.see(entry, story.now_us)
     stale.see(PASSED, story.now_us + 121 * SECOND)
     stale.see(PassGate(SLICE, []), story.now_us + 121 * SECOND)
+    assert {one.invariant for one in stale.broken} == {3}
     assert [one.sentence for one in stale.broken] == [
         "the reading of service:lis is stale",
         "its gate passes unlaunched or twice",

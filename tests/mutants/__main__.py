@@ -103,7 +103,7 @@ class Run:
         chosen = [one for one in every if options.only in one.file][: options.sample or len(every)]
         open_ones = [one for one in chosen if self._is_open(book, one)]
         print(f"{len(every)} mistakes, {len(chosen)} chosen, {len(open_ones)} to judge", flush=True)
-        judges = Judges(session.items) if open_ones else None
+        judges = Judges(session.items, options.seeds) if open_ones else None
         for number, mutant in enumerate(open_ones, 1):
             assert judges
             book.add(mutant, *judges.judge(mutant))
@@ -124,6 +124,7 @@ def main(words: list[str]) -> int:
     parser.add_argument("--book", type=Path, default=Path("mutants.jsonl"))
     parser.add_argument("--sample", type=int, default=0, help="so many mistakes; 0: all")
     parser.add_argument("--seed", type=int, default=0, help="of the order")
+    parser.add_argument("--seeds", type=int, default=4, help="disasters that judge what the tests let pass")
     parser.add_argument("--only", default="", help="mistakes in files whose name holds this word")
     parser.add_argument("--again", action="store_true", help="judge those that survived anew")
     options = parser.parse_args(words)

@@ -30,7 +30,6 @@ from tests.mutants.points import Mutant, code_at, function_at, lines_around, wri
 ROOT = Path(__file__).parents[2]
 CORE = ROOT / "orchestrator" / "decision"
 LONG_S = 2.0  # a longer test judges only the module it is named after
-SEEDS = range(4)
 CPU_S, BYTES = 20, 6 << 30
 PLAIN = ("-s", "-p", "no:cacheprovider", "-p", "no:terminal")
 ARGUMENTS = [*PLAIN, "-o", "addopts=", "--hypothesis-seed=0", f"--rootdir={ROOT}"]
@@ -85,15 +84,19 @@ class _Loaded(importlib.abc.MetaPathFinder):
 
 
 def _forget_the_program() -> None:
-    for name in list(sys.modules):
-        if name.partition(".")[0] in ("orchestrator", "tests") and not name.startswith("tests.mutants"):
+    """Also the tests, under whatever name they were collected: each keeps what it imported."""
+    ours = (f"{ROOT}/orchestrator/", f"{ROOT}/tests/")
+    for name, module in list(sys.modules.items()):
+        if str(getattr(module, "__file__", "")).startswith(ours) and not name.startswith("tests.mutants"):
             del sys.modules[name]
+
 
 
 class Judges:
     """The collected tests, which statement each runs through, and how long each takes."""
 
-    def __init__(self, items: list[pytest.Item]) -> None:
+    def __init__(self, items: list[pytest.Item], seeds: int) -> None:
+        self._seeds = seeds
         self._items = {one.nodeid: one for one in items}
         self._functions = {
             (Path(one.__code__.co_filename).name, one.__code__.co_firstlineno): one
@@ -107,6 +110,11 @@ class Judges:
         self.failing: list[str] = seen["failing"]
         self.took_s: dict[str, float] = seen["took_s"]
         self._through = {file: {int(k): v for k, v in lines.items()} for file, lines in seen["through"].items()}
+        nothing_wrong = CORE / "events.py"
+        code = compile(nothing_wrong.read_text(), str(nothing_wrong), "exec", dont_inherit=True)
+        status, said = forked(lambda: self._loaded_anew(nothing_wrong, code), 600)
+        if status or said:
+            raise SystemExit(f"The tests of the core fail when the program is loaded anew: {said}")
         self._settings = self._disasters()
         gc.freeze()
 
@@ -117,7 +125,7 @@ class Judges:
         from orchestrator.simulation.scenario import setting_of
 
         known = usable(ROOT)
-        return [setting_of(seed, ALL, None, known) for seed in SEEDS]
+        return [setting_of(seed, ALL, None, known) for seed in range(self._seeds)]
 
     def _watched(self) -> str:
         """Runs every test once, as things are, and writes down the lines of the core it runs through."""

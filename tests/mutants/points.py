@@ -20,7 +20,7 @@ from cosmic_ray.operators.provider import OperatorProvider
 
 NEED_ARGUMENTS = {"VariableReplacer", "VariableInserter"}
 ORDERS, IDENTITY = {"Lt", "LtE", "Gt", "GtE"}, {"Is", "IsNot"}
-KINDS = ({"Add", "Sub", "Mul", "Div", "FloorDiv", "Mod"}, {"BitOr", "BitAnd", "BitXor", "Sub"}, {"LShift", "RShift"})
+KINDS = ({"Add", "Sub", "Mul", "Div", "FloorDiv", "Mod"}, {"BitOr", "BitAnd", "Sub"}, {"LShift", "RShift"})
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 Place = tuple[int, int]
 
