@@ -351,6 +351,8 @@ def test_a_revoked_persons_verdicts_count_no_more(tell: Tell) -> None:
     story.verdicts("lis-2", "analyst-1").nothing().order("roster.revoke", "analyst-1", "operator-1", "it-director")
     story.expect("owe lis-1 a verdict was signed by analyst-1, who was revoked", "issue lis-1/inspect/2")
     story.verdicts("lis-2", "analyst-2").nothing().verdicts("lis-2", "analyst-3").expect("issue lis-2/reconnect/1")
+    story.finish("lis-2/reconnect/1").nothing()
+    assert "lis-2" not in map(story.state.estate.hosts.__getitem__, story.state.obligations), "it was proven by others"
 
 
 # services

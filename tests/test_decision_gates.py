@@ -132,6 +132,12 @@ def test_a_post_stops_counting_when_nobody_saw_it_pass_for_too_long(tell: Tell) 
     story.read("host:ws-1").expect(f"start soak {LAB}")
 
 
+def test_a_post_that_counted_at_its_gate_stops_counting_too_when_nobody_saw_it_pass_for_too_long(tell: Tell) -> None:
+    story = tell(with_posts(1)).begun().in_service("lis-1", "ws-1").read("service:lis").expect(f"start soak {LAB}")
+    story.later(2 * DAY_S + 1).read("service:lis").nothing()
+    assert story.lacks(LAB) == ["posts 0 of 1 at north"]
+
+
 def test_a_post_that_passes_every_day_counts_as_long_as_its_gate_is_open(tell: Tell) -> None:
     story = tell(with_posts(1)).begun().in_service("lis-1", "ws-1")
     records = len(story.records)

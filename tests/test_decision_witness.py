@@ -385,6 +385,13 @@ def test_a_gate_that_passes_while_a_host_of_it_is_back_in_quarantine_is_seen(tel
     ]
 
 
+def test_a_gate_that_passes_without_its_only_post_which_is_gone_for_good_is_seen(tell: Tell) -> None:
+    """The last post of a site never leaves the count."""
+    cut = Issue("lab-ws-1/isolate/1", "lab-ws-1", "isolate")
+    gone = (cut, Finished(cut.action, "ok"), GiveUp("lab-ws-1", "no strategy is left"))
+    assert gate(tell, PASS, PASS, PASS, StartSoak(SLICE), *gone) == ["its gate passes with 0 posts at north"]
+
+
 @pytest.mark.parametrize("kind", ["host.retry", "host.take-back", "host.declare"])
 def test_a_post_that_nobody_stood_in_for_counts_again_once_it_is_back(tell: Tell, kind: str) -> None:
     hosts = [workstation(f"ws-{one}", "north", "laboratory") for one in range(1, 4)]

@@ -91,7 +91,6 @@ def _forget_the_program() -> None:
             del sys.modules[name]
 
 
-
 class Judges:
     """The collected tests, which statement each runs through, and how long each takes."""
 
