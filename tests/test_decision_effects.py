@@ -305,6 +305,11 @@ def test_t0_moved_earlier_condemns_what_rests_in_quarantine_and_burdens_what_is_
     story.order("fact.t0", "t0", "analyst-1", "it-director", at_us=T0_US).nothing()
 
 
+def test_t0_moved_earlier_burdens_nobody_whose_restore_point_is_older_still(tell: Tell) -> None:
+    story = tell().begun().released("lis-1")
+    story.order("fact.t0", "t0", "analyst-1", "it-director", at_us=OLD_POINT_US + 1).nothing()
+
+
 def test_a_host_that_owes_already_is_not_burdened_twice(tell: Tell) -> None:
     content = hospital(classes=(plain_class("server", cleanliness="offline"),))
     story = tell(content).begun().released("lis-1").whatever()

@@ -165,6 +165,7 @@ def test_the_fourth_host_isolated_in_a_quarter_of_an_hour_takes_a_second_person(
     story = tell(four_posts()).begun().in_service("lis-1", "ws-1", "ws-2", "ws-3", "ws-4")
     for name in ("ws-1", "ws-2", "ws-3"):
         story.order("host.isolate", name, "analyst-1").expect(f"issue {name}/isolate/1")
+    story.later(15 * 60 - 10).read("service:lis").whatever()
     story.sign("i4", "host.isolate", "ws-4", "analyst-1").nothing()
     story.sign("i4", "host.isolate", "ws-4", "analyst-2").expect("issue ws-4/isolate/1")
 

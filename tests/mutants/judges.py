@@ -30,7 +30,7 @@ from tests.mutants.points import Mutant, code_at, function_at, lines_around, wri
 ROOT = Path(__file__).parents[2]
 CORE = ROOT / "orchestrator" / "decision"
 LONG_S = 2.0  # a longer test judges only the module it is named after
-CPU_S, BYTES = 20, 6 << 30
+CPU_S, BYTES = 12, 6 << 30
 PLAIN = ("-s", "-p", "no:cacheprovider", "-p", "no:terminal")
 ARGUMENTS = [*PLAIN, "-o", "addopts=", "--hypothesis-seed=0", f"--rootdir={ROOT}"]
 Found = tuple[str, str]  # how it ended: killed, timeout, survived or invalid; by what

@@ -1,8 +1,9 @@
 """The small mistakes that can be written into a file of the core: Cosmic Ray's operators, where they meet code.
 
-Never touches a file. Left out, because no decision follows from them: annotations, type aliases, and the arguments of
-`@dataclass` (frozen and slots guard programmers). Left out, because any test sees them or none can: `is` for `==`, an
-order for `is`, an order of names (`kind < "genesis"`), numbers for sets or the reverse. Cosmic Ray changes no text.
+Never touches a file. Left out, because no decision follows from them: annotations, type aliases, the sign
+before arguments by name, and the arguments of `@dataclass` (frozen and slots guard programmers). Left out, because any
+test sees them or none can: `is` for `==`, an order for `is`, an order of names (`kind < "genesis"`), numbers for sets or
+the reverse. Cosmic Ray changes no text.
 """
 
 from __future__ import annotations
@@ -101,6 +102,9 @@ def _no_code(module: ast.Module) -> Iterator[tuple[Place, Place]]:
             yield _span(node.annotation)
         if isinstance(node, FUNCTIONS) and node.returns:
             yield _span(node.returns)
+        if isinstance(node, ast.arguments) and node.kwonlyargs:
+            before = [_span(one)[1] for one in (*node.posonlyargs, *node.args, *node.defaults)]
+            yield max(before, default=(0, 0)), _span(node.kwonlyargs[0])[0]
         if isinstance(node, ast.ClassDef):
             yield from (_span(one) for one in node.decorator_list if isinstance(one, ast.Call))
     for node in module.body:
