@@ -78,6 +78,7 @@ def test_an_order_names_something_that_exists(tell: Tell, kind: str) -> None:
         ("seats.full", "claim", "lis-1", {}),
         ("tasks.open", "task.done", "lis/unheard-of", {}),
         ("facts.t0", "fact.t0", "t0", {"at_us": 0}),
+        ("facts.t0", "fact.t0", "t0", {"at_us": -1}),
         ("facts.t0", "fact.t0", "t0", {"at_us": 1 << 52}),
         ("facts.known", "fact.withdraw", "outside:lab", {}),
         ("facts.known", "fact.withdraw", "t0", {}),

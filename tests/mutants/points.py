@@ -1,9 +1,9 @@
 """The small mistakes that can be written into a file of the core: Cosmic Ray's operators, where they meet code.
 
 Never touches a file. Left out, because no decision follows from them: annotations, type aliases, the sign
-before arguments by name, and the arguments of `@dataclass` (frozen and slots guard programmers). Left out, because any
-test sees them or none can: `is` for `==`, an order for `is`, an order of names (`kind < "genesis"`), numbers for sets or
-the reverse. Cosmic Ray changes no text.
+before arguments by name, and the arguments of `@dataclass` (frozen and slots guard programmers). Left out, because
+any test sees them or none can: `is` for `==`, an order for `is`, an order of names (`kind < "genesis"`), numbers for
+sets or the reverse. Cosmic Ray changes no text.
 """
 
 from __future__ import annotations
