@@ -133,7 +133,9 @@ def test_a_result_that_arrives_after_its_action_was_lost_changes_nothing(tell: T
 
 
 def test_an_invocation_is_noted_at_the_actions_it_carries(tell: Tell) -> None:
-    story = tell(lone()).begun().send(Dispatched("restore.yml", ["lis-1/restore/1", "gone/restore/1"])).nothing()
+    story = tell(lone()).begun()
+    assert story.state.open["lis-1/restore/1"].dispatched == 0
+    story.send(Dispatched("restore.yml", ["lis-1/restore/1", "gone/restore/1"])).nothing()
     assert story.state.open["lis-1/restore/1"].dispatched == story.state.seq
 
 
@@ -368,7 +370,8 @@ def test_a_site_is_isolated_again_and_again_until_one_isolation_finished(tell: T
     story.finish("north/isolate/1", "failed").nothing().at(1).expect("issue north/isolate/2")
     story.lose("north/isolate/2").nothing().at(2).expect("issue north/isolate/3")
     story.finish("north/isolate/3", "failed").expect("open task north/isolate").at(4).expect("issue north/isolate/4")
-    story.stop("north/isolate/4").expect("issue north/isolate/5").finish("north/isolate/5").nothing()
+    story.stop("north/isolate/4").expect("issue north/isolate/5").finish("north/isolate/5", "failed").nothing()
+    story.at(4).expect("issue north/isolate/6").finish("north/isolate/6").nothing()
     assert story.state.tasks["north/isolate"].status == "closed"
     story.refuses("tasks.open", lambda: story.order("task.done", "north/isolate", "technician-1"))
 

@@ -83,3 +83,11 @@ def test_what_a_service_lacks_without_a_host_is_named(tell: Tell) -> None:
     assert quorum.lacking_without(story.state, 0) == ["lis"]
     story.order("service.drop-need", "lis", "operator-1", "crisis-1").whatever()
     assert quorum.lacking_without(story.state, 0) == []
+
+
+def test_nobody_is_asked_for_a_verdict_on_a_host_that_stands_in_no_wave(tell: Tell) -> None:
+    story = judged(tell)
+    assert quorum.seats_wanted(story.state, 0)
+    wave, story.state.wave_of[0] = story.state.wave_of[0], -1
+    assert not quorum.seats_wanted(story.state, 0)
+    story.state.wave_of[0] = wave
