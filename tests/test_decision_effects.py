@@ -478,6 +478,15 @@ def test_a_confirmed_task_expires_and_opens_again(tell: Tell) -> None:
     assert "task files/badge" in story.pending("foundations")
 
 
+def test_a_confirmed_task_expires_no_more_once_its_gate_has_passed(tell: Tell) -> None:
+    story = tell(two_waves(tasks=(task("badge", expires_s=60),))).begun().in_service("files-1")
+    story.read("service:files").whatever()
+    for person in ("technician-1", "operator-1"):
+        story.order("task.done", "files/badge", person).nothing()
+    story.passed("foundations").at(61).whatever()
+    assert story.state.tasks["files/badge"].status == "confirmed"
+
+
 def test_a_task_before_a_step_opens_as_soon_as_the_host_reached_the_step_before_it(tell: Tell) -> None:
     tasks = (task("mount", step="restore"), task("plug", step="reconnect"),
              task("tighten", step="reconnect", after=Wait(task="plug", wait_s=50)))  # fmt: skip

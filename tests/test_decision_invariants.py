@@ -186,17 +186,20 @@ def test_a_gate_that_passes_without_its_services_posts_tasks_or_fresh_readings_i
 def test_an_infected_host_that_is_connected_while_nobody_does_or_asks_anything_breaks_the_ninth(
     tell: Tell, how: str
 ) -> None:
-    story = tell().begun().in_service("lis-1")
+    services = (service("files", "laboratory"), service("lis", "laboratory"))
+    content = hospital(server("files-1", "north", "files"), server("lis-1", "north", "lis"), services=services)
+    story = tell(content).begun().in_service("lis-1")
+    host = story.host("lis-1")
     event: Event = Judged("INFECTED", {"lis-1": "lis-1/inspect/1"}, "analyst-1", SET, 1 << 52, "blob")
     if how == "loss":
         event = Lost("lis-1/reconnect/1")
     elif how == "sweep":
         event = Swept("north", 1, True, ["printer", "lis-1"])
     settled(story.state, event)
-    story.state.infected_us[0] = 1
+    story.state.infected_us[host] = 1
     with pytest.raises(InvariantBroken):
         settled(story.state, event)
-    story.state.asks[0] = {"network": "recall it?"}
+    story.state.asks[host] = {"network": "recall it?"}
     settled(story.state, event)
     story.__init__(story.content)  # type: ignore[misc]
     story.records.clear()
