@@ -199,6 +199,7 @@ def test_an_infected_host_that_is_connected_while_nobody_does_or_asks_anything_b
     story.state.infected_us[host] = 1
     with pytest.raises(InvariantBroken):
         settled(story.state, event)
+    story.state.infected_us[0], story.state.connection[0] = 1, CONNECTED  # nobody speaks of this one
     story.state.asks[host] = {"network": "recall it?"}
     settled(story.state, event)
     story.__init__(story.content)  # type: ignore[misc]
