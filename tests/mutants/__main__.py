@@ -70,13 +70,18 @@ class Book:
             out.write(json.dumps(entry, ensure_ascii=False) + "\n")
 
 
+def reasons() -> set[tuple[str, str, str]]:
+    """The mistakes that change nothing, as file, before and after."""
+    return {(one["file"], one["before"], one["after"]) for one in json.loads(KNOWN.read_text())}
+
+
 def summed(entries: list[dict[str, Any]]) -> dict[str, Any]:
     """The figures: invalid mistakes (no Python) count nowhere, a mistake that never ends counts as killed."""
-    reasons = {(one["file"], one["before"], one["after"]) for one in json.loads(KNOWN.read_text())}
+    known = reasons()
     per_file: dict[str, Counter[str]] = defaultdict(Counter)
     for one in entries:
         if one["how"] != "invalid":
-            same = one["how"] == "survived" and (one["file"], one["before"], one["after"]) in reasons
+            same = one["how"] == "survived" and (one["file"], one["before"], one["after"]) in known
             per_file[one["file"]].update(["mutants", "equivalent" if same else one["how"]])
     total = sum(per_file.values(), Counter[str]())
     dead, judged = total["killed"] + total["timeout"], total["mutants"]
@@ -115,7 +120,9 @@ class Run:
 
     def _is_open(self, book: Book, mutant: Mutant) -> bool:
         known = book.known.get(mutant.name)
-        return known is None or (self._options.again and known["how"] == "survived")
+        if known is None or known["how"] != "survived" or not self._options.again:
+            return known is None
+        return (known["file"], known["before"], known["after"]) not in reasons()
 
 
 def main(words: list[str]) -> int:
@@ -126,7 +133,7 @@ def main(words: list[str]) -> int:
     parser.add_argument("--seed", type=int, default=0, help="of the order")
     parser.add_argument("--seeds", type=int, default=4, help="disasters that judge what the tests let pass")
     parser.add_argument("--only", default="", help="mistakes in files whose name holds this word")
-    parser.add_argument("--again", action="store_true", help="judge those that survived anew")
+    parser.add_argument("--again", action="store_true", help="judge anew what survived without a reason")
     options = parser.parse_args(words)
     return int(pytest.main([*ARGUMENTS, *map(str, judging())], plugins=[Run(options)]))
 
