@@ -279,6 +279,19 @@ def test_an_exception_that_ends_leaves_a_debt_that_holds_the_waves_behind(tell: 
     assert story.asks("files-1") == {}
 
 
+def test_a_host_that_owed_and_was_cut_off_holds_nobody_any_more(tell: Tell) -> None:
+    hosts = (server("files-1", "north", "files"), server("files-2", "north", "files"), server("lis-1", "north", "lis"))
+    content = hospital(*hosts, services=(service("files"), service("lis", "laboratory")))
+    story = tell(content).begun().released("files-2").inspected("files-1").sweep().whatever()
+    until_us = story.now_us + HOUR_S * SECOND
+    story.order("host.exception", "files-1", "operator-1", "crisis-1", until_us=until_us).whatever()
+    story.verdicts("files-1", "analyst-1").expect("issue files-1/reconnect/1").passed("foundations")
+    story.at(HOUR_S).whatever().order("host.isolate", "files-1", "analyst-1").whatever()
+    assert story.state.waves[story.wave(LAB)].holds.keys() == {"owed:files-1"}
+    story.finish("files-1/isolate/1").whatever()
+    assert story.state.waves[story.wave(LAB)].holds == {}
+
+
 def test_an_exception_nobody_needed_leaves_no_debt(tell: Tell) -> None:
     story = tell().begun().inspected("lis-1").sweep().whatever()
     story.verdicts("lis-1", "analyst-1").nothing()
@@ -479,12 +492,24 @@ def test_a_confirmed_task_expires_and_opens_again(tell: Tell) -> None:
 
 
 def test_a_confirmed_task_expires_no_more_once_its_gate_has_passed(tell: Tell) -> None:
-    story = tell(two_waves(tasks=(task("badge", expires_s=60),))).begun().in_service("files-1")
-    story.read("service:files").whatever()
+    tasks = (task("badge", expires_s=60),)
+    services = (service("files", tasks=tasks), service("lis", "laboratory", tasks=tasks))
+    content = hospital(server("files-1", "north", "files"), server("lis-1", "north", "lis"), services=services)
+    story = tell(content).begun()
+    for owner, gate in (("files", "foundations"), ("lis", LAB)):
+        story.in_service(f"{owner}-1").read(f"service:{owner}").whatever()
+        for person in ("technician-1", "operator-1"):
+            story.order("task.done", f"{owner}/badge", person).whatever()
+        story.passed(gate)
+    story.at(61).whatever()
+    assert {task.status for task in story.state.tasks.values()} == {"confirmed"}
+
+
+def test_a_task_of_a_service_that_is_called_like_a_sites_isolation_isolates_nothing(tell: Tell) -> None:
+    story = tell(two_waves(tasks=(task("isolate"),))).begun().in_service("files-1").read("service:files").whatever()
     for person in ("technician-1", "operator-1"):
-        story.order("task.done", "files/badge", person).nothing()
-    story.passed("foundations").at(61).whatever()
-    assert story.state.tasks["files/badge"].status == "confirmed"
+        story.order("task.done", "files/isolate", person).nothing()
+    assert story.state.tasks["files/isolate"].status == "confirmed"
 
 
 def test_a_task_before_a_step_opens_as_soon_as_the_host_reached_the_step_before_it(tell: Tell) -> None:
