@@ -292,6 +292,12 @@ def test_a_host_that_owed_and_was_cut_off_holds_nobody_any_more(tell: Tell) -> N
     assert story.state.waves[story.wave(LAB)].holds == {}
 
 
+def test_nobody_is_asked_to_recall_a_host_whose_isolation_is_under_way(tell: Tell) -> None:
+    content = hospital(server("lis-1", "north", "lis"), server("lis-2", "north", "lis"))
+    story = tell(content).begun().in_service("lis-1", "lis-2").order("host.isolate", "lis-1", "analyst-1")
+    story.expect("issue lis-1/isolate/1").verdicts("lis-1", "analyst-3", verdict="INFECTED").nothing()
+
+
 def test_an_exception_nobody_needed_leaves_no_debt(tell: Tell) -> None:
     story = tell().begun().inspected("lis-1").sweep().whatever()
     story.verdicts("lis-1", "analyst-1").nothing()
