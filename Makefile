@@ -5,9 +5,10 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 # The collections the Windows roles name, for the check of their arguments alone: nothing else finds them there.
 WINDOWS := $(VENV)/windows
+MUTANTS := $(VENV)/mutants
 
 .DEFAULT_GOAL := help
-.PHONY: help drill drill-1700 torture test check bench simulate seeing schemas lock clean packages
+.PHONY: help drill drill-1700 torture test check bench simulate seeing mutants schemas lock clean packages
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):[^#]*## /  \1\t/' | expand -t 14
@@ -53,12 +54,21 @@ simulate: $(READY) ## 10,000 seeded disasters, then ten of 1,700 hosts (hours; k
 seeing: $(READY) ## make twenty mistakes in the core, one at a time: the simulator must see each within 500 seeds
 	@$(BIN)/python -m tests.seeing
 
+$(MUTANTS)/.ready: requirements-mutants.lock $(READY)
+	@rm -rf $(MUTANTS)
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-compile --require-hashes --target $(MUTANTS) -r $<
+	@touch $@
+
+mutants: $(MUTANTS)/.ready ## make 5,800 small mistakes in the core and ask its tests (hours; killed, it goes on when made again): one JSON line
+	@PYTHONPATH=$(MUTANTS) $(BIN)/python -m tests.mutants
+
 schemas: $(READY) ## write the JSON Schemas of the content anew
 	@$(BIN)/python -m orchestrator.plans.schemas
 
-lock: $(READY) ## write both locks anew from requirements.in and requirements-windows.in (needs uv)
+lock: $(READY) ## write the locks anew from requirements.in and its like (needs uv)
 	@uv pip compile --quiet --python-version 3.11 --generate-hashes --no-header --no-emit-index-url requirements.in -o requirements.lock
 	@uv pip compile --quiet --no-deps --python-version 3.11 --generate-hashes --no-header --no-emit-index-url requirements-windows.in -o requirements-windows.lock
+	@uv pip compile --quiet --no-deps --python-version 3.11 --generate-hashes --no-header --no-emit-index-url requirements-mutants.in -o requirements-mutants.lock
 
 clean: ## remove what make made
 	rm -rf $(VENV) drill-* .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage

@@ -70,6 +70,17 @@ def test_workstations_of_a_site_come_back_at_the_pace_their_site_can_bear(tell: 
     story.at(59.9).nothing().at(0.1).expect("issue ws-3/reconnect/1", "issue ws-4/reconnect/1")
 
 
+def test_each_site_keeps_its_own_pace(tell: Tell) -> None:
+    timing = PRACTICE_TIMING.model_copy(update={"workstations_per_minute": 1})
+    names = ("north-1", "north-2", "south-1", "south-2")
+    posts = tuple(workstation(name, name.partition("-")[0], "laboratory") for name in names)
+    content = hospital(server("lis-1", "north", "lis"), *posts, timing=timing, posts_per_site=2)
+    story = tell(content).begun().inspected(*names).sweep().whatever().sweep("south").whatever()
+    for name in names:
+        story.verdicts(name, "analyst-1").expect(*([f"issue {name}/reconnect/1"] if name.endswith("1") else []))
+    story.at(59.9).nothing().at(0.1).expect("issue north-2/reconnect/1", "issue south-2/reconnect/1")
+
+
 def test_servers_do_not_wait_for_the_pace_of_workstations(tell: Tell) -> None:
     timing = PRACTICE_TIMING.model_copy(update={"workstations_per_minute": 1})
     story = tell(servers(3, streams=3, timing=timing)).begun().released("lis-1", "lis-2", "lis-3")

@@ -53,6 +53,11 @@ def test_beside_a_quorum_member_that_begins_anew_the_most_advanced_candidate_is_
     assert story.state.urgency[story.host("lis-3")] == urgency
 
 
+def test_who_is_as_urgent_beside_a_quorum_member_that_begins_anew_was_not_chosen_before(tell: Tell) -> None:
+    story = tell(servers(4, "restore", "reimage", quorum=2)).begun().inspected("lis-2").whatever()
+    assert chosen(spoil(story, "lis-1")) == {"lis-1", "lis-2", "lis-3"}
+
+
 def test_nobody_hurries_for_a_host_that_was_not_chosen_or_is_alone_or_whose_service_is_there(tell: Tell) -> None:
     story = spoil(tell(servers(3, "restore", "reimage")).begun(), "lis-3")
     assert chosen(story) == {"lis-1"}

@@ -41,6 +41,12 @@ def test_the_small_hospital_comes_back_whole() -> None:
     assert all(wave.passed_us for wave in run.state.waves)
 
 
+def test_what_is_outside_is_opened_before_anyone_needs_it() -> None:
+    needy = service("lis", "laboratory", needs=Needs(reconnect=("reference-lab",)))
+    _, stuck = played(hospital(services=(service("reference-lab", "laboratory", kind="outside"), needy)))
+    assert stuck == []
+
+
 def test_tasks_of_the_directory_are_done_in_their_order() -> None:
     run, stuck = played(with_tier0_tasks(small_estate()))
     assert stuck == []

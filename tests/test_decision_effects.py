@@ -279,6 +279,25 @@ def test_an_exception_that_ends_leaves_a_debt_that_holds_the_waves_behind(tell: 
     assert story.asks("files-1") == {}
 
 
+def test_a_host_that_owed_and_was_cut_off_holds_nobody_any_more(tell: Tell) -> None:
+    hosts = (server("files-1", "north", "files"), server("files-2", "north", "files"), server("lis-1", "north", "lis"))
+    content = hospital(*hosts, services=(service("files"), service("lis", "laboratory")))
+    story = tell(content).begun().released("files-2").inspected("files-1").sweep().whatever()
+    until_us = story.now_us + HOUR_S * SECOND
+    story.order("host.exception", "files-1", "operator-1", "crisis-1", until_us=until_us).whatever()
+    story.verdicts("files-1", "analyst-1").expect("issue files-1/reconnect/1").passed("foundations")
+    story.at(HOUR_S).whatever().order("host.isolate", "files-1", "analyst-1").whatever()
+    assert story.state.waves[story.wave(LAB)].holds.keys() == {"owed:files-1"}
+    story.finish("files-1/isolate/1").whatever()
+    assert story.state.waves[story.wave(LAB)].holds == {}
+
+
+def test_nobody_is_asked_to_recall_a_host_whose_isolation_is_under_way(tell: Tell) -> None:
+    content = hospital(server("lis-1", "north", "lis"), server("lis-2", "north", "lis"))
+    story = tell(content).begun().in_service("lis-1", "lis-2").order("host.isolate", "lis-1", "analyst-1")
+    story.expect("issue lis-1/isolate/1").verdicts("lis-1", "analyst-3", verdict="INFECTED").nothing()
+
+
 def test_an_exception_nobody_needed_leaves_no_debt(tell: Tell) -> None:
     story = tell().begun().inspected("lis-1").sweep().whatever()
     story.verdicts("lis-1", "analyst-1").nothing()
@@ -303,6 +322,11 @@ def test_t0_moved_earlier_condemns_what_rests_in_quarantine_and_burdens_what_is_
     )  # fmt: skip
     story.finish("lis-3/restore/1").expect("condemn lis-3", "issue lis-3/restore/2 restore")
     story.order("fact.t0", "t0", "analyst-1", "it-director", at_us=T0_US).nothing()
+
+
+def test_t0_moved_earlier_burdens_nobody_whose_restore_point_is_older_still(tell: Tell) -> None:
+    story = tell().begun().released("lis-1")
+    story.order("fact.t0", "t0", "analyst-1", "it-director", at_us=OLD_POINT_US + 1).nothing()
 
 
 def test_a_host_that_owes_already_is_not_burdened_twice(tell: Tell) -> None:
@@ -351,6 +375,8 @@ def test_a_revoked_persons_verdicts_count_no_more(tell: Tell) -> None:
     story.verdicts("lis-2", "analyst-1").nothing().order("roster.revoke", "analyst-1", "operator-1", "it-director")
     story.expect("owe lis-1 a verdict was signed by analyst-1, who was revoked", "issue lis-1/inspect/2")
     story.verdicts("lis-2", "analyst-2").nothing().verdicts("lis-2", "analyst-3").expect("issue lis-2/reconnect/1")
+    story.finish("lis-2/reconnect/1").nothing()
+    assert "lis-2" not in map(story.state.estate.hosts.__getitem__, story.state.obligations), "it was proven by others"
 
 
 # services
@@ -469,6 +495,27 @@ def test_a_confirmed_task_expires_and_opens_again(tell: Tell) -> None:
     story.at(59.9).nothing().at(0.1).expect("open task files/badge")
     assert story.reason() == "it expired"
     assert "task files/badge" in story.pending("foundations")
+
+
+def test_a_confirmed_task_expires_no_more_once_its_gate_has_passed(tell: Tell) -> None:
+    tasks = (task("badge", expires_s=60),)
+    services = (service("files", tasks=tasks), service("lis", "laboratory", tasks=tasks))
+    content = hospital(server("files-1", "north", "files"), server("lis-1", "north", "lis"), services=services)
+    story = tell(content).begun()
+    for owner, gate in (("files", "foundations"), ("lis", LAB)):
+        story.in_service(f"{owner}-1").read(f"service:{owner}").whatever()
+        for person in ("technician-1", "operator-1"):
+            story.order("task.done", f"{owner}/badge", person).whatever()
+        story.passed(gate)
+    story.at(61).whatever()
+    assert {task.status for task in story.state.tasks.values()} == {"confirmed"}
+
+
+def test_a_task_of_a_service_that_is_called_like_a_sites_isolation_isolates_nothing(tell: Tell) -> None:
+    story = tell(two_waves(tasks=(task("isolate"),))).begun().in_service("files-1").read("service:files").whatever()
+    for person in ("technician-1", "operator-1"):
+        story.order("task.done", "files/isolate", person).nothing()
+    assert story.state.tasks["files/isolate"].status == "confirmed"
 
 
 def test_a_task_before_a_step_opens_as_soon_as_the_host_reached_the_step_before_it(tell: Tell) -> None:

@@ -135,3 +135,10 @@ def test_a_server_whose_gate_bars_the_next_wave_goes_before_slower_workstations_
     last = estate.plan.waves[estate.wave_number["laboratory/rest-2"]]
     assert "portal-1" in estate.plan.waves[estate.wave_number["laboratory/rest-1"]].hosts
     assert all(urgency["portal-1"] < urgency[post] for post in last.hosts)
+
+
+def test_within_a_slice_a_slow_post_goes_before_the_quick_servers_its_wave_waits_for() -> None:
+    """All that a slice needs is as urgent as the slice: there the longest way decides, not the wave."""
+    slow = StepTimes(preserve=10, restore=90_000, inspect=20, reconnect=2, isolate=2)
+    estate = compiled(with_classes(small_estate(), host_class("workstation", kind="workstation", duration_s=slow)))
+    assert estate.urgency[estate.host_number["lab-ws-1"]] == 0

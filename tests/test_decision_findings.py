@@ -281,3 +281,13 @@ def test_an_answer_while_a_failed_isolation_waits_changes_nothing_about_the_wait
     story.finish("lis-1/isolate/1", "failed").nothing().sweep(answered=("lis-1",)).expect("issue lis-1/isolate/2")
     story.finish("lis-1/isolate/2", "failed").nothing().sweep(answered=("lis-1",)).nothing()
     story.at(1).expect("issue lis-1/isolate/3")
+
+
+def test_after_a_fail_passes_are_counted_from_one(tell: Tell) -> None:
+    story = tell().begun().in_service("lis-1")
+    story.read("service:lis").whatever().read("service:lis", "FAIL").whatever()
+    counted = []
+    for _ in range(3):
+        story.read("service:lis").whatever()
+        counted.append(story.state.readings["service:lis"].passes)
+    assert counted == [1, 2, 3]

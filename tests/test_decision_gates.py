@@ -7,7 +7,7 @@ from orchestrator.decision.stages import Stage
 from orchestrator.inventory.model import Needs
 from orchestrator.plans.model import Content, Split
 from tests.estates import PRACTICE_TIMING, server, service, small_estate, workstation
-from tests.storyline import START_US, Story, Tell, hospital, plain_class
+from tests.storyline import SECOND, START_US, Story, Tell, hospital, plain_class
 
 LAB = "laboratory/slice"
 DAY_S = 86_400
@@ -65,6 +65,13 @@ def test_a_reading_that_is_too_old_passes_nothing_and_a_soak_that_nobody_watched
     assert story.pending(LAB) == ["stale service:lis"]
     story.read("service:lis").expect(f"start soak {LAB}").read("service:lis", times=5).nothing()
     story.at(1).expect(f"pass gate {LAB}")
+
+
+def test_a_reading_is_fresh_for_two_intervals_and_not_a_moment_longer(tell: Tell) -> None:
+    story = laboratory(tell).read("service:lis").expect(f"start soak {LAB}").read("service:lis", times=2)
+    interval_s = story.state.estate.interval_us["service:lis"] / SECOND
+    assert "stale service:lis" not in story.later(2 * interval_s).pending(LAB)
+    assert "stale service:lis" in story.later(0.000001).pending(LAB)
 
 
 def test_a_host_found_infected_in_service_carries_its_service_no_longer(tell: Tell) -> None:
@@ -130,6 +137,12 @@ def test_a_post_stops_counting_when_nobody_saw_it_pass_for_too_long(tell: Tell) 
     story = tell(with_posts(1)).begun().in_service("lis-1", "ws-1").later(2 * DAY_S + 1).read("service:lis").nothing()
     assert story.lacks(LAB) == ["posts 0 of 1 at north"]
     story.read("host:ws-1").expect(f"start soak {LAB}")
+
+
+def test_a_post_that_counted_at_its_gate_stops_counting_too_when_nobody_saw_it_pass_for_too_long(tell: Tell) -> None:
+    story = tell(with_posts(1)).begun().in_service("lis-1", "ws-1").read("service:lis").expect(f"start soak {LAB}")
+    story.later(2 * DAY_S - 1.9).read("service:lis").nothing()
+    assert story.lacks(LAB) == ["posts 0 of 1 at north"], "it is two days and a tenth of a second ago"
 
 
 def test_a_post_that_passes_every_day_counts_as_long_as_its_gate_is_open(tell: Tell) -> None:

@@ -182,21 +182,35 @@ def test_a_gate_that_passes_without_its_services_posts_tasks_or_fresh_readings_i
         story.records.clear()
 
 
+def test_a_gate_that_passes_with_one_post_of_three_is_wrong(tell: Tell) -> None:
+    posts = (workstation(f"ws-{number}", "north", "laboratory") for number in (1, 2, 3))
+    story = tell(hospital(server("lis-1", "north", "lis"), *posts, posts_per_site=3)).begun()
+    story.in_service("lis-1", "ws-1", "ws-2").read("service:lis").expect(f"start soak {LAB}")
+    story.read("service:lis", times=5).nothing().later(1)
+    check(story.state, PassGate(LAB, ["service:lis"]), story.now_us)
+    story.state.infected_us[story.host("ws-2")] = 1
+    assert broken(story, PassGate(LAB, ["service:lis"])) == "invariant.3"
+
+
 @pytest.mark.parametrize("how", ["verdict", "loss", "sweep"])
 def test_an_infected_host_that_is_connected_while_nobody_does_or_asks_anything_breaks_the_ninth(
     tell: Tell, how: str
 ) -> None:
-    story = tell().begun().in_service("lis-1")
+    services = (service("files", "laboratory"), service("lis", "laboratory"))
+    content = hospital(server("files-1", "north", "files"), server("lis-1", "north", "lis"), services=services)
+    story = tell(content).begun().in_service("lis-1")
+    host = story.host("lis-1")
     event: Event = Judged("INFECTED", {"lis-1": "lis-1/inspect/1"}, "analyst-1", SET, 1 << 52, "blob")
     if how == "loss":
         event = Lost("lis-1/reconnect/1")
     elif how == "sweep":
         event = Swept("north", 1, True, ["printer", "lis-1"])
     settled(story.state, event)
-    story.state.infected_us[0] = 1
+    story.state.infected_us[host] = 1
     with pytest.raises(InvariantBroken):
         settled(story.state, event)
-    story.state.asks[0] = {"network": "recall it?"}
+    story.state.infected_us[0], story.state.connection[0] = 1, CONNECTED  # nobody speaks of this one
+    story.state.asks[host] = {"network": "recall it?"}
     settled(story.state, event)
     story.__init__(story.content)  # type: ignore[misc]
     story.records.clear()

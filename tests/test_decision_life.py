@@ -11,7 +11,7 @@ from orchestrator.decision.stages import IllegalEvent, Stage
 from orchestrator.decision.state import CONNECTED, QUARANTINED, UNKNOWN
 from orchestrator.inventory.model import Names, Task
 from orchestrator.plans.model import Content, Strategy
-from tests.storyline import OLD_POINT_US, T0_US, Story, Tell, hospital, plain_class
+from tests.storyline import OLD_POINT_US, SECOND, T0_US, Story, Tell, hospital, plain_class
 
 SLICE = "laboratory/slice"
 
@@ -133,7 +133,9 @@ def test_a_result_that_arrives_after_its_action_was_lost_changes_nothing(tell: T
 
 
 def test_an_invocation_is_noted_at_the_actions_it_carries(tell: Tell) -> None:
-    story = tell(lone()).begun().send(Dispatched("restore.yml", ["lis-1/restore/1", "gone/restore/1"])).nothing()
+    story = tell(lone()).begun()
+    assert story.state.open["lis-1/restore/1"].dispatched == 0
+    story.send(Dispatched("restore.yml", ["lis-1/restore/1", "gone/restore/1"])).nothing()
     assert story.state.open["lis-1/restore/1"].dispatched == story.state.seq
 
 
@@ -368,7 +370,8 @@ def test_a_site_is_isolated_again_and_again_until_one_isolation_finished(tell: T
     story.finish("north/isolate/1", "failed").nothing().at(1).expect("issue north/isolate/2")
     story.lose("north/isolate/2").nothing().at(2).expect("issue north/isolate/3")
     story.finish("north/isolate/3", "failed").expect("open task north/isolate").at(4).expect("issue north/isolate/4")
-    story.stop("north/isolate/4").expect("issue north/isolate/5").finish("north/isolate/5").nothing()
+    story.stop("north/isolate/4").expect("issue north/isolate/5").finish("north/isolate/5", "failed").nothing()
+    story.at(4).expect("issue north/isolate/6").finish("north/isolate/6").nothing()
     assert story.state.tasks["north/isolate"].status == "closed"
     story.refuses("tasks.open", lambda: story.order("task.done", "north/isolate", "technician-1"))
 
@@ -396,3 +399,12 @@ def test_a_site_isolation_that_ends_late_says_nothing_of_a_host_that_is_out(tell
     story.released("lis-1")
     story.finish("north/isolate/4").nothing()
     assert story.state.isolated_us[story.host("lis-1")] == 0
+
+
+@pytest.mark.parametrize(("took_s", "bound"), [(5, 1), (5.000001, 2), (30.000001, 3), (0, 0), (28_801, 11)])
+def test_a_step_counts_among_those_that_took_as_long(tell: Tell, took_s: float, bound: int) -> None:
+    """Five seconds count up to the bound of five, a microsecond more up to thirty; beyond eight hours stands last."""
+    story = reconnecting(tell)
+    story.later(took_s).finish("lis-1/reconnect/1").whatever()
+    spent = story.state.spent["reconnect"]
+    assert spent == [*(int(place == bound) for place in range(12)), round(took_s * SECOND)]

@@ -78,6 +78,7 @@ def test_an_order_names_something_that_exists(tell: Tell, kind: str) -> None:
         ("seats.full", "claim", "lis-1", {}),
         ("tasks.open", "task.done", "lis/unheard-of", {}),
         ("facts.t0", "fact.t0", "t0", {"at_us": 0}),
+        ("facts.t0", "fact.t0", "t0", {"at_us": -1}),
         ("facts.t0", "fact.t0", "t0", {"at_us": 1 << 52}),
         ("facts.known", "fact.withdraw", "outside:lab", {}),
         ("facts.known", "fact.withdraw", "t0", {}),
@@ -165,6 +166,7 @@ def test_the_fourth_host_isolated_in_a_quarter_of_an_hour_takes_a_second_person(
     story = tell(four_posts()).begun().in_service("lis-1", "ws-1", "ws-2", "ws-3", "ws-4")
     for name in ("ws-1", "ws-2", "ws-3"):
         story.order("host.isolate", name, "analyst-1").expect(f"issue {name}/isolate/1")
+    story.later(15 * 60 - 10).read("service:lis").whatever()
     story.sign("i4", "host.isolate", "ws-4", "analyst-1").nothing()
     story.sign("i4", "host.isolate", "ws-4", "analyst-2").expect("issue ws-4/isolate/1")
 

@@ -27,6 +27,13 @@ def test_persons_are_counted_and_their_verdicts_expire(tell: Tell) -> None:
     assert missing(story.later(540)) == 2
 
 
+def test_only_clean_counts_towards_clean(tell: Tell) -> None:
+    story = judged(tell, "analyst-1", "analyst-2")
+    for verdict, lacking in (("SUSPECT", 1), ("INFECTED", 1), ("CLEAN", 0)):
+        story.state.verdicts[0][0].verdict = verdict
+        assert missing(story) == lacking
+
+
 def test_a_verdict_signed_again_replaces_the_one_that_expired(tell: Tell) -> None:
     story = judged(tell, "analyst-1", valid_s=60).later(60).verdicts("lis-1", "analyst-1", valid_s=60).nothing()
     assert [one.person for one in story.state.verdicts[0]] == ["analyst-1"]
@@ -83,3 +90,11 @@ def test_what_a_service_lacks_without_a_host_is_named(tell: Tell) -> None:
     assert quorum.lacking_without(story.state, 0) == ["lis"]
     story.order("service.drop-need", "lis", "operator-1", "crisis-1").whatever()
     assert quorum.lacking_without(story.state, 0) == []
+
+
+def test_nobody_is_asked_for_a_verdict_on_a_host_that_stands_in_no_wave(tell: Tell) -> None:
+    story = judged(tell)
+    assert quorum.seats_wanted(story.state, 0)
+    wave, story.state.wave_of[0] = story.state.wave_of[0], -1
+    assert not quorum.seats_wanted(story.state, 0)
+    story.state.wave_of[0] = wave

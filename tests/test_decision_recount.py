@@ -109,5 +109,5 @@ def test_a_workstation_that_the_pace_keeps_waiting_is_not_forgotten() -> None:
     story.inspected("ws-1", "ws-2").verdicts("ws-1", "analyst-1").whatever()
     story.verdicts("ws-2", "analyst-1").nothing()
     assert forgotten(story.state) == []
-    story.state.recent[0].clear()  # as if nobody had been released within the minute
+    story.state.recent[0][-1] -= 60_000_000  # as if the last one had been released a minute ago
     assert forgotten(story.state) == ["ws-2 could go on to reconnect and nobody starts it."]

@@ -190,10 +190,11 @@ def test_a_host_that_is_new_at_an_isolated_site_is_cut_off_by_itself(tell: Tell)
     story.finish("ad-2/isolate/1").whatever()
 
 
-def test_a_host_that_moved_is_no_longer_proven_to_be_in_quarantine(tell: Tell) -> None:
+@pytest.mark.parametrize("address", ["10.99.0.1", "10.0.0.1"])
+def test_a_host_that_moved_is_no_longer_proven_to_be_in_quarantine(tell: Tell, address: str) -> None:
     story = tell(two_functions()).opened().isolated()
     assert story.state.connection[story.host("lis-1")] != UNKNOWN
-    story.propose(with_hosts(two_functions(), server("lis-1", "north", "lis", address="10.99.0.1")), *PAIR).whatever()
+    story.propose(with_hosts(two_functions(), server("lis-1", "north", "lis", address=address)), *PAIR).whatever()
     assert story.state.connection[story.host("lis-1")] == UNKNOWN
     assert "lis-1/isolate/1" in story.state.open
 

@@ -26,7 +26,7 @@ from orchestrator.decision.events import Cancelled, Event, Finished, Judged, Los
 from orchestrator.decision.stages import Stage
 from orchestrator.inventory.model import Names, Needs, Task
 from orchestrator.plans.model import Pool
-from tests.estates import check, server, service, with_checks, with_pools, workstation
+from tests.estates import PRACTICE_TIMING, check, server, service, with_checks, with_pools, workstation
 from tests.forged_histories import ALARM, RECONNECT, SLICE, clean, heard, needing, order, orders, ready, seen
 from tests.storyline import OLD_POINT_US, SECOND, SET, T0_US, Story, Tell, hospital, plain_class
 
@@ -233,7 +233,19 @@ def test_5_a_site_is_isolated_by_one_action_at_a_time(tell: Tell) -> None:
     ]
 
 
-def test_6_a_pool_beyond_its_size_and_a_pace_beyond_its_limit_are_seen(tell: Tell) -> None:
+@pytest.mark.parametrize(("pace", "after_s", "said"), [(1, 59, 2), (1, 60, 0), (2, 0, 0)])
+def test_6_a_pace_beyond_its_limit_is_seen(tell: Tell, pace: int, after_s: int, said: int) -> None:
+    posts = [workstation(f"ws-{number}", "north", "laboratory") for number in (1, 2)]
+    timing = PRACTICE_TIMING.model_copy(update={"workstations_per_minute": pace})
+    story = tell(hospital(server("lis-1", "north", "lis"), *posts, timing=timing)).begun()
+    witness = heard(story)
+    witness.see(Issue("ws-1/reconnect/1", "ws-1", "reconnect"), story.now_us)
+    witness.see(Issue("ws-2/reconnect/1", "ws-2", "reconnect"), story.now_us + after_s * SECOND)
+    seen_6 = [one.sentence for one in witness.broken if one.invariant == 6]
+    assert seen_6 == [f"{said} workstations are released within a minute"] * bool(said)
+
+
+def test_6_a_pool_beyond_its_size_is_seen(tell: Tell) -> None:
     hosts = [server(f"lis-{number}", "north", "lis") for number in (1, 2, 3)]
     content = with_pools(hospital(*hosts), Pool(id="backup-streams", name="Backup streams", size=2))
     story = tell(content).begun()
@@ -334,6 +346,7 @@ def test_a_gate_never_passes_on_unknown_stale_or_missing_readings(tell: Tell) ->
         stale.see(entry, story.now_us)
     stale.see(PASSED, story.now_us + 121 * SECOND)
     stale.see(PassGate(SLICE, []), story.now_us + 121 * SECOND)
+    assert {one.invariant for one in stale.broken} == {3}
     assert [one.sentence for one in stale.broken] == [
         "the reading of service:lis is stale",
         "its gate passes unlaunched or twice",
@@ -382,6 +395,13 @@ def test_a_gate_that_passes_while_a_host_of_it_is_back_in_quarantine_is_seen(tel
         "its gate passes while lis is not in service",
         "its gate passes with 0 posts at north",
     ]
+
+
+def test_a_gate_that_passes_without_its_only_post_which_is_gone_for_good_is_seen(tell: Tell) -> None:
+    """The last post of a site never leaves the count."""
+    cut = Issue("lab-ws-1/isolate/1", "lab-ws-1", "isolate")
+    gone = (cut, Finished(cut.action, "ok"), GiveUp("lab-ws-1", "no strategy is left"))
+    assert gate(tell, PASS, PASS, PASS, StartSoak(SLICE), *gone) == ["its gate passes with 0 posts at north"]
 
 
 @pytest.mark.parametrize("kind", ["host.retry", "host.take-back", "host.declare"])

@@ -6,8 +6,8 @@ import pytest
 
 from orchestrator.decision.commands import EnterService, Issue
 from orchestrator.decision.events import Cancelled, Event, Finished, Lost, Started
-from tests.forged_histories import ALARM, RECONNECT, UNPROVEN, UNSWEPT, clean, ready, seen, swept
-from tests.storyline import Tell
+from tests.forged_histories import ALARM, RECONNECT, UNPROVEN, UNSWEPT, clean, heard, ready, seen, swept
+from tests.storyline import SECOND, Tell
 
 CUT_OFF = (Issue("lis-1/isolate/9", "lis-1", "isolate"), Finished("lis-1/isolate/9", "ok"))
 AGAIN = Issue("lis-1/reconnect/2", "lis-1", "reconnect")
@@ -110,3 +110,10 @@ def test_9_an_infected_host_whose_reconnect_ended_badly_counts_as_connected(tell
 def test_a_reconnect_that_was_stopped_before_it_took_effect_may_start_again(tell: Tell) -> None:
     story = ready(tell)
     assert seen(story, clean(story), RECONNECT, Cancelled("lis-1/reconnect/1"), AGAIN) == []
+
+
+def test_what_is_signed_after_a_jump_ends_when_its_signer_meant(tell: Tell) -> None:
+    """The signer's clock is ten minutes fast and nobody has confirmed it yet."""
+    story = tell().begun().jump(600).whatever()
+    books, now_us, hour_us = heard(story).books, story.now_us, 3600 * SECOND
+    assert books.end_us(now_us + 600 * SECOND + hour_us, now_us, 12 * 3600) == now_us + hour_us

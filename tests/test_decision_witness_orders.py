@@ -57,6 +57,7 @@ def test_a_freeze_of_all_work_and_one_of_named_hosts_stop_reconnects_too(tell: T
     for freeze in (
         orders("freeze", "site:north", "operator-1", all_work=True),
         orders("freeze", "hosts", "operator-1", hosts=["lis-1", "lis-2"]),
+        orders("freeze", "site:north", "operator-1", hosts=[]),
     ):
         assert seen(story, *freeze, clean(story), RECONNECT) == [FROZEN]
     elsewhere = orders("freeze", "hosts", "operator-1", hosts=["lis-2"])
