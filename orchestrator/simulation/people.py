@@ -1,7 +1,6 @@
 """Decides what the people of an incident do next, from what the core's state asks of them.
 
-Never acts and never draws lots: the same state gets the same answer. `world` carries the answers out in invented time,
-and the people of a drill (`practice.people`) answer by the same rules.
+Never acts and never draws lots: the same state gets the same answer. `staff` carries the answers out in invented time.
 """
 
 from __future__ import annotations

@@ -43,7 +43,7 @@ START_US = 1_700_000_000 * SECOND
 FULL_EVERY = 1000
 CALM_DAYS_MAX = 40
 SLACK_US = 6 * HOUR  # a calmer disaster may come to the same finding somewhat later
-KILL, DROP = 100, 101
+KILL = 100  # what a draw is about, beside those of `world`
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,10 @@ class Broken(Exception):
 
 
 class Disaster(World):
-    """A world that keeps its journal, is watched, and whose core may be killed between any two records."""
+    """A world that keeps its journal, is watched, and whose core may be killed before any turn.
+
+    A turn is one transaction: killed inside it, the core would lose the same records as killed before it.
+    """
 
     def __init__(self, estate: Estate, chance: Chance, faults: Faults) -> None:
         self.first = estate
