@@ -1,7 +1,8 @@
 """Plays an incident that happened, on assumptions written down, beside what other decisions would have changed.
 
 Never searches for the assumptions that fit: each stands in `examples/history/assumptions.json` with its reason, and
-the result is compared with the few figures that were published. Writes `curve.csv` and `curve.svg` there; prints one JSON line.
+the result is compared with the few figures that were published. Writes `curve.csv` and `curve.svg` there and prints one
+JSON line.
 
     python -m bench.history
 """
