@@ -49,10 +49,11 @@ def test_everything_takes_some_time() -> None:
 
 def test_work_that_has_lasted_long_already_is_not_over_at_once() -> None:
     of = (3600.0 * SECOND, 0.3)
-    fresh = [remaining_us(of, 1, luck / 10) for luck in range(10)]
+    fresh = [remaining_us(of, 0, luck / 10) for luck in range(10)]
     late = [remaining_us(of, 7200 * SECOND, luck / 10) for luck in range(10)]
     assert fresh == sorted(fresh)
     assert min(late) >= 1
     assert median(late) < median(fresh), "what is left is less than the whole"
+    assert len(set(fresh)) == 10, "what has just begun is drawn as well"
     assert remaining_us((3600.0 * SECOND, 0.0), 600 * SECOND, 0.5) == 3000 * SECOND
     assert remaining_us((3600.0 * SECOND, 0.0), 7200 * SECOND, 0.5) == 1

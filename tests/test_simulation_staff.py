@@ -6,11 +6,14 @@ from functools import cache
 from itertools import pairwise
 
 from orchestrator.decision.events import Judged, Ordered
+from orchestrator.decision.quorum import seats_wanted
 from orchestrator.plans.model import Content
 from orchestrator.simulation.estates import invented
 from orchestrator.simulation.faults import Faults
 from orchestrator.simulation.people import Shifts
 from orchestrator.simulation.scenario import Outcome, Setting, played
+from tests.estates import small_estate
+from tests.forecast_ground import SECOND, all_passed, begun
 
 CONTENT = invented(2, 40)
 
@@ -113,3 +116,22 @@ def test_fresh_people_come_when_faults_have_ended() -> None:
     assert added
     roles = [role for one in added for role in one.args["person"]["roles"]]  # type: ignore[index,call-overload]
     assert {"operator", "analyst", "technician", "crisis", "it_director"} <= set(roles)
+
+
+def test_a_host_whose_wave_comes_into_the_horizon_is_read_as_soon_as_a_reader_is_free() -> None:
+    world = begun(small_estate())
+    wanted_us: dict[str, int] = {}
+    waited_us: dict[str, int] = {}
+
+    def judged(event: Judged) -> None:
+        for host in event.inspections:
+            waited_us.setdefault(host, world.now_us - wanted_us.get(host, world.now_us))
+
+    world.hears.setdefault(Judged, []).append(judged)
+    while not all_passed(world):
+        assert world.turn()
+        for host, name in enumerate(world.state.estate.hosts):
+            if seats_wanted(world.state, host):
+                wanted_us.setdefault(name, world.now_us)
+    reading_us = max(klass.reading_s for klass in small_estate().classes) * SECOND
+    assert max(waited_us.values()) < 3 * reading_us, "no host waits for more than the two that were before it"

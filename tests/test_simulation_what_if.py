@@ -63,14 +63,19 @@ def test_a_shorter_soak_never_loses_and_a_longer_one_never_wins(hours: int) -> N
     assert max(longer.values()) <= 0 > min(longer.values())
 
 
-@pytest.mark.parametrize("hours", [0, 1])
-def test_another_order_brings_the_function_named_first_forward(hours: int) -> None:
-    world = middle(hours) if hours else present()
-    changed = asked(world, "order medical-records")
-    assert changed.state.estate.content.restart.order[0] == "medical-records"
-    found = won(world, "order medical-records")
+def test_another_order_brings_the_function_named_first_forward() -> None:
+    found = won(present(), "order medical-records")
     assert found["medical-records"] > 0
     assert found["laboratory"] <= 0
+
+
+def test_another_order_moves_no_gate_once_all_waves_are_launched() -> None:
+    world = middle(1)
+    changed = asked(world, "order medical-records")
+    assert changed.state.estate.content.restart.order[0] == "medical-records"
+    assert all(wave.launchers for wave in changed.state.waves)
+    assert changed.state.ancestors == world.state.ancestors
+    assert set(won(world, "order medical-records").values()) == {0}
 
 
 def test_a_question_leaves_the_present_it_is_asked_about_as_it_is() -> None:

@@ -70,8 +70,10 @@ def _restore(state: State, host: int, now_us: int) -> Iterator[Blocker]:
     if state.strategy[host] == "replace" and not _replaced(state, host):
         yield "task", f"{state.estate.hosts[host]}/replace"
     yield from _needs(state, host, RESTORE)
-    yield from _tasks(state, host, RESTORE, now_us)
-    yield from _quarantine_room(state, host)
+    if state.estate.tasks_before[host][RESTORE]:
+        yield from _tasks(state, host, RESTORE, now_us)
+    if not _quarantine_has_room(state, host):
+        yield "quarantine-full", state.estate.sites[state.estate.site_of[host]]
     if state.freezes:
         yield from _all_work(state, host)
 
@@ -115,7 +117,8 @@ def but_unit(state: State, host: int, now_us: int) -> Iterator[Blocker]:
     yield from wave_blockers(state, host, now_us)
     yield from freeze_blockers(state, host)
     yield from _needs(state, host, RECONNECT)
-    yield from _tasks(state, host, RECONNECT, now_us)
+    if state.estate.tasks_before[host][RECONNECT]:
+        yield from _tasks(state, host, RECONNECT, now_us)
 
 
 def wave_blockers(state: State, host: int, now_us: int) -> Iterator[Blocker]:
@@ -169,7 +172,7 @@ def _exempt(state: State, host: int, cause: str) -> bool:
 
 def _needs(state: State, host: int, step: int) -> Iterator[Blocker]:
     needs = state.estate.groups[state.estate.group_of[host]].needs[step]
-    yield from _unmet(state, needs, state.up if step == RECONNECT else state.good)
+    return _unmet(state, needs, state.up if step == RECONNECT else state.good)
 
 
 def _unmet(state: State, needs: Iterable[int], met: list[bool]) -> Iterator[Blocker]:
@@ -207,15 +210,12 @@ def _replaced(state: State, host: int) -> bool:
     return task is not None and task.status == "confirmed"
 
 
-def _quarantine_room(state: State, host: int) -> Iterator[Blocker]:
+def _quarantine_has_room(state: State, host: int) -> bool:
     """Beyond the declared size of a site's quarantine only hosts of the horizon start a restore."""
     site = state.estate.site_of[host]
     limit = state.estate.quarantine_max[site]
-    if limit is None or state.quarantine_used[site] < limit:
-        return
     wave = state.wave_of[host]
-    if wave < 0 or not state.waves[wave].horizon:
-        yield "quarantine-full", state.estate.sites[site]
+    return limit is None or state.quarantine_used[site] < limit or (wave >= 0 and state.waves[wave].horizon)
 
 
 def unit_wants(state: State, host: int, now_us: int) -> bool | None:

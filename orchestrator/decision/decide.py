@@ -190,7 +190,9 @@ def _host(state: State, host: int, now_us: int) -> Command | None:
     stage = state.stage[host]
     if command is not None or stage in MOVING:
         return command
-    command = _verdict_on_life(state, host) or _unreachable(state, host)
+    command = _verdict_on_life(state, host)
+    if command is None and state.unreachable[host] >= state.estate.timing.tries:
+        command = _unreachable(state, host)
     if command is None and stage in OUT:
         command = _out(state, host, now_us)
     step = next_step(state, host) if command is None else ""
@@ -270,10 +272,10 @@ def _verdict_on_life(state: State, host: int) -> Command | None:
 
 def _unreachable(state: State, host: int) -> Command | None:
     """Asks about a host that nobody reaches; it goes on being tried, and a success answers."""
-    limit = state.estate.timing.tries
-    if state.unreachable[host] < limit or "reach" in state.asks.get(host, {}) or state.stage[host] in GONE:
+    if "reach" in state.asks.get(host, {}) or state.stage[host] in GONE:
         return None
-    return Ask(state.estate.hosts[host], "reach", f"it could not be reached {limit} times: look at it")
+    often = state.estate.timing.tries
+    return Ask(state.estate.hosts[host], "reach", f"it could not be reached {often} times: look at it")
 
 
 def _strategy_spent(state: State, host: int) -> Command | None:

@@ -44,7 +44,7 @@ def _genesis(state: State, order: OrderState, at_us: int) -> None:
     for one in cast("list[dict[str, Json]]", order.args["persons"]):
         _add_person(state, one)
     state.indicator_set = str(order.args.get("indicator_set", ""))
-    _look_at_everyone(state)  # those the plan leaves off
+    state.dirty.update([(host, None) for host, wave in enumerate(state.wave_of) if wave < 0])  # the plan leaves it off
     state.dirty_sites.update(dict.fromkeys(range(len(state.estate.sites))))
 
 
@@ -243,9 +243,10 @@ def confirm_task(state: State, key: str, at_us: int) -> None:
 def _t0(state: State, order: OrderState, at_us: int) -> None:
     before_us = state.t0_us()
     state.facts["t0"] = {"at_us": order.args["at_us"]}
-    # Who is not even cut off waits for that first.
-    cut_off = state.isolated_us
-    state.dirty.update((host, None) for host, stage in enumerate(state.stage) if cut_off[host] or stage is not BLOCKED)
+    # Who is not cut off yet, or whose evidence is not kept, waits for that first.
+    for host, stage in enumerate(state.stage):
+        if stage is not BLOCKED or (state.isolated_us[host] and state.evidence_kept(host)):
+            state.dirty[host] = None
     if 0 < before_us <= state.t0_us():
         return
     for host, point_us in enumerate(state.restore_point_us):

@@ -77,8 +77,8 @@ def remaining_us(of: tuple[float, float], elapsed_us: int, luck: float) -> int:
     `luck` in [0, 1) picks from the rest of the distribution, conditioned on having come this far.
     """
     median_us, sigma = of
-    if elapsed_us <= 0 or not sigma:
+    if not sigma:
         return max(1, int(median_us) - elapsed_us)
-    gone = _NORMAL.cdf(log(elapsed_us / median_us) / sigma)
+    gone = _NORMAL.cdf(log(elapsed_us / median_us) / sigma) if elapsed_us > 0 else 0.0
     place = min(gone + (1 - gone) * luck, 1 - 1e-9)
     return max(1, drawn_us(median_us, sigma, _NORMAL.inv_cdf(max(place, 1e-9))) - elapsed_us)

@@ -10,9 +10,10 @@ import pickle
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from orchestrator.decision.commands import Issue
+from orchestrator.decision.commands import Issue, PassGate
+from orchestrator.decision.decide import decide
 from orchestrator.decision.estate import Estate
-from orchestrator.decision.events import Opened
+from orchestrator.decision.events import Opened, Ordered
 from orchestrator.decision.orders import genesis_args
 from orchestrator.decision.stages import Stage
 from orchestrator.decision.state import State
@@ -23,7 +24,7 @@ from orchestrator.simulation.durations import Durations
 from orchestrator.simulation.folding import delays, folded
 from orchestrator.simulation.measures import Measures
 from orchestrator.simulation.outlook import Outlook
-from orchestrator.simulation.people import Shifts, Wish
+from orchestrator.simulation.people import Shifts
 from orchestrator.simulation.scenario import left
 from orchestrator.simulation.staff import Staff
 from orchestrator.simulation.world import World
@@ -68,6 +69,7 @@ class Forecaster:
         state, content = present.state, present.state.estate.content
         self.present = present
         self.estate = folded(content, state.estate.plan)
+        _open(state, present.now_us)
         self.outlook = Outlook(self.estate, present.measures)
         self._waves = {one.id: waves_of(state.estate, one) for one in content.inventory.functions}
         self._delays = delays(content, state.estate.plan)
@@ -81,10 +83,10 @@ class Forecaster:
         durations = self.outlook.drawn(chance, present.now_us)
         world = World(state, present.now_us, chance, durations, self.outlook.faults, self._delays)
         self._begin(world)
-        end_us, turns = present.now_us + HORIZON_DAYS * DAY_US, 0
-        while world.turn() and world.now_us < end_us:
+        end_us, turns, gates = present.now_us + HORIZON_DAYS * DAY_US, 0, self._gates(world)
+        while (whole or gates) and world.turn() and world.now_us < end_us:
             turns += 1
-            if turns % LOOK_EVERY == 0 and not (left(world.state) if whole else self._function_left(world.state)):
+            if whole and turns % LOOK_EVERY == 0 and not left(world.state):
                 break
         return self._told(world.state, whole=whole)
 
@@ -101,25 +103,26 @@ class Forecaster:
 
         world.hears[Issue].append(issued)
         self._begin(world)
-        turns = 0
-        while world.turn() and (turns % LOOK_EVERY or self._function_left(world.state)):
-            turns += 1
+        gates = self._gates(world)
+        while gates and world.turn():
+            pass
         functions = {name: back_us(world.state, name, waves).get("", 0) for name, waves in self._waves.items()}
         back_s = {name: (at_us - present.now_us) // SECOND for name, at_us in functions.items() if at_us}
         return Rehearsal(back_s, first_day)
 
-    def _function_left(self, state: State) -> bool:
-        return not all(state.waves[wave].passed_us for waves in self._waves.values() for wave in waves)
+    def _gates(self, world: World) -> set[int]:
+        """The waves whose gates a function still waits for: it empties itself as they pass."""
+        waves = {wave for waves in self._waves.values() for wave in waves if not world.state.waves[wave].passed_us}
+
+        def passed(command: PassGate) -> None:
+            waves.discard(self.estate.wave_number[command.wave])
+
+        world.hears.setdefault(PassGate, []).append(passed)
+        return waves
 
     def _begin(self, world: World) -> None:
-        """Everyone goes on where they are; where no roster is signed yet, that of the plan is."""
-        content = self.estate.content
-        if not world.state.seq:
-            world.tell(Opened(1, "forecast", "forecast", content.digest))
+        """Everyone goes on where they are."""
         staff = Staff(world, self._shifts, self.present.now_us - 2 * DAY_US)
-        if not world.state.roster:
-            first = [one.id for one in content.roster.persons][:2]
-            staff.order(Wish("genesis", "roster", genesis_args(content)), first)
         staff.hire(self.present.more)
 
     def _told(self, state: State, *, whole: bool) -> Future:
@@ -179,6 +182,18 @@ def back_us(state: State, function: str, waves: frozenset[int]) -> dict[str, int
             if posts and len(serving) >= need:
                 found[estate.sites[estate.site_of[posts[0]]]] = max(gate_us, serving[need - 1] if need else 0)
     return found
+
+
+def _open(state: State, now_us: int) -> None:
+    """Where nothing has happened yet the incident begins; where no roster is signed yet, that of the plan is."""
+    content = state.estate.content
+    if not state.seq:
+        decide(state, Opened(1, "forecast", "forecast", content.digest), now_us, checked=False)
+    if not state.roster:
+        args, ends_us = genesis_args(content), now_us + HORIZON_DAYS * DAY_US
+        for person in [one.id for one in content.roster.persons][:2]:
+            signed = Ordered("genesis", "genesis", "roster", args, person, ends_us, 1 << 40, "b")
+            decide(state, signed, now_us, checked=False)
 
 
 def _frozen(state: State) -> bytes:

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 
 from orchestrator.canonical import Json
 from orchestrator.decision import quorum
-from orchestrator.decision.commands import Ask, Exclude, GiveUp, Hold, OpenTask, PassGate, Unhold
+from orchestrator.decision.commands import Ask, EnterService, Exclude, GiveUp, Hold, OpenTask, PassGate, Unhold
 from orchestrator.decision.events import Finished, Judged, Jumped, Ordered, Swept
 from orchestrator.decision.seats import seats_open
 from orchestrator.decision.stages import INSPECTED
@@ -42,6 +42,7 @@ class Staff:
         self._seats: list[tuple[int, int]] = []
         self._queued: set[int] = set()
         self._waiting: set[int] = set()
+        self._horizon = 0  # how many waves are in it
         self._readers: dict[int, set[str]] = {}
         self._tasks: list[tuple[int, str]] = []
         # People look again four times while a claim lasts: every quarter of an hour, in a drill every few seconds.
@@ -52,8 +53,9 @@ class Staff:
         world.hears.setdefault(Ordered, []).append(self._ordered)
         world.hears.setdefault(Finished, []).append(self._finished)
         world.hears.setdefault(Swept, []).append(self._look_again)
-        world.hears.setdefault(PassGate, []).append(self._look_again)
         world.hears.setdefault(Unhold, []).append(self._look_again)
+        for further in (PassGate, EnterService):
+            world.hears.setdefault(further, []).append(self._look_further)
         world.hears.setdefault(OpenTask, []).append(self._opened)
         self._settle_in()
 
@@ -92,8 +94,8 @@ class Staff:
     def look_at_all(self) -> None:
         """Every host that was inspected may wait for a verdict."""
         state = self.world.state
-        for host, inspection in enumerate(state.inspection):
-            if inspection and (state.stage[host] is INSPECTED or host in state.obligations):
+        for host, stage in enumerate(state.stage):
+            if (stage is INSPECTED or host in state.obligations) and state.inspection[host]:
                 self._want(host)
 
     def _change_shift(self) -> None:
@@ -141,6 +143,7 @@ class Staff:
         """Some orders leave others something to answer."""
         if event.kind not in ANSWERS_NOTHING:
             self._call()
+        self._look_further()
 
     def _round(self) -> None:
         self._called = False
@@ -166,23 +169,33 @@ class Staff:
             self._want(host)
             self._assign()
 
-    def _look_again(self, _: object) -> None:
-        """A sweep or a gate may have opened seats."""
+    def _look_further(self, _: object = None) -> None:
+        """Hosts of waves that have come into the horizon want verdicts."""
+        horizon = sum(wave.horizon for wave in self.world.state.waves)
+        if horizon != self._horizon:
+            self._horizon = horizon
+            self._look_again()
+
+    def _look_again(self, _: object = None) -> None:
+        """A sweep, the end of a hold or a gate may have opened seats."""
         if self._waiting:
-            for host in self._waiting:
+            waiting, self._waiting = self._waiting, set()
+            for host in waiting:
                 self._want(host)
-            self._waiting = set()
             self._assign()
 
     def _want(self, host: int) -> None:
         state = self.world.state
-        owed = state.obligations.get(host)
-        urgency = state.urgency[host] + (
-            0 if owed is None else -len(state.urgency) if owed.holds else len(state.urgency)
-        )
-        if host not in self._queued:
-            self._queued.add(host)
-            heapq.heappush(self._seats, (urgency, host))
+        if not quorum.seats_wanted(state, host):
+            self._waiting.add(host)
+            return
+        if host in self._queued:
+            return
+        self._queued.add(host)
+        owed, urgency = state.obligations.get(host), state.urgency[host]
+        if owed is not None:
+            urgency += -len(state.urgency) if owed.holds else len(state.urgency)
+        heapq.heappush(self._seats, (urgency, host))
 
     def _assign(self) -> None:
         """Free people take the most urgent tasks of their role, then free analysts the most urgent seats."""

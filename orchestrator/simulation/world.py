@@ -222,20 +222,15 @@ class World:
         job = self.jobs.pop(action, None)
         if job is None:
             return
-        luck = self.chance.share(AGAIN, *key)
-        done = job.outcome in ("ok", "mute") or (job.outcome == "lost" and luck < 0.5)
-        if done:
-            self._take_effect(job)
         if job.outcome in ("lost", "mute"):
-            self.tell(Lost(action))
-            if luck < self.faults.late:
-                self.happened["late"] += 1
-                self.at(self.now_us + int(luck * HOUR), self._again, Finished(action, "ok", "", {"digest": "late"}))
+            self._nobody_hears(job, self.chance.share(AGAIN, *key))
             return
         outcome = "failed" if job.outcome == "hangs" else job.outcome
+        if outcome == "ok":
+            self._take_effect(job)
         event = Finished(action, outcome, "", self._facts(job, key) if outcome == "ok" else {})
         self.tell(event)
-        if luck < self.faults.twice:
+        if self.faults.twice and (luck := self.chance.share(AGAIN, *key)) < self.faults.twice:
             self.happened["twice"] += 1
             self.at(self.now_us + int(luck * 40 * HOUR), self._again, event)
         if job.issue.step == "isolate" and outcome == "ok":
@@ -244,6 +239,16 @@ class World:
             self._released(job.host)
         elif job.host >= 0 and self._unproven(job.host):
             self.sweep_soon(self._estate.site_of[job.host])
+
+    def _nobody_hears(self, job: Job, luck: float) -> None:
+        """A result that never arrives, or long after the action was given up; what was lost may be done or not."""
+        action = job.issue.action
+        if job.outcome == "mute" or luck < 0.5:
+            self._take_effect(job)
+        self.tell(Lost(action))
+        if luck < self.faults.late:
+            self.happened["late"] += 1
+            self.at(self.now_us + int(luck * HOUR), self._again, Finished(action, "ok", "", {"digest": "late"}))
 
     def _again(self, event: Finished) -> None:
         self.tell(event)
