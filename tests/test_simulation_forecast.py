@@ -7,8 +7,10 @@ import pickle
 import pytest
 
 from orchestrator.decision.decide import decide
+from orchestrator.decision.estate import Estate
 from orchestrator.decision.events import Opened, Ordered
 from orchestrator.decision.stages import Stage
+from orchestrator.decision.state import State
 from orchestrator.plans.waves import derive
 from orchestrator.simulation.durations import Durations
 from orchestrator.simulation.estates import invented
@@ -18,6 +20,7 @@ from orchestrator.simulation.forecast import (
     Forecaster,
     Present,
     _frozen,
+    _leave_out,
     _thawed,
     back_us,
     copied,
@@ -115,6 +118,53 @@ def test_every_fifth_future_is_played_to_the_last_host() -> None:
     assert len(played[0].hosts_us) == hosts
     assert played[0].everything_us >= played[0].hosts_us[-1] >= played[0].functions["laboratory"][""]
     assert played[1].hosts_us == []
+
+
+@pytest.mark.parametrize("seed", [3, 5])
+def test_hosts_that_no_function_waits_for_move_no_function_by_two_percent(seed: int) -> None:
+    content = invented(seed, 80)
+    forecaster = Forecaster(Present(State(Estate(content, derive(content))), Measures(), START_US))
+    without = [forecaster.future(number) for number in range(2, 32) if number % WHOLE_EVERY != 1]
+    assert forecaster._without != forecaster._frozen
+    forecaster._without = forecaster._frozen
+    with_all = [forecaster.future(number) for number in range(2, 32) if number % WHOLE_EVERY != 1]
+    for name in with_all[0].functions:
+        ratios = [
+            (one.functions[name][""] - START_US) / (other.functions[name][""] - START_US)
+            for one, other in zip(without, with_all, strict=True)
+        ]
+        assert sum(ratios) / len(ratios) == pytest.approx(1, abs=0.02)
+
+
+def test_what_stands_in_for_a_post_what_serves_and_what_has_begun_is_never_left_out() -> None:
+    content = invented(3, 80)
+    state = State(Estate(content, derive(content)))
+    estate = state.estate
+    waves = {one.id: waves_of(estate, one) for one in content.inventory.functions}
+    aside = copied(state)
+    _leave_out(aside, waves)
+    out = [host for host, stage in enumerate(aside.stage) if stage is Stage.EXCLUDED]
+    assert len(out) > 5
+    assert not any(estate.services_of[host] for host in out)
+    behind = frozenset().union(*waves.values())
+    assert not any(state.wave_of[host] in behind for host in out)
+    for posts in (posts for wave in behind for posts in state.posts[wave] if posts):
+        site, spec = estate.site_of[posts[0]], content.inventory.hosts[posts[0]]
+        heirs = [
+            host
+            for host in estate.hosts_of_site[site]
+            if (other := content.inventory.hosts[host]).klass == spec.klass
+            and other.function == spec.function
+            and state.wave_of[host] not in behind
+        ]
+        alike = sum(content.inventory.hosts[post].klass == spec.klass for post in posts)
+        assert sum(host not in out for host in heirs) >= min(len(heirs), alike)
+    begun, leaving, cut_off = out[:3]
+    state.stage[begun] = Stage.PRESERVING
+    state.leaving.add(leaving)
+    state.lanes[1][cut_off] = "action"
+    _leave_out(state, waves)
+    assert [state.stage[host] for host in out[:3]] == [Stage.PRESERVING, Stage.BLOCKED, Stage.BLOCKED]
 
 
 def test_the_band_of_a_restart_that_goes_as_planned_holds_the_rehearsal() -> None:

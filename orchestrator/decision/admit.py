@@ -26,6 +26,7 @@ from orchestrator.decision.state import CONNECTED, QUARANTINED, State
 
 SECOND = 1_000_000
 RESULTS = (Finished, Lost, Cancelled)
+OFTEN_NOTHING = (Woke, Reading, Swept)
 
 
 def admit(state: State, event: Event, at_us: int) -> Event:
@@ -90,8 +91,10 @@ def _admit_reading(state: State, event: Reading) -> None:
 
 def worth_recording(state: State, event: Event, at_us: int) -> bool:
     """Readings and sweeps leave a record only when they change something or a gate or release counts them."""
-    if isinstance(event, Woke):
-        return False
+    if not isinstance(event, OFTEN_NOTHING):
+        return True
+    if isinstance(event, Swept):
+        return _sweep_matters(state, event)
     if isinstance(event, Reading):
         known = state.readings.get(event.subject)
         if known is None or known.outcome != event.outcome:
@@ -103,9 +106,7 @@ def worth_recording(state: State, event: Event, at_us: int) -> bool:
             return event.outcome == "PASS" and _pass_counts(state, state.estate.host_number[name], at_us)
         waves = state.estate.gates_of_subject.get(event.subject, ())
         return any(state.waves[wave].launchers and not state.waves[wave].passed_us for wave in waves)
-    if isinstance(event, Swept):
-        return _sweep_matters(state, event)
-    return True
+    return False
 
 
 def _pass_counts(state: State, host: int, at_us: int) -> bool:

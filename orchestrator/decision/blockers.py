@@ -6,7 +6,7 @@ judges the same rules independently.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
 from orchestrator.decision import quorum
@@ -37,16 +37,19 @@ def next_step(state: State, host: int) -> str:
     return ""
 
 
-def _common(state: State, host: int, lane: int, now_us: int) -> Iterator[Blocker]:
-    if state.lanes[lane][host]:
-        yield "under-way", state.lanes[lane][host]
-    if host in state.leaving:
-        yield "leaving", state.estate.hosts[host]
-    if state.not_before_us[lane][host] > now_us:
-        yield "not-before", str(state.not_before_us[lane][host])
-    asks = state.asks.get(host)
-    if asks and ("host", "network")[lane] in asks:
-        yield "asks", asks[("host", "network")[lane]]
+def _common(state: State, host: int, lane: int, now_us: int) -> Sequence[Blocker]:
+    under_way, not_before_us = state.lanes[lane][host], state.not_before_us[lane][host]
+    leaving, asks = host in state.leaving, state.asks.get(host)
+    if not (under_way or leaving or asks) and not_before_us <= now_us:
+        return ()  # most often
+    asked = (asks or {}).get(("host", "network")[lane], "")
+    found = (
+        ("under-way", under_way),
+        ("leaving", state.estate.hosts[host] if leaving else ""),
+        ("not-before", str(not_before_us) if not_before_us > now_us else ""),
+        ("asks", asked),
+    )
+    return [(code, subject) for code, subject in found if subject]
 
 
 def _preserve(state: State, host: int, now_us: int) -> Iterator[Blocker]:

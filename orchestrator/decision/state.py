@@ -353,10 +353,11 @@ class State:
 
     def answered(self, host: int, lane: str) -> None:
         """What was asked about this lane has answered itself."""
-        asks = self.asks.get(host, {})
-        asks.pop(lane, None)
-        if not asks:
-            self.asks.pop(host, None)
+        asks = self.asks.get(host)
+        if asks is not None:
+            asks.pop(lane, None)
+            if not asks:
+                del self.asks[host]
 
     def membership_changed(self, host: int) -> None:
         """Whoever counts this host looks again: its services, and its partners in a unit."""
@@ -410,9 +411,10 @@ class State:
 
     def touch(self, subject: str, kind: str) -> None:
         """Notes that the record being applied changed `subject`; orders look the last ones up for conflicts."""
-        if subject not in self.touched:
-            self.touched[subject] = deque(maxlen=TOUCHED_MAX)
-        self.touched[subject].append((self.seq, kind))
+        known = self.touched.get(subject)
+        if known is None:
+            known = self.touched[subject] = deque(maxlen=TOUCHED_MAX)
+        known.append((self.seq, kind))
 
     def wake_at(self, at_us: int, what: str, number: int) -> None:
         """Asks to look at host, gate or site `number` again at `at_us`."""

@@ -22,15 +22,12 @@ class Chance:
 
     def share(self, *key: int) -> float:
         """A number in [0, 1) for this question."""
-        return (self._mixed(key) >> 16 & (_GRAIN - 1)) / _GRAIN
+        return (hash((self.seed, *key)) * _ODD >> 16 & _GRAIN - 1) / _GRAIN
 
     def normal(self, *key: int) -> float:
         """A standard normal number, in 8,192 steps."""
-        return _NORMAL[self._mixed(key) >> 20 & 8191]
+        return _NORMAL[hash((self.seed, *key)) * _ODD >> 20 & 8191]
 
     def pick(self, weights: tuple[float, ...], *key: int) -> int:
         """The place of what is drawn, by cumulated weights that end at or below 1; their number where none is."""
         return bisect(weights, self.share(*key))
-
-    def _mixed(self, key: tuple[int, ...]) -> int:
-        return (hash((self.seed, *key)) & 0xFFFFFFFFFFFFFFFF) * _ODD & 0xFFFFFFFFFFFFFFFF

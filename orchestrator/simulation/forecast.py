@@ -7,7 +7,8 @@ the result says on what it rests. Never writes the present it starts from.
 from __future__ import annotations
 
 import pickle
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from orchestrator.decision.commands import Issue, PassGate
@@ -17,7 +18,7 @@ from orchestrator.decision.events import Opened, Ordered
 from orchestrator.decision.orders import genesis_args
 from orchestrator.decision.stages import Stage
 from orchestrator.decision.state import State
-from orchestrator.inventory.model import Function
+from orchestrator.inventory.model import Function, Host
 from orchestrator.plans.model import Content, Plan, Wave
 from orchestrator.simulation.chance import Chance
 from orchestrator.simulation.durations import Durations
@@ -53,7 +54,8 @@ class Future:
     """One future, in microseconds core time: when each function was back (by site, and `""` for all of it), and, where
     it was played to its end (`whole`), when everything was and when each host came into service.
 
-    What never was back within the horizon is missing, or 0.
+    What never was back within the horizon is missing, or 0. What is not whole was played without the hosts that no
+    function waits for.
     """
 
     functions: dict[str, dict[str, int]]
@@ -66,7 +68,7 @@ class Forecaster:
     """Plays futures of one present. The same number gives the same luck, whatever was asked before."""
 
     def __init__(self, present: Present) -> None:
-        state, content = present.state, present.state.estate.content
+        state, content = copied(present.state), present.state.estate.content
         self.present = present
         self.estate = folded(content, state.estate.plan)
         _open(state, present.now_us)
@@ -75,11 +77,13 @@ class Forecaster:
         self._delays = delays(content, state.estate.plan)
         self._shifts = Shifts(content.capacity.shifts, present.utc_offset_s)
         self._frozen = _frozen(state)
+        _leave_out(state, self._waves)
+        self._without = _frozen(state)
 
     def future(self, number: int) -> Future:
         """Plays one future until every function is back; every fifth, the first among them, to its end."""
         chance, present, whole = Chance(number), self.present, number % WHOLE_EVERY == 1
-        state = _thawed(self._frozen, self.estate)
+        state = _thawed(self._frozen if whole else self._without, self.estate)
         durations = self.outlook.drawn(chance, present.now_us)
         world = World(state, present.now_us, chance, durations, self.outlook.faults, self._delays)
         self._begin(world)
@@ -194,6 +198,33 @@ def _open(state: State, now_us: int) -> None:
         for person in [one.id for one in content.roster.persons][:2]:
             signed = Ordered("genesis", "genesis", "roster", args, person, ends_us, 1 << 40, "b")
             decide(state, signed, now_us, checked=False)
+
+
+def _leave_out(state: State, functions: Mapping[str, frozenset[int]]) -> None:
+    """Takes those hosts out that no function waits for and whose way back has not begun.
+
+    They take of pools and readers only what the more urgent leave: on the reference they move no function by one
+    percent. Those that may stand in for a post that fails stay: as many as there are posts of their kind at their site.
+    """
+    estate = state.estate
+    waves = frozenset[int]().union(*functions.values())
+    waves = waves.union(*(state.ancestors[wave] for wave in waves))
+    kinds = [
+        (site, *kind) for site, kind in zip(estate.site_of, map(_kind, estate.content.inventory.hosts), strict=True)
+    ]
+    spares = Counter(kind for kind, wave in zip(kinds, state.wave_of, strict=True) if wave in waves)
+    for host in sorted(range(len(kinds)), key=state.urgency.__getitem__):
+        if state.wave_of[host] in waves or estate.services_of[host]:
+            continue
+        if spares[kinds[host]]:
+            spares[kinds[host]] -= 1
+        elif not (state.stage[host] or state.lanes[1][host] or host in state.leaving):
+            state.stage[host], state.wave_of[host] = Stage.EXCLUDED, -1
+
+
+def _kind(host: Host) -> tuple[str, str | None]:
+    """What a host must share with a post to stand in for it, beside the site."""
+    return host.klass, host.function
 
 
 def _frozen(state: State) -> bytes:

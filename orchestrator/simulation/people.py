@@ -139,12 +139,9 @@ def _for_quorums(state: State) -> Iterator[Wish]:
 
 def _left_out(state: State) -> bool:
     """Whether a host that the plan wants back is excluded."""
-    place, many = -1, state.stage.count(Stage.EXCLUDED)
-    for _ in range(many):
-        place = state.stage.index(Stage.EXCLUDED, place + 1)
-        if state.wave_of[place] >= 0:
-            return True
-    return False
+    if not state.entered[Stage.EXCLUDED]:
+        return False
+    return any(stage is Stage.EXCLUDED and wave >= 0 for stage, wave in zip(state.stage, state.wave_of, strict=True))
 
 
 def _for_cures(state: State) -> Iterator[Wish]:
