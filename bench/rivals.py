@@ -13,8 +13,10 @@ from typing import Any
 
 from bench.barriers import Barrier, ClassByClass, Generations, Key, StrictWaves, depths
 from bench.keeping import HoldBack, LookAhead
-from orchestrator.decision import course
+from orchestrator.decision import course, gates
 from orchestrator.decision.estate import Estate
+from orchestrator.decision.requirements import TaskKey
+from orchestrator.decision.state import State
 from orchestrator.plans import priority, waves
 from orchestrator.plans.needs import Graph
 
@@ -80,6 +82,14 @@ def none(*_: object) -> dict[str, int]:
     return {}
 
 
+def opens_with_its_gate(state: State, task: TaskKey) -> bool:
+    """A task opens when all services of its gate work, whoever waits for it."""
+    wave = state.estate.wave_of_service[task.service]
+    if wave < 0 or not state.waves[wave].launchers:
+        return False
+    return all(state.good[one] or one in state.dropped for one, _ in state.estate.waves[wave].services)
+
+
 OURS = Rival("ours")
 RIVALS = (
     OURS,
@@ -92,6 +102,7 @@ RIVALS = (
     Rival("tails of whole hosts", instead=((priority, "chain_s", whole_hosts_s),)),
     Rival("tails of all surplus", instead=((priority, "tails_of_surplus", none),)),
     Rival("all posts alike", instead=((waves, "_posts_to_spare", none),)),
+    Rival("all tasks with their gate", instead=((gates, "opens", opens_with_its_gate),)),
     Rival("nobody chosen anew", instead=((course, "choose_anew", none),)),
     Rival("hold-back", barrier=HoldBack),
     Rival("look-ahead", barrier=LookAhead),

@@ -416,6 +416,19 @@ def test_tasks_of_a_gate_open_when_its_services_read_pass_and_the_gate_waits_for
     story.order("task.done", "files/second", "operator-1").expect("pass gate foundations")
 
 
+def test_what_another_task_waits_for_opens_before_the_rest_of_its_gate_works(tell: Tell) -> None:
+    krbtgt = (task("first"), task("second", after=Wait(task="first", wait_s=100)), task("review"))
+    content = hospital(
+        server("ad-1", "north", "ad"), server("nac-1", "north", "nac"), server("lis-1", "north", "lis"),
+        services=(service("ad", tasks=krbtgt), service("nac"), service("lis", "laboratory")),
+    )  # fmt: skip
+    story = tell(content).begun().in_service("ad-1").read("service:ad").expect("open task ad/first")
+    story.order("task.done", "ad/first", "technician-1").nothing()
+    story.order("task.done", "ad/first", "operator-1").nothing()
+    story.at(200).nothing().in_service("nac-1")
+    story.read("service:nac").expect("start soak foundations", "open task ad/second", "open task ad/review")
+
+
 def test_a_gates_tasks_open_though_an_interface_still_fails_because_nobody_did_them(tell: Tell) -> None:
     content = small_estate()
     ehr = next(one for one in content.inventory.services if one.id == "ehr")

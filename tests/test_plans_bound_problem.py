@@ -68,9 +68,18 @@ def test_the_foundations_gate_waits_for_the_tasks_of_its_services() -> None:
     plain = bound(quick(small_estate()))
     tasks = bound(quick(with_tier0_tasks(small_estate(), wait_s=5000)))
     assert plain.bound_s == 186 + 6
-    assert tasks.bound_s == 101 + (1800 + 5000 + 1800) + 2 + 2 + 6  # the server has long been ready to go out
+    assert tasks.bound_s == 97 + (1800 + 5000 + 1800) + 2 + 2 + 6  # the server has long been ready to go out
     done = replace(GIVEN, done=frozenset({"ad/krbtgt-1", "ad/krbtgt-2"}))
     assert bound(quick(with_tier0_tasks(small_estate(), wait_s=5000)), given=done) == plain
+
+
+def test_the_wait_between_two_tasks_begins_with_their_service_and_the_other_tasks_with_all_of_the_gate() -> None:
+    content = quick(with_tier0_tasks(small_estate(), wait_s=10))
+    found = problem(content)
+    gate = next(one for one in found.milestones if one.name == "gate foundations")
+    after = {found.milestones[number].name: last_s for number, last_s in gate.after}
+    assert after["service ad"] == 1800 + 10 + 1800
+    assert after["services foundations"] == 1800
 
 
 def test_a_task_before_a_step_stands_between_preserving_and_restoring() -> None:

@@ -376,7 +376,7 @@ def _tasks(state: State, now_us: int) -> Command | None:
 
 
 def _task(state: State, key: str, now_us: int) -> Command | None:
-    """Opens a gate's task once its services read PASS and its predecessor's wait is over; confirms by machine."""
+    """Opens a gate's task once its turn has come and its predecessor's wait is over; confirms by machine."""
     known = state.estate.tasks.get(key)
     if known is None:
         return None
@@ -388,10 +388,7 @@ def _task(state: State, key: str, now_us: int) -> Command | None:
         if observed is None or observed.at_us <= task.reported_us or observed.outcome == "UNKNOWN":
             return None
         return ConfirmTask(key) if observed.outcome == "PASS" else OpenTask(key, "its check reads FAIL")
-    if task is not None or known.service < 0 or known.service in state.dropped:
-        return None
-    wave = state.estate.wave_of_service[known.service]
-    if wave < 0 or not gates.services_show(state, wave):
+    if task is not None or known.service < 0 or known.service in state.dropped or not gates.opens(state, known):
         return None
     return _open_in_order(state, key, now_us)
 

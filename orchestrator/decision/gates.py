@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from orchestrator.decision.blockers import task_stands
 from orchestrator.decision.commands import BreakSoak, Command, Hold, PassGate, StartSoak, Unhold
+from orchestrator.decision.requirements import TaskKey
 from orchestrator.decision.stages import BEFORE_RESTORE, GONE, IN_SERVICE, OUT, RESTORED
 from orchestrator.decision.state import FOREVER_US, State
 
@@ -59,12 +60,18 @@ def _posts_needed(state: State, wave: int, number: int) -> int:
     return min(state.estate.waves[wave].posts[number][1], -(-2 * alive // 3))
 
 
-def services_show(state: State, wave: int) -> bool:
-    """Whether the wave is launched and each service of its gate is in service and reads PASS: its tasks open."""
-    services = state.estate.waves[wave].services
-    return bool(state.waves[wave].launchers) and all(
-        state.good[service] or service in state.dropped for service, _ in services
-    )
+def opens(state: State, task: TaskKey) -> bool:
+    """Whether a gate's task opens: its wave is launched, and the services of the gate are in service and read PASS.
+
+    One that another waits for asks it of its own service alone: what must pass between the two passes meanwhile.
+    """
+    wave = state.estate.wave_of_service[task.service]
+    if wave < 0 or not state.waves[wave].launchers:
+        return False
+    asked = [task.service]
+    if task.key not in state.estate.tasks_after:
+        asked = [service for service, _ in state.estate.waves[wave].services]
+    return all(state.good[service] or service in state.dropped for service in asked)
 
 
 def _reading_lack(state: State, subject: str, now_us: int) -> Iterator[Lack]:

@@ -265,12 +265,19 @@ class _Building:
                 continue
             passed = wave.name in self.given.passed
             soak_s = wave.gate.soak_s
-            tasks_s = [self._tasks_s(each, (self.inside[each],), "gate") for each in wave.services]
-            ends = ((f"services {wave.name}", max(soak_s, *tasks_s, 0)), (f"posts {wave.name}", soak_s))
+            last_s = max((self._last_s(self.inside[each]) for each in wave.services), default=0)
+            ends = [(f"services {wave.name}", max(soak_s, last_s)), (f"posts {wave.name}", soak_s)]
+            ends += [(f"service {each}", self._tasks_s(each, (self.inside[each],), "gate")) for each in wave.services]
             services = [(f"service {each}", 0) for each in wave.gate.services if not passed]
             self.put(f"services {wave.name}", (), services)
             self.put(f"posts {wave.name}", () if passed else self._posts(wave))
             self.put(f"gate {wave.name}", (), () if passed else ends)
+
+    def _last_s(self, service: Service) -> int:
+        """The longest of the gate's tasks that no other waits for: they open when all the gate's services work."""
+        first = {task.after.task for task in service.tasks if task.after is not None}
+        left = (task for task in service.tasks if f"{service.id}/{task.id}" not in self.given.done)
+        return max((task.duration_s for task in left if task.step == "gate" and task.id not in first), default=0)
 
     def _posts(self, wave: Wave) -> Iterable[Quorum]:
         for site in wave.gate.posts:
