@@ -14,7 +14,7 @@ import random
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import geometric_mean, median
@@ -22,6 +22,7 @@ from typing import Any
 
 from bench.barriers import Ruled, in_force
 from bench.rivals import OURS, RIVALS, Rival, places, replaced
+from orchestrator.decision.commands import EnterService
 from orchestrator.decision.estate import Estate
 from orchestrator.decision.events import Opened
 from orchestrator.decision.orders import genesis_args
@@ -49,7 +50,9 @@ START_US = 1_700_000_000 * SECOND // DAY_US * DAY_US
 DAYS_MAX = 400
 FAULTS = Faults(fails=0.03, unreachable=0.02, suspect=0.04, infected=0.01)
 FUNCTIONS = ("laboratory", "radiology", "medical-records")
-EVERYTHING = "everything"
+EVERYTHING = "everything"  # every host has come into service; like a gate that passed, no later recall undoes it
+SETTLED = "settled"  # those recalled are back, too, and no inspection is owed
+MOMENTS = (*FUNCTIONS, EVERYTHING, SETTLED)
 ANALYSTS, TECHNICIANS = (4, 16), (6, 24)
 STEPS = ("preserve", "restore", "inspect", "reconnect")
 Times = dict[str, float]
@@ -152,6 +155,7 @@ def _play(case: Case, rival: Rival) -> Times:
     with in_force(barrier):
         about = (state, case.start_us, Chance(case.seed), Durations(), FAULTS, delays(case.content, case.plan))
         world = Ruled(barrier, *about)
+        first_us = first_entries(world)
         world.tell(Opened(1, "bench", "bench", case.content.digest))
         staff = Crew(world, Shifts(case.content.capacity.shifts), case.start_us - 2 * DAY_US)
         first = [one.id for one in case.content.roster.persons][:2]
@@ -161,15 +165,23 @@ def _play(case: Case, rival: Rival) -> Times:
             turns += 1
             if turns % 256 == 0 and not left(state):
                 break
-    return _told(case, state)
+    return _told(case, state, first_us)
 
 
-def _told(case: Case, state: State) -> Times:
+def first_entries(world: Ruled) -> dict[str, int]:
+    """Comes to hold when each host first came into service."""
+    found: dict[str, int] = {}
+    world.hears.setdefault(EnterService, []).append(lambda entry: found.setdefault(entry.host, world.now_us))
+    return found
+
+
+def _told(case: Case, state: State, first_us: Mapping[str, int]) -> Times:
     known = {one.id: one for one in case.content.inventory.functions}
     found = {
         each: back_us(state, each, waves_of(state.estate, known[each])).get("") for each in FUNCTIONS if each in known
     }
-    found[EVERYTHING] = None if left(state) else max(state.in_service_us)
+    if not left(state):
+        found |= {EVERYTHING: max(first_us.values()), SETTLED: max(state.in_service_us)}
     return {each: (at_us - case.start_us) / HOUR_US for each, at_us in found.items() if at_us}
 
 
@@ -178,7 +190,7 @@ def bound_hours(case: Case, estate: Estate) -> Times:
     given = Given(start_s=(case.start_us - START_US) // SECOND, durations_s=first_durations_s(case, estate))
     functions, everything = bounds(case.content, case.plan, given)
     found = {each: functions[each].bound_s / 3600 for each in FUNCTIONS if each in functions}
-    return found | {EVERYTHING: everything.bound_s / 3600}
+    return found | dict.fromkeys((EVERYTHING, SETTLED), everything.bound_s / 3600)
 
 
 def first_durations_s(case: Case, estate: Estate) -> dict[tuple[str, str], int]:
@@ -219,22 +231,21 @@ def summary(rows: Sequence[Row]) -> dict[str, object]:
     rivals = list(dict.fromkeys(name for row in rows for name in row["hours"] if name != OURS.name))
     over: dict[str, dict[str, object]] = {}
     for name in rivals:
-        over[name] = {each: _ratios([_times(row, name, each) for row in rows]) for each in (*FUNCTIONS, EVERYTHING)}
+        over[name] = {each: _ratios([_times(row, name, each) for row in rows]) for each in MOMENTS}
     bound = {
         each: _ratios([_over(row["hours"][OURS.name].get(each), row["bound"].get(each)) for row in rows])
-        for each in (*FUNCTIONS, EVERYTHING)
+        for each in MOMENTS
     }
     kinds = {
         kind: {
             name: {
-                each: _ratios([_times(row, name, each) for row in rows if kind in row["estate"]])
-                for each in (*FUNCTIONS, EVERYTHING)
+                each: _ratios([_times(row, name, each) for row in rows if kind in row["estate"]]) for each in MOMENTS
             }
             for name in rivals
         }
         for kind in ("reference", "invented")
     }
-    unfinished = {name: sum(EVERYTHING not in row["hours"][name] for row in rows) for name in (OURS.name, *rivals)}
+    unfinished = {name: sum(SETTLED not in row["hours"][name] for row in rows) for name in (OURS.name, *rivals)}
     return {
         "over_ours": over,
         "ours_over_bound": bound,

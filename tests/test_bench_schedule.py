@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from bench.barriers import ClassByClass, StrictWaves, depths
 from bench.rivals import OURS, RIVALS, Rival
-from bench.schedule import EVERYTHING, Case, bound_hours, cases, kept_rows, play, summary
+from bench.schedule import EVERYTHING, SETTLED, Case, bound_hours, cases, first_entries, kept_rows, play, summary
 from orchestrator.decision import blockers, capacity, course
+from orchestrator.decision.commands import EnterService
 from orchestrator.decision.estate import Estate
 from orchestrator.decision.state import State
 from orchestrator.plans import priority
@@ -32,8 +35,17 @@ def test_every_rival_brings_everything_back_and_none_before_the_bound(case: Case
     bound = bound_hours(case, folded(case.content, case.plan))
     for rival in RIVALS:
         hours = play(case, rival)
-        assert EVERYTHING in hours, rival.name
+        assert {EVERYTHING, SETTLED} <= hours.keys(), rival.name
         assert all(hours[each] >= bound[each] for each in hours), rival.name
+
+
+def test_everything_was_back_though_a_host_was_recalled_afterwards() -> None:
+    world: Any = SimpleNamespace(now_us=0, hears={})
+    found = first_entries(world)
+    for host, world.now_us in (("ad-1", 7), ("lis-1", 8), ("ad-1", 20)):
+        for hear in world.hears[EnterService]:
+            hear(EnterService(host))
+    assert found == {"ad-1": 7, "lis-1": 8}
 
 
 def test_the_same_luck_gives_the_same_hours_whoever_played_before(case: Case) -> None:
@@ -84,8 +96,8 @@ def test_a_summary_compares_only_what_both_brought_back(tmp_path: Path) -> None:
     rows = [
         {"estate": "reference", "seed": 1, "cpu_s": 1.0, "bound": {"laboratory": 8.0}, "hours": hours}
         for hours in (
-            {"ours": {"laboratory": 10.0, "everything": 20.0}, "rival": {"laboratory": 15.0, "everything": 20.0}},
-            {"ours": {"laboratory": 10.0, "everything": 20.0}, "rival": {}},
+            {"ours": {"laboratory": 10.0, "settled": 20.0}, "rival": {"laboratory": 15.0, "settled": 20.0}},
+            {"ours": {"laboratory": 10.0, "settled": 20.0}, "rival": {}},
         )
     ]
     told = summary(rows)
