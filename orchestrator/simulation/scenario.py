@@ -198,7 +198,7 @@ def played(setting: Setting) -> Outcome:
     try:
         staff = _begun(world, setting)
         _safety(world, staff, setting)
-        not_live = [] if setting.stop_us else _liveness(world, staff)
+        not_live = [] if setting.stop_us else _liveness(world, staff, len(setting.content.inventory.hosts))
         world.look_over()
         if world.replayed().digest() != world.state.digest():
             world.broke("8", "journal", "The same records give another state.")
@@ -259,11 +259,14 @@ def _moments(setting: Setting) -> Iterator[int]:
         yield int(at_us)
 
 
-def _liveness(world: Disaster, staff: Staff) -> list[str]:
-    """Faults end and people answer. Who is still not in service when the limit is reached, and why."""
+def _liveness(world: Disaster, staff: Staff, planned: int) -> list[str]:
+    """Faults end and people answer. Who is still not in service when the limit is reached, and why.
+
+    Where more hosts came than were `planned`, and people with them did not, the limit is as much longer.
+    """
     world.calm()
     staff.calm()
-    end_us, turns = world.now_us + CALM_DAYS_MAX * DAY_US, 0
+    end_us, turns = world.now_us + CALM_DAYS_MAX * DAY_US * len(world.state.stage) // planned, 0
     while world.now_us < end_us:
         turns += 1
         if not world.turn() or (turns % 100 == 0 and not left(world.state)):
