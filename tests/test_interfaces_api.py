@@ -28,6 +28,7 @@ ROUTES = {
     ("/forecasts", "post"),
     ("/status", "get"),
     ("/why/{host}", "get"),
+    ("/exposure/{host}", "get"),
     ("/queue", "get"),
     ("/tasks", "get"),
     ("/orders", "get"),
@@ -76,6 +77,8 @@ def is_problem(response: httpx.Response, status: int, code: str) -> dict[str, An
     [
         ("/status", d.Status),
         ("/why/ad-1", d.Why),
+        ("/exposure/ad-1", d.Exposure),
+        ("/exposure/ad-1?distance=3", d.Exposure),
         ("/queue", d.Queue),
         ("/tasks", list[d.Task]),
         ("/tasks?site=north", list[d.Task]),

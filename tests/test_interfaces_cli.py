@@ -15,7 +15,21 @@ from tests.command_line import Keyboard, typed
 from tests.small_estate import SMALL, SmallEstate
 
 COMMANDS = (
-    *("init", "review", "plan", "run", "drill", "checks", "status", "why", "queue", "tasks", "orders", "order"),
+    *(
+        "init",
+        "review",
+        "plan",
+        "run",
+        "drill",
+        "checks",
+        "status",
+        "why",
+        "exposure",
+        "queue",
+        "tasks",
+        "orders",
+        "order",
+    ),
     *("wave", "host", "freeze", "thaw", "fact", "claim", "task", "verdict", "audit", "verify", "backup"),
 )
 HEAVY = {"fastapi", "uvicorn", "paramiko", "ansible_runner", "rich", "httpx", "prometheus_client"}

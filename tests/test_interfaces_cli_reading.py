@@ -41,6 +41,20 @@ def test_why_says_what_is_missing_and_who_can_lift_it(here: Terminal) -> None:
     assert here.types("why", "ad-9").code == 2
 
 
+def test_exposure_names_whom_an_infected_server_reached_and_isolates_nobody(here: Terminal) -> None:
+    here.here.bring_back("foundations")
+    said = here.types("exposure", "ad-1")
+    assert said.code == 0
+    assert "ad-1 (in service) may have infected, or shares its infection with:" in said.out
+    assert "backup-1: uses dns" in said.out
+    assert "Not examined: traffic that no need and no interface declares" in said.out
+    assert "Nothing was isolated." in said.out
+    found = here.types.json("exposure", "ad-1", "--distance", "2").document
+    assert {one["host"] for one in found["hosts"]} >= {"backup-1"}
+    assert here.types("status").out.count("isolate") == 0
+    assert here.types("exposure", "ad-9").code == 2
+
+
 def test_the_queue_is_a_table_with_the_most_pressing_host_first(here: Terminal) -> None:
     assert here.types("queue").out == "No host waits for a verdict.\n"
     here.here.quarantined("foundations")

@@ -11,7 +11,7 @@ import binascii
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, TypeVar
 
-from fastapi import FastAPI, Request, Response
+from fastapi import FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
@@ -118,6 +118,11 @@ def _show_views(app: FastAPI, live: Live) -> None:
     def get_why(host: str) -> d.Why:
         """Why a host is not further."""
         return live.read(lambda state, now_us: views_people.why(state, now_us, host))
+
+    @app.get("/exposure/{host}")
+    def get_exposure(host: str, distance: Annotated[int, Query(ge=1, le=5)] = 1) -> d.Exposure:
+        """Whom a host may have infected."""
+        return live.read(lambda state, now_us: views_people.exposed(state, host, distance))
 
     @app.get("/queue")
     def get_queue() -> d.Queue:

@@ -30,6 +30,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "checks": ("cli_process", "ask the probes of a function by hand"),
     "status": ("cli_reading", "waves, functions, pools, what waits and why"),
     "why": ("cli_reading", "why a host stands where it stands"),
+    "exposure": ("cli_reading", "whom a host may have infected, with the reasons"),
     "queue": ("cli_reading", "what the analysts verify next"),
     "tasks": ("cli_reading", "what the technicians do next, also as a sheet"),
     "orders": ("cli_reading", "orders that wait for a signature; --kinds lists who may order what"),

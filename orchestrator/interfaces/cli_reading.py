@@ -1,4 +1,4 @@
-"""The commands that only look: status, why, queue, tasks, orders.
+"""The commands that only look: status, why, exposure, queue, tasks, orders.
 
 Never changes anything; all but `orders --kinds` ask the live process.
 """
@@ -20,6 +20,10 @@ def add(commands: Commands) -> None:
     parser = commands.add_parser("why", description="Why a host is not further, and who can lift it.")
     parser.add_argument("host")
     parser.set_defaults(call=_why)
+    parser = commands.add_parser("exposure", description="Whom a host may have infected, nearest first; proposes only.")
+    parser.add_argument("host")
+    parser.add_argument("--distance", type=int, choices=range(1, 6), default=1, help="contacts in between, at most")
+    parser.set_defaults(call=_exposure)
     commands.add_parser("queue", description="What the analysts verify next.").set_defaults(call=_queue)
     parser = commands.add_parser("tasks", description="What people must do, by site and bench; a sheet to print.")
     parser.add_argument("--site", default="")
@@ -38,6 +42,12 @@ def _status(options: argparse.Namespace) -> int:
 def _why(options: argparse.Namespace) -> int:
     found = Client(state_of(options)).get("why", options.host)
     show(options, found, texts.why_text(found))
+    return 0
+
+
+def _exposure(options: argparse.Namespace) -> int:
+    found = Client(state_of(options)).get("exposure", options.host, distance=str(options.distance))
+    show(options, found, texts.exposure_text(found))
     return 0
 
 

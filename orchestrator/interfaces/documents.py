@@ -131,6 +131,29 @@ class Why(TypedDict):
     reasons: list[Waiting]
 
 
+class Exposed(TypedDict):
+    """A host that may be infected because `source` is; `out` says whether it is connected now."""
+
+    host: str
+    source: str
+    distance: int
+    stage: str
+    out: bool
+    server: bool
+    reasons: list[str]
+
+
+class Exposure(TypedDict):
+    """Whom a host may have infected, or shares its infection with. Proposed to people; nothing is isolated by it."""
+
+    host: str
+    stage: str
+    infected_us: int
+    in_service_us: int
+    hosts: list[Exposed]
+    not_examined: list[str]
+
+
 class Claim(TypedDict):
     """Who holds a seat, until when."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from itertools import groupby
 
-from orchestrator.interfaces.documents import Kind, Order, Owed, Queue, Status, Task, Wave, Why
+from orchestrator.interfaces.documents import Exposed, Exposure, Kind, Order, Owed, Queue, Status, Task, Wave, Why
 from orchestrator.interfaces.output import clock, columns, counted
 
 SHEET_WIDTH = 100
@@ -107,6 +107,31 @@ def why_text(found: Why) -> str:
     lines += [f"Under way: {action}" for action in found["under_way"]]
     lines += [f"- {one['sentence']} Who can lift it: {one['who']}." for one in found["reasons"]]
     return "\n".join(lines if found["reasons"] else [*lines, "Nothing stands in its way."])
+
+
+def exposure_text(found: Exposure) -> str:
+    """`relance exposure HOST`: hosts with the same reasons on one line, servers by name."""
+    groups: dict[tuple[int, str, bool, tuple[str, ...]], list[Exposed]] = {}
+    for one in found["hosts"]:
+        key = (one["distance"], one["source"], one["server"], tuple(one["reasons"]))
+        groups.setdefault(key, []).append(one)
+    lines = [f"{found['host']} ({found['stage'].replace('_', ' ')}) may have infected, or shares its infection with:"]
+    for (distance, source, server, reasons), those in groups.items():
+        named = ", ".join(one["host"] for one in (those if server else those[:3]))
+        more = "" if server or len(those) <= 3 else f" and {len(those) - 3} more"
+        out = sum(one["out"] for one in those)
+        via = f" (through {source})" if distance > 1 else ""
+        lines.append(f"  {named}{more}: {'; '.join(reasons)}{via}. Connected now: {out} of {len(those)}.")
+    if not found["hosts"]:
+        lines = [f"Nothing that is declared leads from {found['host']} ({found['stage']}) to another host."]
+    return "\n".join(
+        [
+            *lines,
+            "",
+            f"Not examined: {'; '.join(found['not_examined'])}.",
+            "Nothing was isolated. One host: relance host isolate HOST. No more reconnects meanwhile: relance freeze.",
+        ]
+    )
 
 
 def queue_text(found: Queue) -> str:

@@ -6,9 +6,11 @@ Never shows one analyst what another said about a host that is still being judge
 from __future__ import annotations
 
 from orchestrator.decision import epoch, explain, orders, quorum, seats
+from orchestrator.decision.exposure import exposure
+from orchestrator.decision.stages import OUT
 from orchestrator.decision.state import OrderState, State, TaskState
 from orchestrator.errors import UsageError
-from orchestrator.interfaces.documents import Kind, Order, Queue, Seat, Task, Why
+from orchestrator.interfaces.documents import Exposure, Kind, Order, Queue, Seat, Task, Why
 
 SECOND = "2 persons when it stops a service, or is the fourth within 15 minutes"
 NOTES = {"host.exclude": "1 person (operator) for a workstation", "host.isolate": SECOND, "host.recall": SECOND}
@@ -16,9 +18,7 @@ NOTES = {"host.exclude": "1 person (operator) for a workstation", "host.isolate"
 
 def why(state: State, now_us: int, name: str) -> Why:
     """Why a host is not further. Raises UsageError for a host that is not in the estate."""
-    host = state.estate.host_number.get(name, -1)
-    if host < 0:
-        raise UsageError(f"There is no host {name}.", rule="usage.host", host=name)
+    host = _number(state, name)
     standing = explain.standing(state, host, now_us)
     reasons = explain.why(state, host, now_us)
     return {
@@ -36,6 +36,45 @@ def why(state: State, now_us: int, name: str) -> Why:
             {"code": one.code, "subject": one.subject, "sentence": one.sentence, "who": one.who} for one in reasons
         ],
     }
+
+
+NOT_EXAMINED = (
+    "traffic that no need and no interface declares",
+    "credentials that hosts share",
+    "hosts that were out earlier and are not now",
+)
+
+
+def exposed(state: State, name: str, distance_max: int) -> Exposure:
+    """Whom a host may have infected. Raises UsageError for a host that is not in the estate."""
+    host = _number(state, name)
+    hosts = state.estate.hosts
+    return {
+        "host": name,
+        "stage": state.stage[host].name.lower(),
+        "infected_us": state.infected_us[host],
+        "in_service_us": state.in_service_us[host],
+        "hosts": [
+            {
+                "host": hosts[one.host],
+                "source": hosts[one.source],
+                "distance": one.distance,
+                "stage": state.stage[one.host].name.lower(),
+                "out": state.stage[one.host] in OUT,
+                "server": state.estate.is_server[one.host],
+                "reasons": list(one.reasons),
+            }
+            for one in exposure(state, host, distance_max)
+        ],
+        "not_examined": list(NOT_EXAMINED),
+    }
+
+
+def _number(state: State, name: str) -> int:
+    host = state.estate.host_number.get(name, -1)
+    if host < 0:
+        raise UsageError(f"There is no host {name}.", rule="usage.host", host=name)
+    return host
 
 
 def queue(state: State, now_us: int) -> Queue:
