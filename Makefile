@@ -6,6 +6,12 @@ READY  := $(VENV)/.ready
 # The collections the Windows roles name, for the check of their arguments alone: nothing else finds them there.
 WINDOWS := $(VENV)/windows
 MUTANTS := $(VENV)/mutants
+# How much the long proofs do: `make simulate SEEDS=0..99 LARGE=0`, `make torture KILLS=20` try them.
+SEEDS  ?= 0..9999
+LARGE  ?= 0..9
+KILLS  ?= 1000
+TRIED  ?= 500
+SAMPLE ?= 0
 
 .DEFAULT_GOAL := help
 .PHONY: help drill drill-1700 torture test check bench simulate seeing mutants schemas lock clean packages
@@ -45,14 +51,14 @@ drill-1700: $(READY) ## the whole estate as a drill (about 40 minutes; killed, i
 	@$(BIN)/python -m bench.drill --hosts 1700 --state drill-1700
 
 torture: $(READY) ## kill the real engine and its runners 1,000 times (about 20 minutes; killed, it goes on when made again): one JSON line
-	@$(BIN)/python -m tests.torture --kills 1000 --folder drill-torture
+	@$(BIN)/python -m tests.torture --kills $(KILLS) --folder drill-torture
 
-simulate: $(READY) ## 10,000 seeded disasters, then ten of 1,700 hosts (hours; killed, it goes on when made again): one JSON document each
-	@$(BIN)/relance --format json simulate --seeds 0..9999 --progress simulate.jsonl
-	@$(BIN)/relance --format json simulate --seeds 0..9 --hosts 1700 --progress simulate-1700.jsonl
+simulate: $(READY) ## 10,000 seeded disasters, then ten of 1,700 hosts (hours; killed, it goes on when made again): one JSON line each
+	@$(BIN)/relance --format json simulate --seeds $(SEEDS) --progress simulate.jsonl
+	@$(BIN)/relance --format json simulate --seeds $(LARGE) --hosts 1700 --progress simulate-1700.jsonl
 
-seeing: $(READY) ## make twenty mistakes in the core, one at a time: the simulator must see each within 500 seeds
-	@$(BIN)/python -m tests.seeing
+seeing: $(READY) ## make twenty mistakes in the core, one at a time: the simulator must see each within 500 seeds: one JSON line
+	@$(BIN)/python -m tests.seeing --seeds $(TRIED)
 
 $(MUTANTS)/.ready: requirements-mutants.lock $(READY)
 	@rm -rf $(MUTANTS)
@@ -60,7 +66,7 @@ $(MUTANTS)/.ready: requirements-mutants.lock $(READY)
 	@touch $@
 
 mutants: $(MUTANTS)/.ready ## make 5,800 small mistakes in the core and ask its tests (hours; killed, it goes on when made again): one JSON line
-	@PYTHONPATH=$(MUTANTS) $(BIN)/python -m tests.mutants
+	@PYTHONPATH=$(MUTANTS) $(BIN)/python -m tests.mutants --sample $(SAMPLE)
 
 schemas: $(READY) ## write the JSON Schemas of the content anew
 	@$(BIN)/python -m orchestrator.plans.schemas
@@ -71,4 +77,4 @@ lock: $(READY) ## write the locks anew from requirements.in and its like (needs 
 	@uv pip compile --quiet --no-deps --python-version 3.11 --generate-hashes --no-header --no-emit-index-url requirements-mutants.in -o requirements-mutants.lock
 
 clean: ## remove what make made
-	rm -rf $(VENV) drill-* .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
+	rm -rf $(VENV) drill-* simulate*.jsonl mutants*.jsonl .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage

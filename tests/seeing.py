@@ -1,8 +1,8 @@
 """Proves that the simulator can see: makes one mistake after another in the core and plays seeds until each is caught.
 
 `python -m tests.seeing [--seeds N] [WORDS...]` takes the mistakes whose names hold the words, or all. One
-line each, then one JSON line; exit 1 if any is missed. Never changes a file: mistakes live in the process that makes
-them.
+line each on stderr, then one JSON line; exit 1 if any is missed. Never changes a file: mistakes live in the process
+that makes them.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def main(words: list[str]) -> int:
         seen = sought(name, settings)
         found.append(seen)
         how = f"seed {seen.seed}, {seen.invariant}: {seen.sentence}" if seen.seed >= 0 else "MISSED"
-        print(f"{name}: {how} ({seen.cpu_s} s)", flush=True)
+        print(f"{name}: {how} ({seen.cpu_s} s)", file=sys.stderr, flush=True)
     missed = [one.mistake for one in found if one.seed < 0]
     print(json.dumps({"mistakes": len(found), "missed": missed, "caught": [asdict(one) for one in found]}))
     return 1 if missed else 0

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -77,19 +81,43 @@ def test_progress_is_kept_and_a_second_run_plays_only_what_is_missing(types: Key
     always = ("simulate", "--faults", "none", "--hosts", "40", "--jobs", "1", "--progress", str(kept))
     assert types.json(*always, "--seeds", "1..2").document["seeds"] == 2
     words, first, second = kept.read_text().splitlines()
-    assert json.loads(words) == {"faults": "none", "hosts": 40}
+    assert set(json.loads(words)) == {"faults", "hosts", "estate", "code"}
     other = json.dumps({**json.loads(second), "events": 7})
     kept.write_text("\n".join((words, first, other, '{"seed": 3, "ev')))
     said = types.json(*always, "--seeds", "1..2")
     assert said.document["events"] == json.loads(first)["events"] + 7
     assert kept.read_text().splitlines() == [words, first, other], "a torn line counts for nothing"
-    assert types.json(*always, "--seeds", "1..3").document["seeds"] == 3
+    more = types.json(*always, "--seeds", "1..3")
+    assert (more.document["seeds"], more.err.splitlines()[0]) == (3, f"2 of 3 seeds are kept in {kept}.")
 
 
-def test_results_of_other_words_are_not_mixed_in(types: Keyboard, tmp_path: Path) -> None:
+def test_an_interrupted_run_ends_soon_and_keeps_each_seed_that_was_played_once(types: Keyboard, tmp_path: Path) -> None:
     kept = tmp_path / "simulate.jsonl"
-    kept.write_text('{"faults": "all", "hosts": null}\n')
-    said = types.json("simulate", "--seeds", "1", "--faults", "none", "--jobs", "1", "--progress", str(kept))
+    words = ["simulate", "--faults", "none", "--hosts", "40", "--jobs", "2", "--progress", str(kept), "--seeds"]
+    command = [sys.executable, "-m", "orchestrator.interfaces.cli", "--estate", str(SMALL), *words, "0..99999"]
+    running = subprocess.Popen(command, stdout=subprocess.PIPE)
+    while not kept.exists() or kept.read_text().count("\n") < 4:
+        assert running.poll() is None
+        time.sleep(0.02)
+    running.send_signal(signal.SIGINT)
+    out, _ = running.communicate(timeout=60)
+    assert (running.returncode, out) == (130, b"")
+    seeds = [json.loads(line)["seed"] for line in kept.read_text().splitlines()[1:]]
+    assert len(seeds) == len(set(seeds)) >= 3
+    assert types.json(*words, f"0..{max(seeds)}").document["seeds"] == max(seeds) + 1
+    assert sorted(json.loads(line)["seed"] for line in kept.read_text().splitlines()[1:]) == [*range(max(seeds) + 1)]
+
+
+@pytest.mark.parametrize("other", [{"faults": "all"}, {"estate": "1f"}, {"code": "1f"}])
+def test_results_of_other_words_another_estate_or_other_code_are_not_mixed_in(
+    types: Keyboard, tmp_path: Path, other: dict[str, str]
+) -> None:
+    kept = tmp_path / "simulate.jsonl"
+    words = ("simulate", "--seeds", "1", "--faults", "none", "--hosts", "40", "--jobs", "1", "--progress", str(kept))
+    types.json(*words)
+    of_what, result = kept.read_text().splitlines()
+    kept.write_text(f"{json.dumps(json.loads(of_what) | other)}\n{result}\n")
+    said = types.json(*words)
     assert said.code == 2
     assert said.document["error"]["rule"] == "usage.progress"
 

@@ -26,12 +26,13 @@ def test_what_was_asked_for_is_known_even_where_the_rest_is_not_understood(words
     assert wants_json(words) is expected
 
 
-def test_a_document_is_all_there_is_on_stdout(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_document_on_one_line_is_all_there_is_on_stdout(capsys: pytest.CaptureFixture[str]) -> None:
     progress("on the way")
     show(argparse.Namespace(format="json"), {"name": "Dossier médical"}, "text")
     printed = capsys.readouterr()
     assert json.loads(printed.out) == {"name": "Dossier médical"}
     assert "médical" in printed.out
+    assert printed.out.count("\n") == 1
     assert printed.err == "on the way\n"
 
 

@@ -52,18 +52,18 @@ def test_who_watches_keeps_the_right_functions() -> None:
                 assert all(vars(watcher)[key] is value for key, value in right.items()), name
 
 
-def test_what_is_caught_is_told_in_a_line_each_and_summed_in_json(capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_caught_is_told_on_the_way_and_summed_in_one_json_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert seeing.main(["pool released twice"]) == 0
-    line, summed = capsys.readouterr().out.splitlines()
-    assert line.startswith("pool released twice: seed ")
-    document = json.loads(summed)
+    said = capsys.readouterr()
+    assert said.err.startswith("pool released twice: seed ")
+    document = json.loads(said.out)
     assert (document["mistakes"], document["missed"]) == (1, [])
     assert set(document["caught"][0]) == {"mistake", "seed", "invariant", "sentence", "cpu_s"}
 
 
 def test_what_no_seed_sees_is_missed_and_ends_with_1(capsys: pytest.CaptureFixture[str]) -> None:
     assert seeing.main(["pool released twice", "--seeds", "0"]) == 1
-    assert "MISSED" in capsys.readouterr().out
+    assert "MISSED" in capsys.readouterr().err
 
 
 def test_a_disaster_that_ends_badly_without_the_mistake_proves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,11 +6,12 @@ Never touches a state folder, a network or a host: everything it plays is invent
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import os
 import time
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, as_completed, wait
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, TextIO
@@ -26,6 +27,7 @@ from orchestrator.simulation.story import told
 
 OK, FINDINGS = 0, 1
 SAID_EVERY_S = 20.0
+PLAYED = ("decision", "plans", "inventory", "checks", "simulation")  # the packages a disaster follows from
 _known: list[Content] = []  # the content every process of the pool has read for itself, once
 
 
@@ -46,6 +48,8 @@ def _simulate(options: argparse.Namespace) -> int:
     with ExitStack() as stack:
         done, kept = _kept(options, stack)
         todo = [seed for seed in seeds if seed not in done]
+        if done:
+            progress(f"{len(seeds) - len(todo)} of {len(seeds)} seeds are kept in {options.progress}.")
         asked = ((seed, options.faults, options.hosts, options.story) for seed in todo)
         found = [done[seed] for seed in seeds if seed in done]
         began_s, said_s = time.monotonic(), time.monotonic()
@@ -58,7 +62,7 @@ def _simulate(options: argparse.Namespace) -> int:
                 said_s = time.monotonic()
                 what = "FOUND something" if bad else "so far"
                 progress(f"{len(found)} of {len(seeds)} seeds, {said_s - began_s:.0f} s, seed {one['seed']}: {what}")
-    document = summed(found)
+    document = summed(sorted(found, key=lambda one: int(one["seed"])))
     show(options, document, _text(document))
     return FINDINGS if document["violations"] or document["not_live"] else OK
 
@@ -71,22 +75,31 @@ def _seeds(words: str) -> range:
 
 
 def _kept(options: argparse.Namespace, stack: ExitStack) -> tuple[dict[int, dict[str, Any]], TextIO | None]:
-    """What an earlier run with the same words has found, and where to add to it."""
+    """What an earlier run of the same disasters has found, and where to add to it."""
     if options.progress is None:
         return {}, None
-    words = {"faults": options.faults, "hosts": options.hosts}
+    estate = usable(estate_of(options)).digest
+    words = {"faults": options.faults, "hosts": options.hosts, "estate": estate, "code": _code_digest()}
     text = options.progress.read_text() if options.progress.exists() else ""
     whole = text[: text.rfind("\n") + 1]
     if whole != text:  # whoever wrote it was stopped in the middle of a line
         options.progress.write_text(whole)
     lines = whole.splitlines()
     if lines and json.loads(lines[0]) != words:
-        raise UsageError(f"{options.progress} keeps results of other words: {lines[0]}.", rule="usage.progress")
+        sentence = f"{options.progress} keeps results of other words, another estate or other code: {lines[0]}."
+        raise UsageError(f"{sentence} Name another file.", rule="usage.progress")
     kept = stack.enter_context(options.progress.open("a"))
     if not lines:
         print(json.dumps(words), file=kept, flush=True)
     results = [json.loads(line) for line in lines[1:]]
     return {one["seed"]: one for one in results}, kept
+
+
+def _code_digest() -> str:
+    """A seed replays what it found on the same code only: results of two are never summed."""
+    root = Path(__file__).parents[1]
+    files = sorted(file for name in PLAYED for file in (root / name).rglob("*.py"))
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 
 def _all_played(asked: Iterable[tuple[int, str, int | None, bool]], jobs: int, estate: str) -> Iterator[dict[str, Any]]:
@@ -95,7 +108,13 @@ def _all_played(asked: Iterable[tuple[int, str, int | None, bool]], jobs: int, e
         yield from map(_one, asked)
         return
     with ProcessPoolExecutor(jobs, initializer=_read, initargs=(estate,)) as pool:
-        yield from pool.map(_one, asked)
+        playing: set[Future[dict[str, Any]]] = set()
+        for one in asked:
+            playing.add(pool.submit(_one, one))
+            if len(playing) == jobs:  # none waits in the pool: an interrupt ends what is played, not all that is asked
+                ended, playing = wait(playing, return_when=FIRST_COMPLETED)
+                yield from (future.result() for future in ended)
+        yield from (future.result() for future in as_completed(playing))
 
 
 def _read(estate: str) -> None:

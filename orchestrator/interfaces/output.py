@@ -1,4 +1,4 @@
-"""Prints what a command found: text for a person, or exactly one JSON document on stdout.
+"""Prints what a command found: text for a person, or exactly one JSON document, on one line, on stdout.
 
 Never mixes the two: progress and questions go to stderr.
 """
@@ -27,7 +27,7 @@ def wants_json(words: Sequence[str]) -> bool:
 def show(options: argparse.Namespace, document: object, text: str) -> None:
     """Prints the document or the text, as `--format` says."""
     if options.format == "json":
-        print(json.dumps(document, indent=2, ensure_ascii=False))
+        print(json.dumps(document, ensure_ascii=False))
     else:
         print(text.rstrip("\n"))
 
@@ -35,7 +35,7 @@ def show(options: argparse.Namespace, document: object, text: str) -> None:
 def complain(error: RelanceError, *, as_json: bool) -> int:
     """Prints a failure; returns its exit code."""
     if as_json:
-        print(json.dumps(error.as_json(), indent=2, ensure_ascii=False, default=str))
+        print(json.dumps(error.as_json(), ensure_ascii=False, default=str))
     else:
         rule = f" [{error.rule}]" if error.rule else ""
         print(f"{error.sentence}{rule}", file=sys.stderr)

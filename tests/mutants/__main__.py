@@ -107,14 +107,15 @@ class Run:
         every = shuffled([one for path in sorted(CORE.glob("*.py")) for one in mutants(path)], options.seed)
         chosen = [one for one in every if options.only in one.file][: options.sample or len(every)]
         open_ones = [one for one in chosen if self._is_open(book, one)]
-        print(f"{len(every)} mistakes, {len(chosen)} chosen, {len(open_ones)} to judge", flush=True)
+        print(f"{len(every)} mistakes, {len(chosen)} chosen, {len(open_ones)} to judge", file=sys.stderr, flush=True)
         judges = Judges(session.items, options.seeds) if open_ones else None
         for number, mutant in enumerate(open_ones, 1):
             assert judges
             book.add(mutant, *judges.judge(mutant))
             entry = book.known[mutant.name]
             seen = entry["by"] or f"{entry['before']}  ->  {entry['after']}"
-            print(f"{number}/{len(open_ones)} {mutant.file}:{mutant.at[0]} {entry['how']}: {seen}", flush=True)
+            line = f"{number}/{len(open_ones)} {mutant.file}:{mutant.at[0]} {entry['how']}: {seen}"
+            print(line, file=sys.stderr, flush=True)
         print(json.dumps(summed([book.known[one.name] for one in chosen])))
         return True
 

@@ -24,6 +24,7 @@ KILLS = (
     "core and runner", "killed in SQLite",
 )  # fmt: skip
 LONG, SHORT, EACH_ROUNDS = 100, 30, 2  # strikes at a round at most; rounds in which each kind is tried
+INTERRUPTED = 130
 ENDS = ("issued", "finished", "lost", "cancelled", "open")
 FOUND = ("started_twice", "missing", "violations")
 
@@ -65,7 +66,11 @@ class Torture:
             left = wanted - kills(self.book["by_kind"])
             if left <= 0 and not (each and self.missing() and self.book["rounds"] < EACH_ROUNDS):
                 break
-            self._round(left, each)
+            try:
+                self._round(left, each)
+            except KeyboardInterrupt:
+                self._keep()
+                return INTERRUPTED
         print(json.dumps(self._document()))
         return 1 if self.book["findings"] else 0
 
@@ -93,7 +98,7 @@ class Torture:
         round_.put_away()
 
     def _add(self, round_: Round, found: dict[str, Any]) -> None:
-        book, (wall_s, cpu_s) = self.book, self._since
+        book = self.book
         book["rounds"] += 1
         for name in ("by_kind", "points"):
             book[name] = dict(sorted((Counter(book[name]) + Counter(round_.tally[name])).items()))
@@ -102,6 +107,11 @@ class Torture:
         for kind, sentence in round_.findings:
             book[kind] += 1
             book["findings"].append(f"{round_.root.name}: {sentence}")
+        self._keep()
+
+    def _keep(self) -> None:
+        """The book, with the time spent until now."""
+        book, (wall_s, cpu_s) = self.book, self._since
         self._since = (time.monotonic(), _cpu_s())
         book["wall_s"] = round(book["wall_s"] + self._since[0] - wall_s, 1)
         book["cpu_s"] = round(book["cpu_s"] + self._since[1] - cpu_s, 1)
