@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import random
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from orchestrator.decision.events import Cancelled, Event, Finished
-from tests.torture.rounds import missing, twice
+from tests.torture import strikes
+from tests.torture.rounds import Round, missing, twice
 
 ROOT = Path(__file__).parents[1]
 
@@ -31,6 +34,15 @@ def test_a_hospital_comes_back_whole_whatever_dies_at_whatever_point_of_its_rest
     assert {"core at a point", "runner at a point", "core stopped", "second core", "fsync failed"} <= {
         *found["by_kind"]
     }
+
+
+def test_no_disk_but_a_small_one_of_the_round_is_ever_filled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fill(filler: Path) -> None:
+        pytest.fail(f"{filler} takes the room of everybody on this machine")
+
+    monkeypatch.setattr(strikes, "_fill", fill)
+    striker = strikes.Striker(Round(tmp_path / "round", own_disk=False), random.Random(1), Counter())
+    assert not striker.strike("disk full")
 
 
 @pytest.fixture

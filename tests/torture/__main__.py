@@ -87,7 +87,7 @@ class Torture:
         if not tally and chance.random() < 0.5:
             striker.opening()
         for turn in range(SHORT if each else LONG):  # whoever never gets on is not struck for ever
-            left = self.missing(tally) if each else []
+            left = [kind for kind in self.missing(tally) if kind in possible(round_.own_disk)] if each else []
             if round_.findings or (kills(tally) >= wanted and not left) or not round_.live():
                 break
             kind = left[turn % len(left)] if left else striker.some_kind()

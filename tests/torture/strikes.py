@@ -268,7 +268,12 @@ class Striker:
         return bool(self.struck(point))
 
     def full_disk(self) -> bool:
-        """No room is left under the state folder: the core stops closed, also at its next start, until there is."""
+        """No room is left under the state folder: the core stops closed, also at its next start, until there is.
+
+        Only ever a small disk of the round's own: any other is everybody's.
+        """
+        if not (self.round.root / "disk").is_mount():
+            return False
         self.round.provoked = "a full disk"
         filler = self.round.root / "disk" / "filler"
         _fill(filler)
