@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import re
 from typing import Any
-from xml.etree import ElementTree
 
 import pytest
 
-from orchestrator.interfaces.forecast_text import Names, burn_up_svg, forecast_text, hours, score_text
+from orchestrator.interfaces.forecast_text import Names, forecast_text, hours, score_text
 
 HOUR_S = 3600
 FRIDAY_US = 1_795_806_000_000_000  # 19:00 UTC
@@ -172,30 +171,3 @@ def test_past_forecasts_stand_beside_what_happened() -> None:
 def test_forecasts_of_what_is_still_to_come_cannot_be_compared_yet() -> None:
     text = score_text({"forecasts": 3, "compared": 0, "inside": 0, "rows": []}, NAMES)
     assert text == "3 forecasts are in the journal; nothing they spoke of has come back since."
-
-
-CURVE = [(0, 0, 0, 0), (1800, 1, 2, 4), (3600, 4, 4, 4)]
-
-
-def test_the_picture_is_a_band_and_a_middle_with_its_title_hours_and_hosts() -> None:
-    root = ElementTree.fromstring(burn_up_svg(CURVE, 4, "Hosts <in> service & more"))
-    kinds = [one.tag.rpartition("}")[2] for one in root]
-    assert kinds.count("polygon") == kinds.count("polyline") == kinds.count("title") == 1
-    band = next(one for one in root if one.tag.endswith("polygon")).attrib["points"].split()
-    middle = next(one for one in root if one.tag.endswith("polyline")).attrib["points"].split()
-    assert (len(band), len(middle)) == (6, 3)
-    assert middle[0] == "60.0,360.0", "nothing in service now"
-    assert middle[-1] == "780.0,40.0", "all of them at the end"
-    texts = [one.text for one in root if one.tag.endswith("text")]
-    assert texts[0] == "Hosts <in> service & more"
-    assert {"4", "0", "30 min", "1.0 h"} <= set(texts)
-
-
-def test_before_enough_is_measured_the_picture_has_no_middle_and_says_so() -> None:
-    root = ElementTree.fromstring(burn_up_svg(CURVE, 4, "Hosts", measured=False))
-    assert next(one for one in root if one.tag.endswith("polyline")).attrib["points"] == ""
-    assert "too little measured to draw a middle" in str(next(one for one in root if one.tag.endswith("text")).text)
-
-
-def test_a_hospital_without_hosts_has_a_picture_too() -> None:
-    assert ElementTree.fromstring(burn_up_svg([(0, 0, 0, 0)] * 3, 0, "Hosts")).tag.endswith("svg")

@@ -15,7 +15,8 @@ from orchestrator.client import NOBODY, Client
 from orchestrator.clock import SystemClock
 from orchestrator.errors import RelanceError, UsageError
 from orchestrator.interfaces import forecasting
-from orchestrator.interfaces.forecast_text import Names, burn_up_svg, forecast_text, score_text
+from orchestrator.interfaces.forecast_picture import burn_up_svg
+from orchestrator.interfaces.forecast_text import Names, Times, forecast_text, score_text
 from orchestrator.interfaces.output import Commands, progress, show
 from orchestrator.interfaces.places import estate_of, state_of
 from orchestrator.simulation.forecast import Forecaster, Future, Present, futures
@@ -60,8 +61,7 @@ def _forecast(options: argparse.Namespace) -> int:
     if options.svg is not None:
         hosts = sum(wave >= 0 for wave in present.state.wave_of)
         measured = found["everything"]["basis"] == "measured"
-        picture = burn_up_svg(burn_up(present, played), hosts, "Hosts in service, from now", measured=measured)
-        options.svg.write_text(picture)
+        options.svg.write_text(burn_up_svg(burn_up(present, played), hosts, Times(found), measured=measured))
     show(options, found, forecast_text(found, _names(present)))
     if options.as_of == "live" and state_dir is not None:
         _journal(state_dir, found)

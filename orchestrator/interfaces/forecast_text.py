@@ -1,4 +1,4 @@
-"""Words and pictures of a forecast: lines for a terminal, an SVG for the morning's page.
+"""Words a forecast for a terminal: a line for each function, bands, chances, what a decision changes.
 
 Never prints a median before enough was measured: until then it says only what cannot be beaten.
 """
@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from xml.sax.saxutils import escape
 
 from orchestrator.interfaces.output import clock, columns
 from orchestrator.plans.bound import DURATIONS
@@ -17,7 +16,8 @@ from orchestrator.plans.bound import DURATIONS
 WIDTH = 40
 PARTS = ("1 of 10", "5 of 10", "9 of 10")
 HOUR_S = 3600
-FAR_S = 14 * 24 * HOUR_S
+DAY_S = 24 * HOUR_S
+FAR_S = 14 * DAY_S
 APART_S = 1800  # sites nearer to each other than this are not told apart
 MOVED_S = 360  # a decision that moves a function by less changes nothing worth a line
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -31,7 +31,7 @@ class Names:
     activities: Mapping[str, str]
 
 
-class _Times:
+class Times:
     """Says seconds from the as-of time as people do: by the clock on the wall."""
 
     def __init__(self, found: Mapping[str, Any]) -> None:
@@ -46,6 +46,17 @@ class _Times:
     def least(self, seconds: int) -> str:
         """The same with the minute rounded down: before that nothing can be."""
         return self.at(seconds - 59)
+
+    def until_round_s(self, step_s: int) -> int:
+        """How long it is to the next time that is a multiple of the step, by the clock on the wall."""
+        return -self._local_s % step_s
+
+    def mark(self, seconds: int, step_s: int) -> str:
+        """Such a time, as short as it can be told from its neighbours: `28 Nov`, `Sat 16:00`, `16:30:10`."""
+        said = (
+            "%d %b" if step_s >= DAY_S else "%a %H:%M" if step_s >= HOUR_S else "%H:%M" if step_s >= 60 else "%H:%M:%S"
+        )
+        return f"{_EPOCH + timedelta(seconds=self._local_s + seconds):{said}}"
 
     def begin(self) -> str:
         """`Fri 27 Nov 2026 19:09 (UTC+01:00)`."""
@@ -63,7 +74,7 @@ def hours(seconds: float) -> str:
 
 def forecast_text(found: Mapping[str, Any], names: Names) -> str:
     """The forecast as people read it: a line for each function, the earliest first, then all that hangs on them."""
-    times = _Times(found)
+    times = Times(found)
     ranked = sorted(found["functions"].items(), key=lambda item: (item[1]["p50_s"], item[0]))
     functions = [(names.functions[name], one) for name, one in ranked]
     return "\n".join(
@@ -80,7 +91,7 @@ def forecast_text(found: Mapping[str, Any], names: Names) -> str:
     )
 
 
-def _table(told: Sequence[tuple[str, Mapping[str, Any]]], times: _Times) -> list[str]:
+def _table(told: Sequence[tuple[str, Mapping[str, Any]]], times: Times) -> list[str]:
     """When so many futures of ten have it back, where that may be said, and what cannot be beaten."""
     if any(_spoken_of(one) for _, one in told):
         head = ("Futures that have it back by:", *PARTS, "")
@@ -88,13 +99,13 @@ def _table(told: Sequence[tuple[str, Mapping[str, Any]]], times: _Times) -> list
     return columns((name, _least(one, times)) for name, one in told)
 
 
-def _band(one: Mapping[str, Any], times: _Times) -> Sequence[str]:
+def _band(one: Mapping[str, Any], times: Times) -> Sequence[str]:
     if not _spoken_of(one):
         return ("",) * len(PARTS)
     return times.at(one["p10_s"]), f"{times.at(one['p50_s'])} ({hours(one['p50_s'])})", times.at(one["p90_s"])
 
 
-def _least(one: Mapping[str, Any], times: _Times) -> str:
+def _least(one: Mapping[str, Any], times: Times) -> str:
     if not one["p90_s"]:
         return "is back"
     by = "the length of the work itself" if one["limited_by"] == DURATIONS else one["limited_by"]
@@ -105,7 +116,7 @@ def _spoken_of(one: Mapping[str, Any]) -> bool:
     return one["basis"] == "measured" and bool(one["p90_s"])
 
 
-def _by_site(found: Mapping[str, Any], names: Names, times: _Times) -> list[str]:
+def _by_site(found: Mapping[str, Any], names: Names, times: Times) -> list[str]:
     """The functions that come back at one site well before another."""
     rows = []
     for name, one in found["functions"].items():
@@ -125,7 +136,7 @@ def _lacking(found: Mapping[str, Any]) -> list[str]:
     return ["", f"{said} {', '.join(classes)}."]
 
 
-def _picture(told: Sequence[tuple[str, Mapping[str, Any]]], times: _Times) -> list[str]:
+def _picture(told: Sequence[tuple[str, Mapping[str, Any]]], times: Times) -> list[str]:
     """Bands under each other, on one line of time."""
     spoken = [(name, one) for name, one in told if _spoken_of(one)]
     if not spoken:
@@ -143,7 +154,7 @@ def _bar(one: Mapping[str, Any], last_s: int) -> str:
     return "".join(cells)
 
 
-def _activities(found: Mapping[str, Any], names: Names, times: _Times) -> list[str]:
+def _activities(found: Mapping[str, Any], names: Names, times: Times) -> list[str]:
     """The chance that an activity has all it needs by the time asked for; no chance before enough was measured."""
     if "by_s" not in found:
         return []
@@ -188,35 +199,3 @@ def score_text(found: Mapping[str, Any], names: Names) -> str:
         return f"{found['forecasts']} forecasts are in the journal; nothing they spoke of has come back since."
     told = f"{found['inside']} of {found['compared']} came inside the band (8 of 10 are meant to)."
     return "\n".join([*columns(rows), told])
-
-
-def burn_up_svg(curve: Sequence[tuple[int, int, int, int]], hosts: int, title: str, *, measured: bool = True) -> str:
-    """Hosts in service over time with the band of 8 futures in 10, as an SVG picture of its own.
-
-    Before enough was measured it has the band alone, and says so.
-    """
-    title = title if measured else f"{title} (too little measured to draw a middle)"
-    wide, high, left, top = 720, 320, 60, 40
-    last_s = max(curve[-1][0], 1)
-
-    def place(at_s: int, count: int) -> str:
-        return f"{left + at_s / last_s * wide:.1f},{top + high - count / max(hosts, 1) * high:.1f}"
-
-    band = [place(at_s, more) for at_s, _, _, more in curve] + [place(at_s, few) for at_s, few, _, _ in reversed(curve)]
-    middle = [place(at_s, count) for at_s, _, count, _ in curve if measured]
-    ticks = "".join(
-        f'<text x="{left + wide * part / 6:.0f}" y="{top + high + 20}" text-anchor="middle">'
-        f"{hours(last_s * part / 6)}</text>"
-        for part in range(7)
-    )
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {wide + 2 * left} {high + 2 * top}" '
-        'font-family="sans-serif" font-size="12" role="img">'
-        f"<title>{escape(title)}</title>"
-        f'<text x="{left}" y="22" font-size="15">{escape(title)}</text>'
-        f'<rect x="{left}" y="{top}" width="{wide}" height="{high}" fill="none" stroke="#999"/>'
-        f'<polygon points="{" ".join(band)}" fill="#9ecae1"/>'
-        f'<polyline points="{" ".join(middle)}" fill="none" stroke="#08519c" stroke-width="2"/>'
-        f'<text x="{left - 8}" y="{top + 5}" text-anchor="end">{hosts}</text>'
-        f'<text x="{left - 8}" y="{top + high}" text-anchor="end">0</text>{ticks}</svg>\n'
-    )
