@@ -90,6 +90,17 @@ def test_a_backup_is_forecast_as_of_its_last_record(
     assert again.document == said.document, "the same question twice"
 
 
+def test_an_export_is_told_apart_from_a_journal_even_beside_one(
+    capsys: pytest.CaptureFixture[str], midway: Path
+) -> None:
+    """Else a forecast of an export that lies in a state folder would be one of that folder's last record."""
+    types, lines = Keyboard(capsys, "--state", str(midway)), midway / "records.jsonl"
+    assert types("audit", "--export", str(lines)).code == 0
+    said = types.json("forecast", "--runs", "1", "--as-of", str(lines))
+    assert said.code == 2
+    assert said.document["error"]["sentence"].startswith(f"{lines} is no journal.sqlite")
+
+
 def test_the_picture_is_written_where_it_is_asked_for(plans: Keyboard, tmp_path: Path) -> None:
     assert plans("forecast", "--runs", "1", "--svg", str(tmp_path / "a.svg")).code == 0
     assert (tmp_path / "a.svg").read_text().startswith("<svg ")

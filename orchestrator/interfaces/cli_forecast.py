@@ -19,6 +19,7 @@ from orchestrator.interfaces.forecast_picture import burn_up_svg
 from orchestrator.interfaces.forecast_text import Names, Times, forecast_text, score_text
 from orchestrator.interfaces.output import Commands, progress, show
 from orchestrator.interfaces.places import estate_of, state_of
+from orchestrator.journal.backup import JOURNAL
 from orchestrator.simulation.forecast import Forecaster, Future, Present, futures
 from orchestrator.simulation.percentiles import burn_up
 from orchestrator.simulation.what_if import UNITS_S, asked
@@ -30,7 +31,9 @@ def add(commands: Commands) -> None:
     """Declares forecast."""
     parser = commands.add_parser("forecast", description="When each function is back: p10, p50, p90 of many futures.")
     parser.add_argument("--runs", type=int, default=200)
-    parser.add_argument("--as-of", default="live", metavar="live|FILE", help="a state folder, or a journal in one")
+    parser.add_argument(
+        "--as-of", default="live", metavar="live|FILE", help="a state folder or a backup, or the journal.sqlite in one"
+    )
     parser.add_argument("--what-if", action="append", default=[], metavar="WORDS", help='"pool analysts +2"')
     parser.add_argument("--by", default="", metavar="HOURS", help="the chance that activities have all by then: 36h")
     parser.add_argument("--svg", type=Path, metavar="FILE", help="write the picture of hosts in service here")
@@ -72,6 +75,9 @@ def _state_dir(options: argparse.Namespace) -> Path | None:
     """The folder whose journal is asked; None where a forecast starts from the plan."""
     if options.as_of != "live":
         named = Path(options.as_of)
+        if named.is_file() and named.name != JOURNAL:
+            sentence = f"{named} is no {JOURNAL}; an audit's export lacks the content that a forecast is played on."
+            raise UsageError(f"{sentence} Name a state folder, or a backup of one.", rule="forecast.as-of")
         folder = named.parent if named.is_file() else named
         if not forecasting.began(folder):
             raise UsageError(f"There is no journal of an incident in {folder}.", rule="forecast.as-of")
