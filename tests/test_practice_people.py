@@ -13,14 +13,20 @@ from typing import Any
 
 import pytest
 
+from orchestrator.decision.events import Reading
 from orchestrator.decision.orders import EMPTY_SET
+from orchestrator.engine.contents import keep
 from orchestrator.errors import Unusable
 from orchestrator.interfaces.serving import serve
+from orchestrator.plans.files import usable
 from orchestrator.practice.people import LAZY_ONE_IN, Drill, alone, over, verdict_on
-from orchestrator.practice.rehearsal import PEOPLE
+from orchestrator.practice.rehearsal import PEOPLE, write_estate
 from orchestrator.practice.signing import NotAnswering
+from orchestrator.simulation.people import Wish
 from orchestrator.trust import keys
-from tests.live_hospital import NOW, Hospital, hospital
+from tests.estates import small_estate
+from tests.live_hospital import NOW, Hospital, hospital, quick
+from tests.managed_hosts import PLAYBOOKS
 
 HOUR_US = 3_600_000_000
 
@@ -37,7 +43,10 @@ def town(root: Path, *, lazy: bool = False) -> Iterator[tuple[Hospital, Drill]]:
         "genesis": {"persons": persons, "indicator_set": EMPTY_SET}, "outside": ["reference-lab"],
     }  # fmt: skip
     (root / "people.json").write_text(json.dumps(plan))
-    with hospital(root / "state") as here, serve(here.engine, root / "state", 0):
+    write_estate(small_estate(timing=quick(host_fail_s=1)), PLAYBOOKS, root / "estate")
+    content = usable(root / "estate")
+    with hospital(root / "state", content) as here, serve(here.engine, root / "state", 0):
+        keep(root / "estate", root / "state", content.digest)
         yield here, Drill(root)
 
 
@@ -45,14 +54,19 @@ def facts(here: Hospital) -> set[str]:
     return here.engine.read(lambda state, now_us: set(state.facts))
 
 
+def bring_back(here: Hospital, drill: Drill) -> None:
+    """Rounds of the people, each followed by a sweep and readings, until the drill is over."""
+    for _ in range(40):
+        if drill.round():
+            break
+        here.settle()
+        here.sweep()
+        here.read_everything()
+
+
 def test_people_bring_a_whole_hospital_back_and_the_crisis_cell_accepts_each_function_once(tmp_path: Path) -> None:
     with town(tmp_path) as (here, drill):
-        for _ in range(40):
-            if drill.round():
-                break
-            here.settle()
-            here.sweep()
-            here.read_everything()
+        bring_back(here, drill)
         status = drill.people.get("status")
         assert over(status), status["waits"]
         assert status["hosts"]["in_service"] > 10
@@ -63,17 +77,16 @@ def test_people_bring_a_whole_hospital_back_and_the_crisis_cell_accepts_each_fun
         assert ("fact.waiver", "forensic-lead") in orders
 
 
-def test_the_first_morning_is_signed_once_and_offered_again_after_the_engine_was_away(tmp_path: Path) -> None:
+def test_the_first_morning_is_signed_once_and_not_again_by_people_who_begin_anew(tmp_path: Path) -> None:
     with town(tmp_path) as (here, drill):
         drill.round()
-        assert {"t0", "breach_closed", "outside:reference-lab"} <= facts(here)
-        drill.forget()
-        drill.round()
-        kinds = here.engine.read(lambda state, now_us: [order.kind for order in state.orders.values()])
-        assert kinds.count("genesis") == 1
+        assert {"t0", "breach_closed", "outside:reference-lab", "waiver:class:workstation"} <= facts(here)
+        before = here.engine.read(lambda state, now_us: len(state.orders))
+        Drill(tmp_path).round()
+        assert here.engine.read(lambda state, now_us: len(state.orders)) == before
 
 
-def test_waves_are_launched_by_the_operators_in_turn(tmp_path: Path) -> None:
+def test_waves_are_launched_by_whichever_operators_are_there(tmp_path: Path) -> None:
     with town(tmp_path) as (here, drill):
         drill.round()
         launchers = here.engine.read(lambda state, now_us: [wave.launchers for wave in state.waves])
@@ -87,7 +100,7 @@ def test_a_false_claim_is_found_out_by_the_second_technician_and_the_task_done_a
         assert 0 < len(lazy) < len(keys_)
         assert abs(len(lazy) - len(keys_) / LAZY_ONE_IN) < len(keys_) / LAZY_ONE_IN
         for key in lazy:
-            drill.memory.answered[f"lazy {key}"] = 1
+            drill.memory.found_out.add(key)
         assert not [key for key in keys_ if drill._lazy(key)], "nobody is lazy twice about the same"
 
 
@@ -96,19 +109,38 @@ def test_without_that_fault_nobody_is_lazy(tmp_path: Path) -> None:
         assert not [number for number in range(60) if drill._lazy(f"lis/task-{number}")]
 
 
-def test_a_host_that_failed_is_tried_again_and_then_replaced_and_never_twice_within_three_seconds(
+def test_nobody_gives_the_same_order_twice_within_three_seconds_and_a_refusal_is_read_and_lived_with(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with town(tmp_path) as (_, drill):
         drill.round()
         capsys.readouterr()
+        wish, state = Wish("host.retry", "lis-1"), drill._read_on()
         for _ in range(3):
-            drill._retry("lis-1")
-        drill.memory.retried_us["lis-1"] = 0
-        drill._retry("lis-1")
-        assert drill.memory.answered["lis-1"] == 2
+            drill._order(state, wish)
+        drill.memory.ordered_us.clear()
+        drill._order(state, wish)
         refused = capsys.readouterr().out.splitlines()
-        assert all(line.startswith("host.retry lis-1:") for line in refused), "a refusal is read and lived with"
+        assert [line.partition(":")[0] for line in refused] == ["host.retry lis-1"] * 2
+
+
+def test_a_host_whose_check_fails_again_after_a_recall_gets_another_machine(tmp_path: Path) -> None:
+    with town(tmp_path) as (here, drill):
+        bring_back(here, drill)
+        recalled = 0
+        for _ in range(40):
+            here.engine.submit(Reading("host:lis-1", "FAIL"))
+            NOW.sleep_s(0.2)
+            drill.memory.ordered_us.clear()
+            drill.round()
+            here.settle()
+            here.sweep()
+            recalled = max(recalled, drill.memory.recalls["lis-1"])
+            if here.engine.read(lambda state, now_us: state.strategy[state.estate.host_number["lis-1"]]) == "replace":
+                break
+        else:
+            pytest.fail("nobody replaced it")
+        assert (recalled, drill.memory.recalls["lis-1"]) == (2, 0)
 
 
 def test_people_at_a_silent_socket_say_that_nobody_answers(tmp_path: Path) -> None:

@@ -110,6 +110,17 @@ def test_a_failed_host_is_tried_again_and_in_the_end_with_another_machine(tell: 
     story.state.attempts[0][1] = 3
 
 
+def test_a_host_whose_inspections_never_succeed_gets_another_machine_in_the_end(tell: Tell) -> None:
+    story = tell().begun().bring("lis-1", Stage.RESTORING).finish("lis-1/restore/1").whatever()
+    for attempt in range(1, TRIES_BEFORE_REPLACING + 1):
+        asked = [one.args for one in wishes(story.state, T0_US)]
+        for wish in wishes(story.state, T0_US):
+            story.order(wish.kind, wish.subject, "operator-1", **wish.args).whatever()
+        assert asked == ([{}] if attempt == 4 else [])
+        story.finish(f"lis-1/inspect/{attempt}", "failed").whatever().at(3600).whatever()
+    assert [one.args for one in wishes(story.state, T0_US)] == [{"strategy": "replace"}]
+
+
 def test_who_is_out_and_infected_is_taken_back_with_what_that_stops(tell: Tell) -> None:
     story = tell().begun().in_service("lis-1").verdicts("lis-1", "analyst-3", verdict="INFECTED").whatever()
     (wish,) = wishes(story.state, T0_US)

@@ -1,7 +1,8 @@
-"""Plays the people of a drill: `python -m orchestrator.practice.people DIR` signs facts, launches, verdicts, tasks.
+"""Plays the people of a drill: `python -m orchestrator.practice.people DIR` signs orders, verdicts, tasks.
 
-Never touches the engine or the hosts except as people would: through the socket, and by hand at a site's switch
-(the fleet's gate). Killed at any moment it starts again: what it had done stands in the journal.
+Never decides what is ordered or by whom (`simulation/people` does, from the state the journal leads to) and never
+touches the engine or the hosts except as people would: through the socket, and by hand at a site's switch (the
+fleet's gate). Killed at any moment it starts again: what it had done stands in the journal.
 """
 
 from __future__ import annotations
@@ -13,21 +14,29 @@ import random
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
 
 from orchestrator.clock import SystemClock
+from orchestrator.decision.apply import apply
+from orchestrator.decision.stages import OUT, Stage
+from orchestrator.decision.state import State
+from orchestrator.engine.contents import first_state, read
 from orchestrator.errors import RelanceError, Unusable
+from orchestrator.journal.sqlite import Journal
 from orchestrator.practice.fleet_file import write_whole
 from orchestrator.practice.rehearsal import PEOPLE
 from orchestrator.practice.signing import NotAnswering, People, Refusal
+from orchestrator.simulation.people import Wish, signers, wishes
 
 ROUND_S = 0.3
+SAME_AGAIN_US = 3_000_000  # nobody gives the same order again sooner
 ANALYSTS = tuple(person for person, roles in PEOPLE.items() if "analyst" in roles)
-OPERATORS = tuple(person for person, roles in PEOPLE.items() if "operator" in roles)
 TECHNICIANS = tuple(person for person, roles in PEOPLE.items() if "technician" in roles)
 SUSPECT_ONE_IN = 40
 LAZY_ONE_IN = 3
@@ -35,13 +44,12 @@ LAZY_ONE_IN = 3
 
 @dataclass(slots=True)
 class Memory:
-    """What people remember: who judged which inspection, how often each host was answered, what was accepted."""
+    """What people remember: who judged which inspection, whose false report was found out, what they ordered when."""
 
     judged: dict[str, set[str]] = field(default_factory=dict)
-    answered: dict[str, int] = field(default_factory=dict)
-    retried_us: dict[str, int] = field(default_factory=dict)
-    to_replace: set[str] = field(default_factory=set)
-    accepted: set[str] = field(default_factory=set)
+    found_out: set[str] = field(default_factory=set)
+    ordered_us: dict[tuple[str, str], int] = field(default_factory=dict)
+    recalls: Counter[str] = field(default_factory=Counter)
 
 
 class Drill:
@@ -54,51 +62,63 @@ class Drill:
         self.people = People(root / "state", root / "keys", PEOPLE, self.clock)
         self.memory = Memory()
         self.dice = random.Random(self.plan["seed"])
-        self._opened = False
+        self._state: State | None = None
 
     def round(self) -> bool:
         """One look at everything; whether the drill is over."""
         self.people.look()
-        if not self._opened:
-            self._open()
-        status = self.people.get("status")
-        self._launch(status)
+        state = self._read_on()
+        if not state.roster:
+            self._try(Wish("genesis", "roster", self.plan["genesis"]), ("operator-1", "it-director"))
+            self._read_on()
+        for wish in chain(wishes(state, self.plan["t0_us"]), self._further_wishes(state)):
+            self._order(state, wish)
         self._judge(self.people.get("queue"))
         for task in self.people.get("tasks"):
             self._work(task)
-        self._answer(status)
-        self._accept(status)
-        return over(status)
+        return over(self.people.get("status"))
 
-    def forget(self) -> None:
-        """The engine went away: the facts are offered again when it is back."""
-        self._opened = False
+    def _read_on(self) -> State:
+        """The state that the journal's records lead to by now."""
+        folder = self.root / "state"
+        state = self._state = self._state or first_state(folder)
+        with Journal.open(folder / "journal.sqlite", read_only=True) as journal:
+            for record in journal.records(state.seq + 1):
+                apply(state, read(record, state, folder), record.at_us)
+        return state
 
-    def _open(self) -> None:
-        """The facts of the first morning; those that stand already are refused, which is fine."""
-        genesis = self.plan["genesis"]
-        self._try("genesis", "roster", ("operator-1", "it-director"), genesis)
-        self.people.look()
-        self._try("fact.t0", "t0", ("analyst-1", "it-director"), {"at_us": self.plan["t0_us"]})
-        self._try("fact.breach_closed", "breach_closed", ("analyst-2", "it-director"))
+    def _further_wishes(self, state: State) -> Iterator[Wish]:
+        """What a drill asks for besides: a waiver, functions accepted, another machine for who is recalled again."""
         for klass in self.plan["waived"]:
-            self._try("fact.waiver", f"class:{klass}", ("forensic-lead",))
-        for service in self.plan["outside"]:
-            self._try("fact.outside", service, ("operator-2", "analyst-3"))
-        self._opened = True
+            if f"waiver:class:{klass}" not in state.facts:
+                yield Wish("fact.waiver", f"class:{klass}")
+        for planned, wave in zip(state.estate.waves, state.waves, strict=True):
+            function, _, part = planned.name.partition("/")
+            if part == "slice" and wave.passed_us and f"accepted:{function}" not in state.facts:
+                yield Wish("fact.accepted", function)
+        for name in [name for name, often in self.memory.recalls.items() if often > 1]:
+            host = state.estate.host_number[name]
+            if state.stage[host] not in (*OUT, Stage.RECONNECTING) and not state.lanes[0][host]:
+                yield Wish("host.retry", name, {"strategy": "replace"})
 
-    def _launch(self, status: dict[str, Any]) -> None:
-        """Waves are launched in their order by the two operators in turn; failures are looked at and resumed."""
-        for number, wave in enumerate(status["waves"]):
-            if wave["state"] == "not_launched":
-                self._try("wave.launch", wave["name"], (OPERATORS[number % 2],))
-            elif {"failures", "order"} & set(wave["holds"]):
-                self._try("wave.resume", wave["name"], (OPERATORS[number % 2],))
+    def _order(self, state: State, wish: Wish) -> None:
+        """Whoever may sign does; what it changed is read before the next wish."""
+        about, now_us = (wish.kind, wish.subject), self.clock.now_us()
+        persons = signers(state, wish, self.dice.sample([*state.roster], len(state.roster)))
+        if now_us - self.memory.ordered_us.get(about, 0) < SAME_AGAIN_US or not persons:
+            return
+        self.memory.ordered_us[about] = now_us
+        if self._try(wish, persons):
+            self._read_on()
+            if wish.kind == "host.recall":
+                self.memory.recalls[wish.subject] += 1
+            elif wish.args == {"strategy": "replace"}:
+                del self.memory.recalls[wish.subject]
 
     def _judge(self, queue: dict[str, Any]) -> None:
         """Each analyst reads some hosts; nobody judges the same inspection twice."""
         for seat in queue["hosts"]:
-            if seat["host"] in self.memory.to_replace:
+            if self.memory.recalls[seat["host"]] > 1:
                 continue
             judged = self.memory.judged.setdefault(seat["inspection"], set())
             free = [person for person in ANALYSTS if person not in judged]
@@ -121,21 +141,21 @@ class Drill:
             if task["confirm"] != "two-persons":
                 return
             if self._lazy(key):
-                self.memory.answered[f"lazy {key}"] = 1
-                self._try("task.failed", key, (TECHNICIANS[1],))
+                self.memory.found_out.add(key)
+                self._try(Wish("task.failed", key), (TECHNICIANS[1],))
                 return
             other = TECHNICIANS[1] if task["reported_by"] != TECHNICIANS[1] else TECHNICIANS[0]
-            self._try("task.done", key, (other,))
+            self._try(Wish("task.done", key), (other,))
             return
         if key.endswith("/isolate"):
             self._cut_off(key.partition("/")[0])
         for kind in ("task.claim", "task.done"):
-            self._try(kind, key, (TECHNICIANS[0],))
+            self._try(Wish(kind, key), (TECHNICIANS[0],))
 
     def _lazy(self, key: str) -> bool:
         return (
             self.plan["lazy"]
-            and f"lazy {key}" not in self.memory.answered
+            and key not in self.memory.found_out
             and random.Random(f"{self.plan['seed']} {key}").randrange(LAZY_ONE_IN) == 0
         )
 
@@ -151,71 +171,14 @@ class Drill:
         if done.returncode:
             self._say(f"The switch of {site} cannot be set by hand: {done.stderr.strip()}")
 
-    def _answer(self, status: dict[str, Any]) -> None:
-        """Every failed host and every question is answered: again, then by another strategy, in the end by replace."""
-        for host in status["failed"]:
-            self._retry(host)
-        for asked in status["asks"]:
-            if asked["lane"] == "owed":
-                continue
-            self._answer_ask(asked["host"], asked["lane"])
-        for host in sorted(self.memory.to_replace):
-            self._replace(host)
-
-    def _answer_ask(self, host: str, lane: str) -> None:
-        why = self.people.get("why", host)
-        if why["stage"] in ("released", "in_service"):
-            if lane in ("check", "network"):
-                self._recall(host)
-        elif not why["under_way"]:
-            self._retry(host)
-
-    def _recall(self, host: str) -> None:
-        """Takes a host back; what that stops is shown first and then named in the order."""
-        persons = (OPERATORS[0], ANALYSTS[0], OPERATORS[1])
-        self.memory.answered[host] = self.memory.answered.get(host, 0) + 1
-        if self.memory.answered[host] > 1:
-            self.memory.to_replace.add(host)
+    def _try(self, wish: Wish, persons: Sequence[str]) -> bool:
+        """Whether it was not refused; a refusal is an answer: people read it and look again next round."""
         try:
-            self.people.order("host.recall", host, persons, {})
+            self.people.order(wish.kind, wish.subject, persons, wish.args)
         except Refusal as refusal:
-            if "stops" not in refusal.facts:
-                self._say(f"host.recall {host}: {refusal.sentence}")
-                return
-            self._try("host.recall", host, persons, {"stops": refusal.facts["stops"]})
-
-    def _replace(self, host: str) -> None:
-        """A host that keeps failing after its release gets another machine once it is back in quarantine."""
-        why = self.people.get("why", host)
-        if why["stage"] in ("released", "in_service", "reconnecting") or why["under_way"]:
-            return
-        self._try("host.retry", host, (OPERATORS[1],), {"strategy": "replace"})
-        self.memory.to_replace.discard(host)
-
-    def _accept(self, status: dict[str, Any]) -> None:
-        """The crisis cell accepts a function once its slice is through its gate."""
-        for wave in status["waves"]:
-            function = wave["function"]
-            passed = wave["name"] == f"{function}/slice" and wave["state"] == "passed"
-            if passed and function not in self.memory.accepted:
-                self.memory.accepted.add(function)
-                self._try("fact.accepted", function, ("crisis-1",))
-
-    def _retry(self, host: str) -> None:
-        """First the same again, then always another machine."""
-        turn = self.memory.answered.get(host, 0)
-        if self.clock.now_us() - self.memory.retried_us.get(host, 0) < 3_000_000:
-            return
-        self.memory.answered[host] = turn + 1
-        self.memory.retried_us[host] = self.clock.now_us()
-        self._try("host.retry", host, (OPERATORS[turn % 2],), {"strategy": "replace"} if turn else {})
-
-    def _try(self, kind: str, subject: str, persons: tuple[str, ...], args: dict[str, Any] | None = None) -> None:
-        """A refusal is an answer: people read it and look again next round."""
-        try:
-            self.people.order(kind, subject, persons, args or {})
-        except Refusal as refusal:
-            self._say(f"{kind} {subject}: {refusal.sentence}")
+            self._say(f"{wish.kind} {wish.subject}: {refusal.sentence}")
+            return False
+        return True
 
     def _say(self, sentence: str) -> None:
         print(sentence, flush=True)  # noqa: T201 - the people's log is their standard output
@@ -261,12 +224,10 @@ def main() -> int:
 def _play(drill: Drill) -> int:
     answered_s = time.monotonic()
     while time.monotonic() - answered_s < 120:
-        try:
+        with suppress(NotAnswering):
             if drill.round():
                 return 0
             answered_s = time.monotonic()
-        except NotAnswering:
-            drill.forget()
         time.sleep(ROUND_S)
     return 1
 

@@ -1,12 +1,12 @@
 """Signs and posts what simulated people decide, through the same socket and in the same form as anyone.
 
-Never decides anything and never reads the engine's files: a person sees what the socket shows.
+Never decides anything and never reads the engine's files.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -75,7 +75,7 @@ class People(Line):
         """Reads the head that the next signatures will name."""
         self._head = self.get("head")
 
-    def order(self, kind: str, subject: str, persons: tuple[str, ...], args: dict[str, Json]) -> None:
+    def order(self, kind: str, subject: str, persons: Sequence[str], args: dict[str, Json]) -> None:
         """One order, signed by `persons` in turn until it takes effect. Raises Refusal for the first refusal."""
         head = Head(self._head["size"], self._head["root"])
         expires_us = self._clock.now_us() + HOUR_US

@@ -168,13 +168,19 @@ def _for_hosts(state: State) -> Iterator[Wish]:
     """Failed hosts are tried again, in the end with another machine; who is out and doubtful is taken back."""
     failed = enumerate(state.stage) if Stage.FAILED in state.stage else ()
     for host in [host for host, stage in failed if stage is Stage.FAILED]:
-        spent = state.attempts[host][1] >= TRIES_BEFORE_REPLACING
-        yield Wish("host.retry", state.estate.hosts[host], {"strategy": "replace"} if spent else {})
+        yield _retry(state, host)
     for host, asks in list(state.asks.items()):
         kind = answer(state.stage[host], asks)
-        args: dict[str, Json] = {"stops": list(stops(state, host))} if kind == "host.recall" else {}
-        if kind:
-            yield Wish(kind, state.estate.hosts[host], args)
+        if kind == "host.recall":
+            yield Wish(kind, state.estate.hosts[host], {"stops": list(stops(state, host))})
+        elif kind:
+            yield _retry(state, host)
+
+
+def _retry(state: State, host: int) -> Wish:
+    """The same again; another machine for one that was restored or inspected too often for that to be bad luck."""
+    spent = max(state.attempts[host][1:3]) >= TRIES_BEFORE_REPLACING
+    return Wish("host.retry", state.estate.hosts[host], {"strategy": "replace"} if spent else {})
 
 
 def answer(stage: Stage, asks: dict[str, str]) -> str:
