@@ -121,6 +121,16 @@ def test_a_host_whose_inspections_never_succeed_gets_another_machine_in_the_end(
     assert [one.args for one in wishes(story.state, T0_US)] == [{"strategy": "replace"}]
 
 
+def test_who_is_out_is_asked_again_and_keeps_its_machine_however_often_its_inspection_failed(tell: Tell) -> None:
+    """Seed 98: another machine was wanted for a host in service, which is refused, and nobody inspected it again."""
+    state = tell().begun().in_service("lis-1").whatever().state
+    host = state.estate.host_number["lis-1"]
+    state.asks[host], state.attempts[host][2] = {"host": "inspect failed 3 times"}, TRIES_BEFORE_REPLACING
+    assert [(one.kind, one.args) for one in wishes(state, T0_US)] == [("host.retry", {})]
+    state.asks.pop(host)
+    state.attempts[host][2] = 1
+
+
 def test_who_is_out_and_infected_is_taken_back_with_what_that_stops(tell: Tell) -> None:
     story = tell().begun().in_service("lis-1").verdicts("lis-1", "analyst-3", verdict="INFECTED").whatever()
     (wish,) = wishes(story.state, T0_US)

@@ -179,7 +179,7 @@ def _for_hosts(state: State) -> Iterator[Wish]:
 
 def _retry(state: State, host: int) -> Wish:
     """The same again; another machine for one that was restored or inspected too often for that to be bad luck."""
-    spent = max(state.attempts[host][1:3]) >= TRIES_BEFORE_REPLACING
+    spent = state.stage[host] not in OUT and max(state.attempts[host][1:3]) >= TRIES_BEFORE_REPLACING
     return Wish("host.retry", state.estate.hosts[host], {"strategy": "replace"} if spent else {})
 
 
