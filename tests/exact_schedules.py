@@ -14,6 +14,11 @@ from orchestrator.plans.bound import Job, Op, Problem, Use
 from orchestrator.plans.bound_energy import DAY_S
 
 NEVER = 10**9
+BOARDS_MAX = 50_000  # some seconds
+
+
+class TooManyOrders(Exception):
+    """Trying them all would take minutes."""
 
 
 def hosts_of(problem: Problem) -> list[tuple[int, Job]]:
@@ -37,17 +42,20 @@ def units_at(problem: Problem, resource: int, second: int) -> int:
 def by_every_order(problem: Problem, milestone: int) -> int:
     """The least over all orders in which operations can be put down, each as early as it then fits.
 
-    Some order gives a shortest schedule (of any kind where each operation, once begun, goes on): it is exact.
+    Some order gives a shortest schedule (of any kind where each operation, once begun, goes on): it is exact. What ends
+    no sooner than the best so far brings nothing sooner, and the rest can go as early without it. Raises TooManyOrders.
     """
     hosts = hosts_of(problem)
     best = NEVER
     first = _Board(problem, hosts, ((),) * len(hosts), ())
     seen, stack = {first.key}, [first]
     while stack:
+        if len(seen) > BOARDS_MAX:
+            raise TooManyOrders
         board = stack.pop()
         best = min(best, board.reached(milestone))
-        for following in board.following():
-            if following.key not in seen:
+        for following, end_s in board.following():
+            if end_s < best and following.key not in seen:
                 seen.add(following.key)
                 stack.append(following)
     return best
@@ -78,7 +86,8 @@ class _Board:
             times.append(sorted(ends)[quorum.need - 1] if quorum.need else 0)
         return max(times, default=0)
 
-    def following(self) -> Iterator[_Board]:
+    def following(self) -> Iterator[tuple[_Board, int]]:
+        """With one operation more, and when that ends."""
         for place, ((_, job), done) in enumerate(zip(self.hosts, self.done, strict=True)):
             if len(done) < len(job.ops):
                 op = job.ops[len(done)]
@@ -86,7 +95,7 @@ class _Board:
                 if from_s < NEVER:
                     begin, end, busy = self._put(op, from_s)
                     more = (*self.done[:place], (*done, (begin, end)), *self.done[place + 1 :])
-                    yield _Board(self.problem, self.hosts, more, (*self.busy, *busy))
+                    yield _Board(self.problem, self.hosts, more, (*self.busy, *busy)), end
 
     def _put(self, op: Op, from_s: int) -> tuple[int, int, list[tuple[int, int, int]]]:
         if together(op):
@@ -100,9 +109,9 @@ class _Board:
         return from_s, max(from_s + op.duration_s, *(end for *_, end in busy)), busy
 
     def _fits(self, use: Use, at: int, more: Any) -> bool:
+        taken = [(begin, end) for one, begin, end in (*self.busy, *more) if one == use.resource and end > at]
         return all(
-            sum(one == use.resource and begin <= second < end for one, begin, end in (*self.busy, *more))
-            < units_at(self.problem, use.resource, second)
+            sum(begin <= second < end for begin, end in taken) < units_at(self.problem, use.resource, second)
             for second in range(at, at + use.length_s)
         )
 

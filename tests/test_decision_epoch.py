@@ -22,6 +22,7 @@ from orchestrator.decision.stages import IllegalEvent
 from orchestrator.decision.state import State
 from orchestrator.interfaces.views_people import waiting_orders
 from orchestrator.journal.record import EPOCH
+from tests.disasters import unwatched
 from tests.random_incidents import Incident
 from tests.storyline import LATEST, SECOND, START_US, Story, Tell
 
@@ -56,7 +57,8 @@ def times(state: State) -> dict[str, int]:
 @cache
 def _past(seed: int) -> Incident:
     incident = Incident(seed)
-    incident.trouble(400)
+    with unwatched():
+        incident.trouble(400)
     return incident
 
 

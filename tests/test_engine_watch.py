@@ -144,15 +144,19 @@ def test_a_service_is_asked_once_its_quorum_is_out_and_not_before(port: int, wat
 
 
 def test_a_service_is_asked_again_after_its_interval_and_not_while_it_is_being_asked(
-    port: int, watching: list[Watching]
+    watching: list[Watching],
 ) -> None:
-    state = answering(tcp("lis-works", port, service="lis"), port=port)
-    out(state, *players(state, "lis"))
-    watching.append(Watching(state))
-    watching[0].readings(kind="service")
-    assert not watching[0].poll(3.9)
-    assert not watching[0].poll(0.3), "asked now, answered later"
-    watching[0].readings(kind="service")
+    with peer(stays_silent, address="0.0.0.0") as mute:  # so that no answer can come at once
+        spoken = check("lis-works", service="lis").model_copy(
+            update={"port": mute, "interval_s": 4, "timeout_s": 1, "params": {"path": "/"}}
+        )
+        state = answering(spoken, port=mute)
+        out(state, *players(state, "lis"))
+        watching.append(Watching(state))
+        watching[0].readings(kind="service")
+        assert not watching[0].poll(3.9)
+        assert not watching[0].poll(0.3), "asked now, answered later"
+        watching[0].readings(kind="service")
 
 
 def test_a_service_whose_only_host_is_deaf_reads_fail_with_a_sentence(port: int, watching: list[Watching]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
 from orchestrator.errors import ContentError
@@ -13,7 +13,7 @@ from orchestrator.plans.bound import Problem, solve
 from orchestrator.plans.bound_problem import Given, build, function_bounds
 from orchestrator.plans.model import Content, Plan
 from orchestrator.plans.waves import derive
-from tests.exact_schedules import by_every_order, by_solver
+from tests.exact_schedules import TooManyOrders, by_every_order, by_solver
 from tests.random_hospitals import hospital, with_shifts
 from tests.timed_hospital import TimedHospital
 
@@ -42,7 +42,11 @@ def test_no_order_of_work_has_a_tiny_hospital_back_before_its_bound(seed: int, g
     problem = build(with_shifts(content, chance) if shifts else content, plan, Given(gates=gates, start_s=start_s))
     bounds = solve(problem)
     for function in functions(problem):
-        assert bounds[function].bound_s <= by_every_order(problem, function)
+        try:
+            best_s = by_every_order(problem, function)
+        except TooManyOrders:
+            reject()  # another hospital is drawn in its place
+        assert bounds[function].bound_s <= best_s
 
 
 @pytest.mark.parametrize("gates", [True, False])
