@@ -122,7 +122,32 @@ def test_results_of_other_words_another_estate_or_other_code_are_not_mixed_in(
     assert said.document["error"]["rule"] == "usage.progress"
 
 
-@pytest.mark.parametrize("seeds", ["x", "5..3", "1..y", "..", "-4"])
+@pytest.mark.parametrize("text", [b"minutes of the crisis cell", b"{}\n", b"\xff\xfe\n"])
+def test_a_file_that_holds_something_else_is_refused_and_left_as_it_is(
+    types: Keyboard, tmp_path: Path, text: bytes
+) -> None:
+    kept = tmp_path / "minutes.txt"
+    kept.write_bytes(text)
+    said = types.json("simulate", "--seeds", "1", "--jobs", "1", "--progress", str(kept))
+    assert (said.code, kept.read_bytes()) == (2, text)
+
+
+@pytest.mark.parametrize("words", [("--hosts", "0"), ("--hosts", "-3"), ("--hosts", "19"), ("--jobs", "0")])
+def test_a_hospital_without_hosts_or_hands_is_refused_and_not_replaced_by_a_larger_one(
+    types: Keyboard, words: tuple[str, ...]
+) -> None:
+    assert types.json("simulate", "--seeds", "1", *words).code == 2
+
+
+def test_an_estate_that_cannot_be_read_is_a_sentence_however_many_processes_play(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    said = Keyboard(capsys, "--estate", str(tmp_path)).json("simulate", "--seeds", "1..2", "--jobs", "2")
+    assert said.code == 1
+    assert "`inventory` is missing" in said.document["error"]["sentence"]
+
+
+@pytest.mark.parametrize("seeds", ["x", "5..3", "1..y", "..", "-4", "²..3"])
 def test_what_is_no_range_of_seeds_is_refused(types: Keyboard, seeds: str) -> None:
     said = types.json("simulate", f"--seeds={seeds}", "--jobs", "1")
     assert said.code == 2

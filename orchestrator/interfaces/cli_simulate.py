@@ -26,6 +26,7 @@ from orchestrator.simulation.scenario import played, setting_of, shrunk
 from orchestrator.simulation.story import told
 
 OK, FINDINGS = 0, 1
+HOSTS_MIN = 20  # fewer than about so many no invented hospital has
 SAID_EVERY_S = 20.0
 PLAYED = ("decision", "plans", "inventory", "checks", "simulation")  # the packages a disaster follows from
 _known: list[Content] = []  # the content every process of the pool has read for itself, once
@@ -45,6 +46,9 @@ def add(commands: Commands) -> None:
 
 def _simulate(options: argparse.Namespace) -> int:
     seeds = _seeds(options.seeds)
+    if (options.hosts is not None and options.hosts < HOSTS_MIN) or options.jobs < 1:
+        raise UsageError(f"At least {HOSTS_MIN} hosts and one process are needed.", rule="usage.simulate")
+    _read(str(estate_of(options)))  # an estate that cannot be read is a sentence, not a pool of dead processes
     with ExitStack() as stack:
         done, kept = _kept(options, stack)
         todo = [seed for seed in seeds if seed not in done]
@@ -69,7 +73,7 @@ def _simulate(options: argparse.Namespace) -> int:
 
 def _seeds(words: str) -> range:
     first, _, last = words.partition("..")
-    if not first.isdigit() or not (last or first).isdigit() or int(last or first) < int(first):
+    if not first.isdecimal() or not (last or first).isdecimal() or int(last or first) < int(first):
         raise UsageError(f"{words} is no range of seeds: say 0..99.", rule="usage.seeds")
     return range(int(first), int(last or first) + 1)
 
@@ -78,16 +82,15 @@ def _kept(options: argparse.Namespace, stack: ExitStack) -> tuple[dict[int, dict
     """What an earlier run of the same disasters has found, and where to add to it."""
     if options.progress is None:
         return {}, None
-    estate = usable(estate_of(options)).digest
-    words = {"faults": options.faults, "hosts": options.hosts, "estate": estate, "code": _code_digest()}
-    text = options.progress.read_text() if options.progress.exists() else ""
+    words = {"faults": options.faults, "hosts": options.hosts, "estate": _known[0].digest, "code": _code_digest()}
+    text = options.progress.read_text(errors="replace") if options.progress.exists() else ""
     whole = text[: text.rfind("\n") + 1]
+    lines = whole.splitlines()
+    if text and (not lines or lines[0] != json.dumps(words)):
+        sentence = f"{options.progress} keeps results of other words, another estate or other code, or something else."
+        raise UsageError(f"{sentence} Name another file.", rule="usage.progress")
     if whole != text:  # whoever wrote it was stopped in the middle of a line
         options.progress.write_text(whole)
-    lines = whole.splitlines()
-    if lines and json.loads(lines[0]) != words:
-        sentence = f"{options.progress} keeps results of other words, another estate or other code: {lines[0]}."
-        raise UsageError(f"{sentence} Name another file.", rule="usage.progress")
     kept = stack.enter_context(options.progress.open("a"))
     if not lines:
         print(json.dumps(words), file=kept, flush=True)
@@ -103,8 +106,7 @@ def _code_digest() -> str:
 
 
 def _all_played(asked: Iterable[tuple[int, str, int | None, bool]], jobs: int, estate: str) -> Iterator[dict[str, Any]]:
-    if jobs <= 1:
-        _read(estate)
+    if jobs == 1:
         yield from map(_one, asked)
         return
     with ProcessPoolExecutor(jobs, initializer=_read, initargs=(estate,)) as pool:
