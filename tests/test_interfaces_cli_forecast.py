@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from pydantic import TypeAdapter
 
+from orchestrator.clock import SystemClock
 from orchestrator.decision.events import Forecasted
 from orchestrator.decision.state import State
 from orchestrator.engine.contents import keep
@@ -15,8 +16,9 @@ from orchestrator.interfaces import documents as d
 from orchestrator.interfaces import forecasting
 from orchestrator.interfaces.serving import serve
 from orchestrator.plans.files import usable
+from orchestrator.simulation.percentiles import PERCENTS
 from tests.command_line import Keyboard
-from tests.forecast_ground import HOUR_S, all_passed, lived, lived_s, state_folder
+from tests.forecast_ground import HOUR_S, SECOND, all_passed, lived, lived_s, state_folder
 from tests.live_hospital import hospital
 from tests.small_estate import SMALL, SmallEstate
 
@@ -43,7 +45,7 @@ def midway(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_before_an_incident_the_forecast_starts_from_the_plan_and_tells_no_middle(plans: Keyboard) -> None:
     said = plans("forecast", "--runs", "5")
     assert said.code == 0
-    assert "No incident has begun here: the forecast starts from the plan." in said.err
+    assert "No incident has begun here: the forecast starts from the plan of " in said.err
     assert "not before" in said.out
     assert "5 of 10" not in said.out
     assert "journaled" not in said.err, "there is nothing it could be kept in"
@@ -137,6 +139,47 @@ def test_a_long_forecast_says_how_far_it_is(plans: Keyboard, monkeypatch: pytest
     assert "2 of 2 futures, soak 5m" in said.err
 
 
+def test_a_state_folder_named_by_mistake_gives_no_forecast_of_another_hospital(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    said = Keyboard(capsys, "--state", str(tmp_path / "stade")).json("forecast", "--runs", "1")
+    assert said.code == 2
+    assert said.document["error"]["rule"] == "forecast.state"
+
+
+def test_a_picture_that_cannot_be_written_is_refused_before_a_future_is_played(
+    plans: Keyboard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("orchestrator.interfaces.cli_forecast.SAID_EVERY_S", -1.0)
+    said = plans("forecast", "--runs", "1", "--svg", str(tmp_path / "nowhere" / "a.svg"))
+    assert said.code == 7
+    assert "futures" not in said.err
+
+
+def test_what_playing_the_futures_took_is_no_time_that_was_forecast(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content, state_dir, clocks = usable(SMALL), tmp_path / "state", iter((0, 60))
+    lay_out(state_dir)
+    keep(SMALL, state_dir, content.digest)
+
+    class Slow(SystemClock):
+        """The second one asked is a minute behind the first."""
+
+        def __init__(self) -> None:
+            self._late_us = next(clocks) * SECOND
+
+        def now_us(self) -> int:
+            return super().now_us() + self._late_us
+
+    with hospital(state_dir, content) as here, serve(here.engine, state_dir, 0):
+        monkeypatch.setattr("orchestrator.interfaces.cli_forecast.SystemClock", Slow)
+        said = Keyboard(capsys, "--state", str(state_dir)).json("forecast", "--runs", "1")
+        _, past = forecasting.from_journal(state_dir)
+    told_s = said.document["functions"]["laboratory"]["p90_s"]
+    assert 60 <= told_s - past[0].functions["laboratory"][2] < 120
+
+
 def test_a_forecast_of_a_live_restart_is_journaled_and_leaves_its_state_as_it_was(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
@@ -153,9 +196,10 @@ def test_a_forecast_of_a_live_restart_is_journaled_and_leaves_its_state_as_it_wa
         assert "1 forecasts are in the journal; nothing they" in types("forecast", "--score").out
         _, past = forecasting.from_journal(state_dir)
         functions = said.document["functions"]
-        assert past[0].functions == {
-            name: [one["p10_s"], one["p50_s"], one["p90_s"]] for name, one in functions.items()
-        }
+        assert past[0].functions.keys() == functions.keys()
+        for name, one in functions.items():
+            kept = past[0].functions[name]
+            assert all(0 <= one[f"p{percent}_s"] - at_s < 60 for percent, at_s in zip(PERCENTS, kept, strict=True))
     assert types("audit").code == 0
 
 

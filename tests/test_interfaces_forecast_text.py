@@ -151,6 +151,13 @@ def test_a_decision_is_told_by_what_it_moves() -> None:
     assert lines[-2:] == ["What if soak 5m:", "nothing comes back more than 6 min sooner or later"]
 
 
+def test_hours_won_that_rest_on_the_plan_alone_say_so() -> None:
+    document = found(laboratory=of(1, 2, 3) | {"basis": "prior"}, radiology=of(1, 2, 3))
+    document["what_if"] = [{"what_if": "soak 5m", "won_s": {"laboratory": 2 * HOUR_S}}]
+    text = forecast_text(document, NAMES)
+    assert "What if soak 5m (too little is measured: by the plan's durations):" in text
+
+
 @pytest.mark.parametrize(
     ("seconds", "words"), [(5, "5 s"), (299, "299 s"), (300, "5 min"), (3600, "1.0 h"), (96 * 3600, "4.0 d")]
 )
@@ -160,14 +167,16 @@ def test_spans_are_told_in_the_unit_people_think_in(seconds: int, words: str) ->
 
 def test_past_forecasts_stand_beside_what_happened() -> None:
     row = {"at_us": FRIDAY_US, "function": "laboratory", "p10_s": 3600, "p50_s": 7200, "p90_s": 10800}
-    rows = [row | {"came_s": 7000, "inside": True}, row | {"came_s": 20_000, "inside": False}]
-    text = score_text({"forecasts": 3, "compared": 2, "inside": 1, "rows": rows}, NAMES)
+    came = [(7000, True, True), (20_000, True, False), (36_000, False, False)]
+    rows = [row | {"came_s": came_s, "back": back, "inside": inside} for came_s, back, inside in came]
+    text = score_text({"forecasts": 3, "compared": 3, "inside": 1, "rows": rows}, NAMES)
     lines = [" ".join(one.split()) for one in text.splitlines()]
     assert lines[0] == "2026-11-27 19:00:00 UTC Laboratory said 1.0 h to 3.0 h, came after 1.9 h: inside"
     assert lines[1].endswith("came after 5.6 h: OUTSIDE")
-    assert lines[2] == "1 of 2 came inside the band (8 of 10 are meant to)."
+    assert lines[2].endswith("not back after 10.0 h: OUTSIDE")
+    assert lines[3] == "1 of 3 came inside the band (8 of 10 are meant to)."
 
 
 def test_forecasts_of_what_is_still_to_come_cannot_be_compared_yet() -> None:
     text = score_text({"forecasts": 3, "compared": 0, "inside": 0, "rows": []}, NAMES)
-    assert text == "3 forecasts are in the journal; nothing they spoke of has come back since."
+    assert text == "3 forecasts are in the journal; nothing they spoke of is back since, or overdue."

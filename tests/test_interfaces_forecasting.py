@@ -177,10 +177,18 @@ def _came_s(world: Present, name: str) -> int:
     return int(row["came_s"])
 
 
-def test_what_is_not_back_yet_is_not_compared() -> None:
+def test_what_is_not_back_yet_is_not_compared_while_its_band_lasts() -> None:
+    world = lived_s(HOUR_S).present
+    found = forecasting.scores(world, [Past(START_US, {"laboratory": [1, 2, 10 * HOUR_S]})])
+    assert (found["forecasts"], found["compared"], found["rows"]) == (1, 0, [])
+
+
+def test_a_function_that_is_not_back_though_its_band_is_over_counts_against_the_forecast() -> None:
     world = lived_s(HOUR_S).present
     found = forecasting.scores(world, [Past(START_US, {"laboratory": [1, 2, 3]})])
-    assert (found["forecasts"], found["compared"], found["rows"]) == (1, 0, [])
+    assert TypeAdapter(d.Score).validate_python(found, strict=True) == found
+    assert (found["compared"], found["inside"], found["rows"][0]["back"]) == (1, 0, False)
+    assert found["rows"][0]["came_s"] == (world.state.at_us - START_US) // SECOND
 
 
 def test_a_question_is_answered_for_each_function_and_for_everything() -> None:

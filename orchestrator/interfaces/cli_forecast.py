@@ -21,10 +21,11 @@ from orchestrator.interfaces.output import Commands, progress, show
 from orchestrator.interfaces.places import estate_of, state_of
 from orchestrator.journal.backup import JOURNAL
 from orchestrator.simulation.forecast import Forecaster, Future, Present, futures
-from orchestrator.simulation.percentiles import burn_up
+from orchestrator.simulation.percentiles import PERCENTS, burn_up
 from orchestrator.simulation.what_if import UNITS_S, asked
 
 SAID_EVERY_S = 5.0
+SECOND = 1_000_000
 
 
 def add(commands: Commands) -> None:
@@ -53,6 +54,9 @@ def _forecast(options: argparse.Namespace) -> int:
         found = forecasting.scores(present, past)
         show(options, found, score_text(found, _names(present)))
         return 0
+    if options.svg is not None:
+        with options.svg.open("a"):  # a place that cannot be written to is told now, not after all futures
+            pass
     present = _present(options, state_dir)
     questions = {words: asked(present, words) for words in options.what_if}  # a wrong one is refused at once
     forecaster = Forecaster(present)
@@ -67,7 +71,7 @@ def _forecast(options: argparse.Namespace) -> int:
         options.svg.write_text(burn_up_svg(burn_up(present, played), hosts, Times(found), measured=measured))
     show(options, found, forecast_text(found, _names(present)))
     if options.as_of == "live" and state_dir is not None:
-        _journal(state_dir, found)
+        _journal(state_dir, found, (SystemClock().now_us() - present.state.jump_us - present.now_us) // SECOND)
     return 0
 
 
@@ -86,15 +90,23 @@ def _state_dir(options: argparse.Namespace) -> Path | None:
         state_dir = state_of(options)
     except UsageError:  # the packaged estate keeps no state
         return None
-    return state_dir if forecasting.began(state_dir) else None
+    if forecasting.began(state_dir):
+        return state_dir
+    if options.state:  # a folder that is named by mistake must not give the forecast of another hospital
+        raise UsageError(
+            f"No incident has begun in {state_dir}. Without --state the forecast starts from the plan.",
+            rule="forecast.state",
+        )
+    return None
 
 
 def _present(options: argparse.Namespace, state_dir: Path | None) -> Present:
     """The state of the journal as of now (of a file: as of its last record), or the plan of the estate."""
     clock = SystemClock()
     if state_dir is None:
-        progress("No incident has begun here: the forecast starts from the plan.")
-        present = forecasting.from_plan(estate_of(options), clock.now_us())
+        estate = estate_of(options)
+        progress(f"No incident has begun here: the forecast starts from the plan of {estate}.")
+        present = forecasting.from_plan(estate, clock.now_us())
     else:
         present, _ = forecasting.from_journal(state_dir)
         if options.as_of == "live":
@@ -127,10 +139,15 @@ def _names(present: Present) -> Names:
     )
 
 
-def _journal(state_dir: Path, found: dict[str, Any]) -> None:
-    """Gives the forecast to the live process to keep; where that cannot be, it says so."""
+def _journal(state_dir: Path, found: dict[str, Any], played_s: int) -> None:
+    """Gives the forecast to the live process to keep; where that cannot be, it says so.
+
+    The record counts seconds from itself: what playing took is behind it already.
+    """
     functions = {
-        name: [one["p10_s"], one["p50_s"], one["p90_s"]] for name, one in found["functions"].items() if one["p90_s"]
+        name: [max(0, one[f"p{percent}_s"] - max(0, played_s)) for percent in PERCENTS]
+        for name, one in found["functions"].items()
+        if one["p90_s"]
     }
     try:
         Client(state_dir).post("forecasts", runs=found["runs"], functions=functions)

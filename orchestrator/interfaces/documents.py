@@ -373,11 +373,13 @@ class Forecast(TypedDict):
 
 
 class Scored(Spread):
-    """One function of one past forecast, and how many seconds after it the function was back."""
+    """One function of one past forecast, and how many seconds after it the function was back; where it is not `back`
+    though the band is over, how many have gone by."""
 
     at_us: int
     function: str
     came_s: int
+    back: bool
     inside: bool
 
 

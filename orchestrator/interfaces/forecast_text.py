@@ -172,6 +172,10 @@ def _activities(found: Mapping[str, Any], names: Names, times: Times) -> list[st
 
 def _questions(found: Mapping[str, Any], names: Names) -> list[str]:
     lines: list[str] = []
+    rests = [one["basis"] for one in (*found["functions"].values(), found["everything"]) if one["p90_s"]]
+    guessed = (
+        "" if all(basis == "measured" for basis in rests) else " (too little is measured: by the plan's durations)"
+    )
     for one in found.get("what_if", ()):
         least_s = min(MOVED_S, max(1, found["everything"]["p50_s"] // 50))
         rows = [
@@ -180,7 +184,7 @@ def _questions(found: Mapping[str, Any], names: Names) -> list[str]:
             if abs(won_s) >= least_s
         ]
         nothing = f"  nothing comes back more than {hours(least_s)} sooner or later"
-        lines += ["", f"What if {one['what_if']}:", *(columns(rows, "  ") or [nothing])]
+        lines += ["", f"What if {one['what_if']}{guessed}:", *(columns(rows, "  ") or [nothing])]
     return lines
 
 
@@ -190,12 +194,16 @@ def score_text(found: Mapping[str, Any], names: Names) -> str:
         (
             f"{clock(row['at_us'])} UTC",
             names.functions[row["function"]],
-            f"said {hours(row['p10_s'])} to {hours(row['p90_s'])}, came after {hours(row['came_s'])}:",
+            f"said {hours(row['p10_s'])} to {hours(row['p90_s'])}, {_came(row)}:",
             "inside" if row["inside"] else "OUTSIDE",
         )
         for row in found["rows"]
     ]
     if not rows:
-        return f"{found['forecasts']} forecasts are in the journal; nothing they spoke of has come back since."
+        return f"{found['forecasts']} forecasts are in the journal; nothing they spoke of is back since, or overdue."
     told = f"{found['inside']} of {found['compared']} came inside the band (8 of 10 are meant to)."
     return "\n".join([*columns(rows), told])
+
+
+def _came(row: Mapping[str, Any]) -> str:
+    return f"{'came' if row['back'] else 'not back'} after {hours(row['came_s'])}"

@@ -192,17 +192,20 @@ def all_times(present: Present, futures: Sequence[Future]) -> dict[str, list[int
 
 
 def scores(present: Present, past: Sequence[Past]) -> dict[str, Any]:
-    """Past forecasts beside what happened: for each function that is back, whether it came inside the band."""
+    """Past forecasts beside what happened: whether each function that is back came inside the band; one that is not
+    back though its band is over did not (`back`: false, `came_s`: until now)."""
     state = present.state
     known = state.estate.content.inventory.functions  # one that content lost since is compared no more
     came = {one.id: back_us(state, one.id, waves_of(state.estate, one)).get("", 0) for one in known}
     rows: list[dict[str, Any]] = []
     for one in past:
         for function, (low_s, middle_s, high_s) in one.functions.items():
-            came_s = (came.get(function, 0) - one.at_us) // SECOND
-            if came_s >= 0:
+            back = came.get(function, 1) > 0
+            came_s = ((came.get(function, 0) if back else state.at_us) - one.at_us) // SECOND
+            if came_s >= 0 and (back or came_s > high_s):
                 band = {"p10_s": low_s, "p50_s": middle_s, "p90_s": high_s}
-                held = low_s <= came_s <= high_s
-                rows.append({"at_us": one.at_us, "function": function, **band, "came_s": came_s, "inside": held})
+                held = back and low_s <= came_s <= high_s
+                found = {"at_us": one.at_us, "function": function, **band, "came_s": came_s}
+                rows.append({**found, "back": back, "inside": held})
     inside = sum(row["inside"] for row in rows)
     return {"forecasts": len(past), "compared": len(rows), "inside": inside, "rows": rows}
