@@ -147,6 +147,7 @@ def picture(curves: dict[str, Curve], facts: Sequence[dict[str, Any]]) -> str:
     wide, high, left, top = 720, 340, 60, 30
     days, most = len(next(iter(curves.values()))) - 1, max(max(curve) for curve in curves.values())
     inks = ("#000000", "#1b9e77", "#d95f02", "#7570b3", "#e7298a")
+    dashes = ("none", "1 3", "8 4", "8 3 2 3", "14 4")  # told apart on a black and white print, too
 
     def place(day: float, count: float) -> str:
         return f"{left + day / days * wide:.1f},{top + high - count / most * high:.1f}"
@@ -154,8 +155,11 @@ def picture(curves: dict[str, Curve], facts: Sequence[dict[str, Any]]) -> str:
     parts = [f'<rect x="{left}" y="{top}" width="{wide}" height="{high}" fill="none" stroke="#999"/>']
     for number, (name, curve) in enumerate(curves.items()):
         points = " ".join(place(day, count) for day, count in enumerate(curve))
-        parts.append(f'<polyline points="{points}" fill="none" stroke="{inks[number]}" stroke-width="2"/>')
-        parts.append(f'<text x="{left + 12}" y="{top + 20 + 16 * number}" fill="{inks[number]}">{name}</text>')
+        drawn = f'fill="none" stroke="{inks[number]}" stroke-width="2" stroke-dasharray="{dashes[number]}"'
+        parts.append(f'<polyline points="{points}" {drawn}/>')
+        y = top + 20 + 16 * number
+        parts.append(f'<polyline points="{left + 10},{y - 4} {left + 50},{y - 4}" {drawn}/>')
+        parts.append(f'<text x="{left + 58}" y="{y}">{name}</text>')
     for fact in facts:
         x, y = place(fact["day"], fact["machines"]).split(",")
         parts.append(f'<circle cx="{x}" cy="{y}" r="5" fill="none" stroke="#c00" stroke-width="2"/>')

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from orchestrator.decision.stages import Stage
+from orchestrator.inventory.model import Task
 from orchestrator.plans.model import Content, Pool
-from tests.estates import PRACTICE_TIMING, server, with_pools, workstation
+from tests.estates import PRACTICE_TIMING, names, server, with_pools, workstation
 from tests.storyline import OLD_POINT_US, Tell, hospital, plain_class
 
 
@@ -51,6 +52,18 @@ def test_a_host_queued_for_one_step_and_then_wanted_for_another_takes_the_pools_
     )
     story.finish("lis-1/reconnect/1").whatever()
     assert story.stage("lis-2") is Stage.RESTORING
+
+
+def test_the_most_urgent_host_that_waits_for_people_holds_no_slot(tell: Tell) -> None:
+    stuck = plain_class("stuck", tasks=(Task(id="cable", name=names("Cable"), step="restore"),))
+    hosts = (server("lis-1", "north", "lis", klass="stuck"), server("lis-2", "north", "lis"))
+    content = hospital(*hosts, classes=(plain_class("server"), stuck))
+    story = tell(with_pools(content, Pool(id="backup-streams", name="Streams", size=1))).opened()
+    assert story.state.urgency[story.host("lis-1")] < story.state.urgency[story.host("lis-2")]
+    story.finish("north/isolate/1").expect("issue lis-2/restore/1 restore")
+    story.order("task.done", "lis-1/cable", "technician-1").whatever()
+    story.order("task.done", "lis-1/cable", "operator-1").nothing()
+    story.finish("lis-2/restore/1").expect("issue lis-1/restore/1 restore", "issue lis-2/inspect/1")
 
 
 def test_a_pool_of_size_zero_lets_nobody_start(tell: Tell) -> None:

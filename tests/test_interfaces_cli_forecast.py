@@ -193,7 +193,7 @@ def test_a_forecast_of_a_live_restart_is_journaled_and_leaves_its_state_as_it_wa
         assert (said.code, said.err) == (0, "")
         assert here.engine.head().size == size + 1
         assert here.engine.read(told) == before
-        assert "1 forecasts are in the journal; nothing they" in types("forecast", "--score").out
+        assert "In the journal: 1 forecast. Nothing of what" in types("forecast", "--score").out
         _, past = forecasting.from_journal(state_dir)
         functions = said.document["functions"]
         assert past[0].functions.keys() == functions.keys()

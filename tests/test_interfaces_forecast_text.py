@@ -40,7 +40,10 @@ def line(text: str, name: str) -> str:
 
 def test_a_function_is_a_line_with_the_clock_times_of_one_five_and_nine_futures_of_ten() -> None:
     text = forecast_text(found(laboratory=of(5, 9.5, 30, bound_h=3)), NAMES)
-    assert text.splitlines()[0] == "200 futures, played from Fri 27 Nov 2026 20:00 (UTC+01:00) on."
+    assert (
+        text.splitlines()[0]
+        == "200 futures, played from Fri 27 Nov 2026 20:00 (UTC+01:00) on, a fifth of them to the last host."
+    )
     assert line(text, "Futures that have it back by:") == "Futures that have it back by: 1 of 10 5 of 10 9 of 10"
     assert line(text, "Laboratory") == (
         "Laboratory Sat 28 01:00 Sat 28 05:30 (9.5 h) Sun 29 02:00 not before Fri 27 23:00 (3.0 h), limited by analysts"
@@ -83,6 +86,19 @@ def test_work_that_no_pool_limits_is_said_to_take_its_time() -> None:
 def test_what_is_far_away_is_told_with_its_month() -> None:
     text = forecast_text(found(laboratory=of(24, 48, 24 * 40)), NAMES)
     assert "06 Jan 20:00" in line(text, "Laboratory")
+
+
+def test_what_no_future_brings_back_is_never_told_as_a_day() -> None:
+    never = 400 * 24
+    text = forecast_text(found(laboratory=of(30, never, never)), NAMES)
+    assert "not within 400 days not within 400 days" in line(text, "Laboratory")
+    assert "400.0 d" not in text
+    lost = found(laboratory=of(1, 2, 3)) | {
+        "what_if": [{"what_if": "soak 999999h", "won_s": {"laboratory": -399 * 24 * HOUR_S, "radiology": 300 * 86_400}}]
+    }
+    text = forecast_text(lost, NAMES)
+    assert "Laboratory   not within 400 days" in text
+    assert "X-rays & co  comes back, which it would not otherwise" in text
 
 
 def test_sites_are_told_apart_where_they_come_back_apart() -> None:
@@ -179,4 +195,4 @@ def test_past_forecasts_stand_beside_what_happened() -> None:
 
 def test_forecasts_of_what_is_still_to_come_cannot_be_compared_yet() -> None:
     text = score_text({"forecasts": 3, "compared": 0, "inside": 0, "rows": []}, NAMES)
-    assert text == "3 forecasts are in the journal; nothing they spoke of is back since, or overdue."
+    assert text == "In the journal: 3 forecasts. Nothing of what they spoke of is back since, or overdue."

@@ -12,6 +12,7 @@ from typing import Any
 
 from orchestrator.interfaces.output import clock, columns
 from orchestrator.plans.bound import DURATIONS
+from orchestrator.simulation.percentiles import HORIZON_S
 
 WIDTH = 40
 PARTS = ("1 of 10", "5 of 10", "9 of 10")
@@ -20,6 +21,7 @@ DAY_S = 24 * HOUR_S
 FAR_S = 14 * DAY_S
 APART_S = 1800  # sites nearer to each other than this are not told apart
 MOVED_S = 360  # a decision that moves a function by less changes nothing worth a line
+NEVER = f"not within {HORIZON_S // DAY_S} days"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -79,7 +81,7 @@ def forecast_text(found: Mapping[str, Any], names: Names) -> str:
     functions = [(names.functions[name], one) for name, one in ranked]
     return "\n".join(
         [
-            f"{found['runs']} futures, played from {times.begin()} on.",
+            f"{counted(found['runs'], 'future')}, played from {times.begin()} on, a fifth of them to the last host.",
             "",
             *_table([*functions, ("Everything", found["everything"])], times),
             *_by_site(found, names, times),
@@ -102,7 +104,10 @@ def _table(told: Sequence[tuple[str, Mapping[str, Any]]], times: Times) -> list[
 def _band(one: Mapping[str, Any], times: Times) -> Sequence[str]:
     if not _spoken_of(one):
         return ("",) * len(PARTS)
-    return times.at(one["p10_s"]), f"{times.at(one['p50_s'])} ({hours(one['p50_s'])})", times.at(one["p90_s"])
+    low, middle, high = (
+        NEVER if one[name] >= HORIZON_S else times.at(one[name]) for name in ("p10_s", "p50_s", "p90_s")
+    )
+    return low, middle if middle == NEVER else f"{middle} ({hours(one['p50_s'])})", high
 
 
 def _least(one: Mapping[str, Any], times: Times) -> str:
@@ -179,13 +184,24 @@ def _questions(found: Mapping[str, Any], names: Names) -> list[str]:
     for one in found.get("what_if", ()):
         least_s = min(MOVED_S, max(1, found["everything"]["p50_s"] // 50))
         rows = [
-            (names.functions.get(name, "Everything"), f"{hours(abs(won_s))} {'sooner' if won_s > 0 else 'later'}")
+            (names.functions.get(name, "Everything"), _won(won_s))
             for name, won_s in one["won_s"].items()
             if abs(won_s) >= least_s
         ]
         nothing = f"  nothing comes back more than {hours(least_s)} sooner or later"
         lines += ["", f"What if {one['what_if']}{guessed}:", *(columns(rows, "  ") or [nothing])]
     return lines
+
+
+def _won(won_s: int) -> str:
+    if abs(won_s) >= HORIZON_S // 2:
+        return "comes back, which it would not otherwise" if won_s > 0 else NEVER
+    return f"{hours(abs(won_s))} {'sooner' if won_s > 0 else 'later'}"
+
+
+def counted(number: int, what: str) -> str:
+    """`1 future`, `20 futures`."""
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def score_text(found: Mapping[str, Any], names: Names) -> str:
@@ -200,7 +216,8 @@ def score_text(found: Mapping[str, Any], names: Names) -> str:
         for row in found["rows"]
     ]
     if not rows:
-        return f"{found['forecasts']} forecasts are in the journal; nothing they spoke of is back since, or overdue."
+        told = counted(found["forecasts"], "forecast")
+        return f"In the journal: {told}. Nothing of what they spoke of is back since, or overdue."
     told = f"{found['inside']} of {found['compared']} came inside the band (8 of 10 are meant to)."
     return "\n".join([*columns(rows), told])
 
