@@ -47,6 +47,7 @@ class ObligingHands:
 
     def __init__(self) -> None:
         self.outcome = "ok"
+        self.image = ""
         self.hangs: set[str] = set()
         self._done: list[Event] = []
 
@@ -55,7 +56,7 @@ class ObligingHands:
         if command.step in self.hangs:
             return
         facts: dict[str, Any] = {"restore_point_us": 1, "host_key": "ssh-ed25519 AAAA", "digest": "d"}
-        facts |= {"evidence": evidence_of(command.action), "marker": False}
+        facts |= {"evidence": evidence_of(command.action), "marker": False, "image_digest": self.image}
         self._done.append(Finished(command.action, self.outcome, "", facts))
 
     def cancel(self, command: Cancel) -> None:
@@ -185,9 +186,9 @@ class Hospital:
             self.judge_everyone()
             self.read_everything()
 
-    def quarantined(self, wave: str) -> None:
+    def quarantined(self, wave: str, who: str = "operator-1") -> None:
         """Launches a wave; its hosts stand in quarantine, inspected, and wait for verdicts."""
-        self.order("wave.launch", wave, "operator-1")
+        self.order("wave.launch", wave, who)
         self.sweep()
 
     def stage(self, host: str) -> str:

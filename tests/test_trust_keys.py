@@ -20,12 +20,15 @@ from orchestrator.trust.keys import (
     ED25519_WEAK,
     FILE_BYTES_MAX,
     LINE_CHARS_MAX,
+    SK_ECDSA,
+    SK_ED25519,
     BadKey,
     generate,
     load_private,
     parse_public,
     public_of,
 )
+from tests.security_keys import SecurityKey
 
 SAMPLES = {
     "ed25519": public_of(ed25519.Ed25519PrivateKey.from_private_bytes(bytes(32))).line,
@@ -121,7 +124,19 @@ def test_the_points_of_small_order_are_exactly_those_listed() -> None:
         ("ssh-ed25519 " + "A" * LINE_CHARS_MAX, "key.size"),
         ('command="id" ssh-ed25519 AAAA', "key.kind"),
         ("ssh-dss AAAA", "key.kind"),
-        ("sk-ssh-ed25519@openssh.com AAAA", "key.kind"),
+        ("sk-ssh-ed25519@openssh.com AAAA", "key.damaged"),
+        ("verify-required " + SAMPLES["ed25519"], "key.option"),
+        ("verify-required  " + SAMPLES["ed25519"], "key.kind"),
+        ("no-touch-required " + SecurityKey(SK_ED25519).line, "key.kind"),
+        ("webauthn-" + SecurityKey(SK_ECDSA).line, "key.kind"),
+        (SecurityKey(SK_ECDSA, application=b"https://login.example").line, "key.application"),
+        (SecurityKey(SK_ED25519, application=b"").line, "key.application"),
+        (SK_ED25519 + " " + wire(SK_ED25519.encode(), b"\x09" * 32), "key.damaged"),
+        (SK_ED25519 + " " + wire(SK_ECDSA.encode(), b"\x09" * 32, b"ssh:"), "key.damaged"),
+        (SK_ED25519 + " " + wire(SK_ED25519.encode(), b"\x09" * 31, b"ssh:"), "key.damaged"),
+        (SK_ED25519 + " " + wire(SK_ED25519.encode(), b"\1" + bytes(31), b"ssh:"), "key.small-order"),
+        (SecurityKey(SK_ED25519).line[:-1], "key.damaged"),
+        (SK_ED25519 + " " + wire(SK_ED25519.encode(), b"\x09" * 32, b"ssh:" * 4)[:-4], "key.damaged"),
         ("ssh-ed25519-cert-v01@openssh.com AAAA", "key.kind"),
         ("ssh-ed25519 ", "key.damaged"),
         ("ssh-ed25519 !!!!", "key.damaged"),
@@ -166,6 +181,20 @@ def test_a_new_key_pair_is_for_its_owners_eyes_and_openssh_reads_it(tmp_path: Pa
     read = subprocess.run(["ssh-keygen", "-y", "-f", str(path)], check=True, capture_output=True, text=True).stdout
     assert parse_public(read) == public == parse_public((tmp_path / "analyst.pub").read_text())
     assert public_of(load_private(path)) == public
+
+
+@pytest.mark.parametrize("kind", [SK_ED25519, SK_ECDSA])
+def test_a_security_key_is_named_as_ssh_keygen_names_it_and_may_have_to_ask_for_its_pin(
+    tmp_path: Path, kind: str
+) -> None:
+    key = SecurityKey(kind, application=b"ssh:relance")
+    (tmp_path / "key.pub").write_text(key.line + "\n")
+    shown = subprocess.run(["ssh-keygen", "-lf", tmp_path / "key.pub"], check=True, capture_output=True, text=True)
+    public, with_pin = parse_public(key.line), parse_public(f"verify-required {key.line} tier 0")
+    assert public.fingerprint == shown.stdout.split()[1]
+    assert (public.pin, with_pin.pin, public.application) == (False, True, b"ssh:relance")
+    assert public == with_pin
+    assert public.line == with_pin.line == key.line
 
 
 @pytest.mark.parametrize("name", ["analyst", "analyst.pub"])

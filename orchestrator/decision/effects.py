@@ -165,6 +165,7 @@ def _declare(state: State, order: OrderState, at_us: int) -> None:
     state.not_before_us[0][host] = 0
     state.infected_us[host] = state.late_points[host] = state.suspects[host] = 0
     state.host_key[host] = host_key.bare(order.args["host_key"])
+    state.image[host] = ""
     state.exceptions.pop(host, None)
     state.restore_point_us[host] = cast("int", order.args["restore_point_us"])
     state.move(host, Turn.DECLARED)

@@ -197,6 +197,7 @@ def _new_restore(state: State, action: OpenAction, event: Finished, at_us: int) 
     """
     host = action.host
     state.host_key[host] = str(event.facts.get("host_key", ""))
+    state.image[host] = str(event.facts.get("image_digest", ""))
     point = event.facts.get("restore_point_us")
     from_backup = action.strategy == "restore"
     state.restore_point_us[host] = (point if isinstance(point, int) else at_us) if from_backup else 0

@@ -189,6 +189,7 @@ class State:
         self.restore_point_us = [0] * count
         self.late_points = [0] * count
         self.host_key = [""] * count
+        self.image = [""] * count  # the digest of what it was restored from
         self.inspection = [""] * count
         self.evidence = [""] * count
         self.marker = [False] * count

@@ -10,6 +10,7 @@ the order is expired, was admitted before or conflicts: that is the core's (`dec
 from __future__ import annotations
 
 from orchestrator import canonical
+from orchestrator.canonical import Json
 from orchestrator.decision import codec
 from orchestrator.decision.decide import Entry
 from orchestrator.decision.events import Judged, Ordered
@@ -20,6 +21,7 @@ from orchestrator.interfaces.live import Live
 from orchestrator.interfaces.proposing import offer
 from orchestrator.interfaces.views_people import missing_roles
 from orchestrator.trust import signature, statement
+from orchestrator.trust.keys import parse_public
 from orchestrator.trust.statement import ORDER_NAMESPACE, VERDICT_NAMESPACE, Order, Statement
 
 KEPT_BYTES_MAX = 1 << 23
@@ -37,6 +39,8 @@ def admit_order(live: Live, text: bytes, person: str, armoured: str) -> Taken:
     signature.verify(armoured, ORDER_NAMESPACE, text, key)
     _saw_this_journal(live, order.head)
     _same_text(live, order.id, text)
+    if order.kind in ("genesis", "roster.add"):
+        _sound_keys(live, order)
     if order.kind == "content.change":
         offer(live, order)
     blob = live.blobs.put(_kept(text, person, armoured))
@@ -106,11 +110,27 @@ def _key(live: Live, person: str) -> str:
 
 def _genesis_key(order: Order, person: str) -> str:
     """The roster's first order is signed with the keys it brings; from then on the journal's count."""
-    persons = order.args.get("persons")
-    for one in persons if isinstance(persons, list) else []:
-        if isinstance(one, dict) and one.get("id") == person:
+    for one in _persons(order):
+        if one.get("id") == person:
             return str(one.get("key", ""))
     raise Refused(f"{person} is not in the roster that is to be signed.", rule="orders.genesis", person=person)
+
+
+def _sound_keys(live: Live, order: Order) -> None:
+    """Every key an order brings into the roster is strong enough, and nobody else's: one key means one person."""
+    holders = live.read(
+        lambda state, now_us: {parse_public(one.key).blob: person for person, one in state.roster.items()}
+    )
+    for one in _persons(order):
+        person = str(one.get("id", ""))
+        if holders.setdefault(parse_public(str(one.get("key", ""))).blob, person) != person:
+            raise Refused(f"{person} is given the key of another person.", rule="roster.key", person=person)
+
+
+def _persons(order: Order) -> list[dict[str, Json]]:
+    """The persons an order brings; what is no list of persons is the core's to refuse."""
+    named = order.args.get("persons") if order.kind == "genesis" else [order.args.get("person")]
+    return [one for one in named if isinstance(one, dict)] if isinstance(named, list) else []
 
 
 def _saw_this_journal(live: Live, head: statement.Head) -> None:
@@ -136,6 +156,13 @@ def _same_evidence(state: State, verdict: Statement) -> None:
         host = state.estate.host_number.get(subject.host, -1)
         if host < 0 or state.inspection[host] != subject.inspection:
             continue  # the core refuses it with its own sentence
+        if subject.image not in ("", state.image[host]):
+            raise Refused(
+                f"{subject.host} was restored from another image than the one named.",
+                rule="verdict.image",
+                host=subject.host,
+                image=state.image[host],
+            )
         if state.evidence[host] != subject.evidence:
             raise Refused(
                 f"The evidence named for {subject.host} is not what {subject.inspection} collected.",

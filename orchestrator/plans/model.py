@@ -18,7 +18,10 @@ Hour = Annotated[str, StringConstraints(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]
 Day = Annotated[str, StringConstraints(pattern=r"^([0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01]))?$")]
 Seconds = Annotated[int, Field(ge=0)]
 # The beginning of every public key line; `trust` judges whether the key is strong enough.
-_KEY = r"^(ssh-(ed25519|rsa)|ecdsa-sha2-nistp(256|384|521)) AAAA[A-Za-z0-9+/]{60,}={0,2}( .*)?$"
+_KEY = (
+    r"^(ssh-(ed25519|rsa)|ecdsa-sha2-nistp(256|384|521)|(verify-required )?sk-(ssh-ed25519|ecdsa-sha2-nistp256)"
+    r"@openssh\.com) AAAA[A-Za-z0-9+/]{60,}={0,2}( .*)?$"
+)
 
 
 class StepTimes(Strict):

@@ -11,6 +11,7 @@ import hashlib
 import os
 import stat
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import cast
 
@@ -37,7 +38,13 @@ ED25519_WEAK = frozenset(
         0x7A03AC9277FDC74EC6CC392CFA53202A0F67100D760B3CBA4FD84D3D706A17C7,
     }
 )
-KINDS = ("ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", "ssh-rsa")
+SK_ED25519, SK_ECDSA = "sk-ssh-ed25519@openssh.com", "sk-ecdsa-sha2-nistp256@openssh.com"
+# What a security key wraps: its public key is that of the plain kind, with the application's name after it.
+SECURITY_KEYS = {SK_ED25519: "ssh-ed25519", SK_ECDSA: "ecdsa-sha2-nistp256"}
+PLAIN_KINDS = ("ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", "ssh-rsa")
+KINDS = (*PLAIN_KINDS, *SECURITY_KEYS)
+APPLICATION = b"ssh:"  # how every application begins that is not a web site's, which could ask for signatures too
+PIN_REQUIRED = "verify-required"  # as in OpenSSH's authorized_keys
 
 Public = Ed25519PublicKey | EllipticCurvePublicKey | RSAPublicKey
 PrivateKey = Ed25519PrivateKey | EllipticCurvePrivateKey | RSAPrivateKey
@@ -51,15 +58,20 @@ class BadKey(Refused):
 
 @dataclass(frozen=True, slots=True)
 class PublicKey:
-    """A public key strong enough to count. Two are equal when their wire bytes are."""
+    """A public key strong enough to count. Two are equal when their wire bytes are.
+
+    `application` is empty for a key in a file; `pin` says that its security key must have asked for its PIN.
+    """
 
     kind: str
     blob: bytes
     key: Public = field(compare=False, repr=False)
+    application: bytes = b""
+    pin: bool = field(default=False, compare=False)
 
     @property
     def line(self) -> str:
-        """The OpenSSH line without a comment."""
+        """The OpenSSH line without option and comment."""
         return f"{self.kind} {base64.b64encode(self.blob).decode('ascii')}"
 
     @property
@@ -69,21 +81,33 @@ class PublicKey:
         return "SHA256:" + base64.b64encode(digest).decode("ascii").rstrip("=")
 
 
+@lru_cache(maxsize=4096)
 def parse_public(line: str) -> PublicKey:
-    """The key of one OpenSSH public key line `kind base64 [comment]`; raises BadKey on any other or weaker key."""
-    kind, text = _words(line)
+    """The key of one OpenSSH public key line `[verify-required] kind base64 [comment]`.
+
+    Raises BadKey on any other or weaker key, and on a security key's option before a key that is none.
+    """
+    pin = line.startswith(f"{PIN_REQUIRED} ")
+    kind, text = _words(line.removeprefix(f"{PIN_REQUIRED} "))
     if kind not in KINDS:
         raise BadKey(_why_not(kind), rule="key.kind", kind=kind)
+    if pin and kind not in SECURITY_KEYS:
+        raise BadKey(f"A key of kind {kind} has no PIN to require: only security keys do.", rule="key.option")
     try:
         blob = base64.b64decode(text, validate=True)
-        key = serialization.load_ssh_public_key(f"{kind} {text}".encode("ascii"))
+        plain, application = _taken_apart(kind, blob) if kind in SECURITY_KEYS else (blob, b"")
+        wrapped = SECURITY_KEYS.get(kind, kind)
+        key = serialization.load_ssh_public_key(f"{wrapped} {base64.b64encode(plain).decode('ascii')}".encode("ascii"))
     except (ValueError, UnsupportedAlgorithm, NotImplementedError) as error:
         raise BadKey(f"The {kind} key cannot be read: it is damaged or cut short.", rule="key.damaged") from error
     public = public_of(cast("Public", key))
     _strong(public.key)
-    if public.blob != blob or public.line != f"{kind} {text}":
+    if kind in SECURITY_KEYS and not application.startswith(APPLICATION):
+        sentence = f"The security key was not made for {APPLICATION.decode()}: make it with ssh-keygen's own default."
+        raise BadKey(sentence, rule="key.application")
+    if public.blob != plain or base64.b64encode(blob).decode("ascii") != text:
         raise BadKey("The key is not written in its one canonical form.", rule="key.form")
-    return public
+    return PublicKey(kind, blob, public.key, application, pin)
 
 
 def public_of(key: Public | PrivateKey) -> PublicKey:
@@ -135,9 +159,24 @@ def _words(line: str) -> tuple[str, str]:
     return words[0], words[1]
 
 
+def _taken_apart(kind: str, blob: bytes) -> tuple[bytes, bytes]:
+    """The wire bytes of the plain key inside a security key's, and its application; ValueError where there is none."""
+    parts, rest = [], blob
+    while rest:
+        size = int.from_bytes(rest[:4], "big")
+        parts.append(rest[4 : 4 + size])
+        rest = rest[4 + size :]
+    if parts[:1] != [kind.encode("ascii")] or len(parts) < 3 or b"".join(map(_string, parts)) != blob:
+        raise ValueError("The key names another kind, or ends too early.")
+    plain = (SECURITY_KEYS[kind].encode("ascii"), *parts[1:-1])
+    return b"".join(map(_string, plain)), parts[-1]
+
+
+def _string(data: bytes) -> bytes:
+    return len(data).to_bytes(4, "big") + data
+
+
 def _why_not(kind: str) -> str:
-    if kind.startswith("sk-"):
-        return f"Keys of kind {kind} (security keys) are not accepted yet: use an ed25519 key."
     if "-cert-v01" in kind:
         return "Certificates are not accepted: give the plain public key, the roster says who holds it."
     if kind == "ssh-dss":

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPubl
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 
 from orchestrator.errors import Refused
-from orchestrator.trust.keys import PrivateKey, PublicKey, parse_public, public_of
+from orchestrator.trust.keys import SECURITY_KEYS, SK_ECDSA, PrivateKey, PublicKey, parse_public, public_of
 
 MESSAGE_BYTES_MAX = 1 << 22
 ARMOUR_CHARS_MAX = 1 << 14
@@ -34,7 +34,10 @@ _DIGESTS: dict[bytes, Callable[[bytes], bytes]] = {
     b"sha256": lambda message: hashlib.sha256(message).digest(),
 }
 _RSA: dict[bytes, hashes.HashAlgorithm] = {b"rsa-sha2-512": hashes.SHA512(), b"rsa-sha2-256": hashes.SHA256()}
+_SECURITY_KEYS = frozenset(kind.encode("ascii") for kind in SECURITY_KEYS)
+TOUCHED, PIN_GIVEN = 0x01, 0x04  # what a security key says of the person before it
 _ECDSA: dict[str, hashes.HashAlgorithm] = {
+    SK_ECDSA: hashes.SHA256(),
     "ecdsa-sha2-nistp256": hashes.SHA256(),
     "ecdsa-sha2-nistp384": hashes.SHA384(),
     "ecdsa-sha2-nistp521": hashes.SHA512(),
@@ -75,8 +78,21 @@ def verify(armored: str, namespace: str, message: bytes, public_line: str) -> No
         sentence = f"The signature was made for {_shown(parts.namespace)}, not for {namespace}."
         raise BadSignature(sentence, rule="signature.namespace")
     text = _to_sign(parts.namespace, parts.hash, message)
-    if not _holds(expected, parts.algorithm, parts.signature, text):
+    if not _holds(expected, parts, text):
         raise _mismatch(expected, parts, message)
+    _present(expected, parts)
+
+
+def _present(expected: PublicKey, parts: _Parts) -> None:
+    """A security key signed with somebody before it: touched always, its PIN where the roster requires it."""
+    if not expected.application:
+        return
+    flags = parts.flags[0]
+    if not flags & TOUCHED:
+        raise BadSignature("Nobody touched the security key: a program may have used it.", rule="signature.touch")
+    if expected.pin and not flags & PIN_GIVEN:
+        sentence = "The security key did not ask for its PIN, which the roster requires of this person."
+        raise BadSignature(sentence, rule="signature.pin")
 
 
 def claimed_signer(armored: str) -> PublicKey:
@@ -162,15 +178,22 @@ class _Parts:
         reader.end("signature block")
         self.algorithm = inner.string("algorithm name")
         self.signature = inner.string("signature bytes")
+        # A security key adds what it knows of the person before it, and how often it signed (PROTOCOL.u2f).
+        self.flags = self.counter = b""
+        if self.algorithm in _SECURITY_KEYS:
+            self.flags, self.counter = inner.take(1, "flags"), inner.take(4, "counter")
         inner.end("signature bytes")
 
 
-def _holds(expected: PublicKey, algorithm: bytes, signature: bytes, text: bytes) -> bool:
-    key = expected.key
+def _holds(expected: PublicKey, parts: _Parts, text: bytes) -> bool:
+    key, algorithm, signature = expected.key, parts.algorithm, parts.signature
     accepted = tuple(_RSA) if isinstance(key, RSAPublicKey) else (expected.kind.encode("ascii"),)
     if algorithm not in accepted:
         sentence = f"Algorithm {_shown(algorithm)} is not accepted for a key of kind {expected.kind}."
         raise BadSignature(sentence, rule="signature.algorithm")
+    if expected.application:
+        digests = (hashlib.sha256(expected.application).digest(), hashlib.sha256(text).digest())
+        text = digests[0] + parts.flags + parts.counter + digests[1]
     try:
         if isinstance(key, Ed25519PublicKey):
             key.verify(signature, text)
@@ -194,7 +217,7 @@ def _mismatch(expected: PublicKey, parts: _Parts, message: bytes) -> BadSignatur
     """The reason, once it is known that the signature fails: people often sign a file's checksum instead."""
     for digest in (hashlib.sha256(message), hashlib.sha512(message)):
         for signed in (digest.digest(), digest.hexdigest().encode(), digest.hexdigest().encode() + b"\n"):
-            if _holds(expected, parts.algorithm, parts.signature, _to_sign(parts.namespace, parts.hash, signed)):
+            if _holds(expected, parts, _to_sign(parts.namespace, parts.hash, signed)):
                 sentence = f"The {digest.name} checksum of the text was signed, not the text: sign the file itself."
                 return BadSignature(sentence, rule="signature.over-hash")
     return BadSignature("The signature and the text do not belong together.", rule="signature.mismatch")
