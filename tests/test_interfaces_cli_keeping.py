@@ -54,8 +54,8 @@ def test_a_broken_promise_is_exit_1_and_in_words(types: Keyboard, state_dir: Pat
 
 
 def test_an_exported_journal_verifies_anywhere_and_a_changed_one_does_not(types: Keyboard, tmp_path: Path) -> None:
-    path = tmp_path / "journal.jsonl"
-    audited = types.json("audit", "--export", str(path)).document
+    path = tmp_path / "cert" / "journal.jsonl"
+    audited = types.json("audit", "--export", str(path.parent)).document
     assert types.json("verify", str(path)).document == {"size": audited["records"], "root": audited["root"]}
     assert "complete and unchanged" in types("verify", str(path)).out
     path.write_bytes(path.read_bytes().replace(b"night", b"light"))
@@ -63,6 +63,30 @@ def test_an_exported_journal_verifies_anywhere_and_a_changed_one_does_not(types:
     assert said.code == 7
     assert said.document["error"]["facts"]["line"] == 2
     assert types("verify", str(tmp_path / "nowhere")).code == 7
+
+
+def test_a_printed_head_is_continued_or_exit_1_and_in_words(types: Keyboard) -> None:
+    head = types.json("audit").document["head"]
+    assert f"Head, to print and keep: {head}" in types("audit").out
+    assert types("audit", "--since", head).code == 0
+    said = types("audit", "--since", head.replace(":", "7:"))
+    assert said.code == 1
+    assert "VIOLATION: The journal has 1 records and had 17: its end was cut off." in said.out
+    said = types("audit", "--since", f"1:{'ab' * 32}")
+    assert said.code == 1
+    assert "does not continue the head 1:abab" in said.out
+    assert types("audit", "--since", "yesterday").code == 2
+
+
+def test_one_record_is_proven_under_a_printed_head(types: Keyboard, tmp_path: Path) -> None:
+    head = types.json("audit").document["head"]
+    proof = str(tmp_path / "proof.json")
+    assert types("audit", "--since", head, "--proof", "1", "--out", proof).code == 0
+    assert f"Record 1 stands in the journal of {head}." in types("verify", proof, "--head", head).out
+    assert types("verify", proof, "--head", f"1:{'ab' * 32}").code == 7
+    assert types("audit", "--proof", "2", "--out", proof).code == 3
+    assert types("audit", "--proof", "1").code == 2
+    assert types("audit", "--proof", "1", "--out", str(tmp_path / "no" / "proof")).code == 7
 
 
 def test_a_backup_is_a_state_folder_that_can_be_audited(types: Keyboard, tmp_path: Path) -> None:

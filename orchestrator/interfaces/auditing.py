@@ -19,7 +19,8 @@ from orchestrator.decision.witness import Witness
 from orchestrator.engine.contents import first_state, read
 from orchestrator.errors import Unusable
 from orchestrator.journal.backup import JOURNAL
-from orchestrator.journal.record import Record
+from orchestrator.journal.proof import continues
+from orchestrator.journal.record import Head, Record
 from orchestrator.journal.replay import replay
 from orchestrator.journal.sqlite import Journal
 
@@ -33,6 +34,7 @@ class Audit(TypedDict):
     content: str
     records: int
     root: str
+    head: str
     state: str
     issued: int
     finished: int
@@ -44,14 +46,18 @@ class Audit(TypedDict):
     violations: list[str]
 
 
-def audit(state_dir: Path) -> Audit:
-    """Audits a state folder. Raises Unusable for a journal that is damaged, or that cannot be replayed."""
+def audit(state_dir: Path, earlier: Head | None = None) -> Audit:
+    """Audits a state folder, also as the continuation of a head printed earlier.
+
+    Raises Unusable for a journal that is damaged, or that cannot be replayed.
+    """
     with Journal.open(state_dir / JOURNAL, read_only=True) as journal:
         journal.check_file()
         auditor = _Auditor(first_state(state_dir), state_dir)
         replay(journal, auditor.take)
         head = journal.head
-    return auditor.found(head.size, head.root)
+        broken = continues(journal, earlier) if earlier else ""
+    return auditor.found(head, [broken] if broken else [])
 
 
 class _Auditor:
@@ -87,19 +93,20 @@ class _Auditor:
         elif isinstance(entry, Late):
             self._late += 1
 
-    def found(self, records: int, root: bytes) -> Audit:
-        """What the records came to."""
+    def found(self, head: Head, broken: list[str]) -> Audit:
+        """What the records came to, beside what is `broken` about the journal itself."""
         self._witness.settle(self._state.at_us)
         counts = Counter(self._book.values())
-        broken = [
+        promises = [
             f"record {one.seq}, invariant {one.invariant}, {one.subject}: {one.sentence}"
             for one in self._witness.broken
         ]
         return {
             "incident": self._state.incident,
             "content": self._state.estate.content.digest,
-            "records": records,
-            "root": root.hex(),
+            "records": head.size,
+            "root": head.root.hex(),
+            "head": str(head),
             "state": self._state.digest(),
             "issued": len(self._book),
             "finished": counts["finished"],
@@ -107,6 +114,6 @@ class _Auditor:
             "cancelled": counts["cancelled"],
             "open": counts["open"],
             "late": self._late,
-            "invariants": f"{len(broken)} broken" if broken else "all held",
-            "violations": broken,
+            "invariants": f"{len(promises)} broken" if promises else "all held",
+            "violations": [*broken, *promises],
         }

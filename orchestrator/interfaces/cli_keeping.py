@@ -8,11 +8,16 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from orchestrator import canonical
+from orchestrator.errors import UsageError
 from orchestrator.interfaces.auditing import audit
+from orchestrator.interfaces.handing_over import hand_over
 from orchestrator.interfaces.output import Commands, show
 from orchestrator.interfaces.places import state_of
 from orchestrator.journal.backup import JOURNAL, backup
-from orchestrator.journal.export import export, verify_export
+from orchestrator.journal.disk import refused_by_disk
+from orchestrator.journal.export import verify_export
+from orchestrator.journal.proof import head_of, prove, verify_proof
 from orchestrator.journal.sqlite import Journal
 
 OK, FINDINGS = 0, 1
@@ -21,10 +26,18 @@ OK, FINDINGS = 0, 1
 def add(commands: Commands) -> None:
     """Declares audit, verify and backup."""
     parser = commands.add_parser("audit", description="Hashes, root, replay, invariants, one end per action.")
-    parser.add_argument("--export", type=Path, metavar="FILE", help="also write every record as a line of text")
+    parser.add_argument(
+        "--since", type=head_of, metavar="SIZE:ROOT", help="exit 1 unless it continues this printed head"
+    )
+    parser.add_argument("--export", type=Path, metavar="DIR", help="also write a folder that verifies without Relance")
+    parser.add_argument(
+        "--proof", type=int, metavar="RECORD", help="also prove that this record is under --since (or now)"
+    )
+    parser.add_argument("--out", type=Path, metavar="FILE", help="where the proof goes")
     parser.set_defaults(call=_audit)
-    parser = commands.add_parser("verify", description="Check an exported journal, without a state folder.")
+    parser = commands.add_parser("verify", description="Check an exported journal, or a proof, without a state folder.")
     parser.add_argument("file", type=Path)
+    parser.add_argument("--head", type=head_of, metavar="SIZE:ROOT", help="the file is a proof under this printed head")
     parser.set_defaults(call=_verify)
     parser = commands.add_parser("backup", description="Copy the state folder; its root is verified.")
     parser.add_argument("directory", metavar="DIR", type=Path)
@@ -33,12 +46,15 @@ def add(commands: Commands) -> None:
 
 def _audit(options: argparse.Namespace) -> int:
     state_dir = state_of(options)
-    found = audit(state_dir)
+    if (options.proof is None) != (options.out is None):
+        raise UsageError("--proof and --out go together: which record, and into which file.", rule="usage.proof")
+    found = audit(state_dir, options.since)
     if options.export is not None:
-        with Journal.open(state_dir / JOURNAL, read_only=True) as journal:
-            export(journal, options.export)
+        hand_over(state_dir, options.export)
+    if options.proof is not None:
+        _prove(state_dir, options)
     lines = [
-        f"Incident {found['incident']}: {found['records']} records, root {found['root']}.",
+        f"Incident {found['incident']}: {found['records']} records. Head, to print and keep: {found['head']}",
         "Every hash, the root and the replay verify.",
         f"Actions: {found['issued']} issued = {found['finished']} finished + {found['lost']} lost + "
         f"{found['cancelled']} cancelled + {found['open']} open; {found['late']} results came late.",
@@ -49,7 +65,24 @@ def _audit(options: argparse.Namespace) -> int:
     return FINDINGS if found["violations"] else OK
 
 
+def _prove(state_dir: Path, options: argparse.Namespace) -> None:
+    with Journal.open(state_dir / JOURNAL, read_only=True) as journal:
+        proof = prove(journal, options.proof, options.since or journal.head)
+    try:
+        options.out.write_bytes(canonical.encode(proof))
+    except OSError as error:
+        raise refused_by_disk(error, options.out) from error
+
+
 def _verify(options: argparse.Namespace) -> int:
+    if options.head is not None:
+        seq = verify_proof(options.file, options.head)
+        show(
+            options,
+            {"record": seq, "head": str(options.head)},
+            f"Record {seq} stands in the journal of {options.head}.",
+        )
+        return OK
     head = verify_export(options.file)
     show(options, head.as_json(), f"{head.size} records, root {head.root.hex()}: complete and unchanged.")
     return OK

@@ -34,8 +34,9 @@ def add(commands: Commands) -> None:
 
 
 def _status(options: argparse.Namespace) -> int:
-    found = Client(state_of(options)).get("status")
-    show(options, found, texts.status_text(found))
+    client = Client(state_of(options))
+    found, head = client.get("status"), client.get("head")
+    show(options, found, f"{texts.status_text(found)}\n\nHead, to print and keep: {head['size']}:{head['root']}")
     return 0
 
 

@@ -40,6 +40,10 @@ class Head:
     size: int
     root: bytes
 
+    def __str__(self) -> str:
+        """The form that is printed, and typed again later."""
+        return f"{self.size}:{self.root.hex()}"
+
     def as_json(self) -> dict[str, Json]:
         """The form orders and statements carry."""
         return {"size": self.size, "root": self.root.hex()}
