@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,8 @@ from orchestrator.engine.process import lay_out
 from orchestrator.journal.sqlite import Journal
 from orchestrator.plans.files import usable
 from tests.command_line import Keyboard
+from tests.live_hospital import hospital
+from tests.release_ground import anchor_of, bundle_of, journal_of
 from tests.small_estate import SMALL
 
 
@@ -111,3 +114,35 @@ def test_an_estate_keeps_its_state_beside_its_content(capsys: pytest.CaptureFixt
     said = Keyboard(capsys)("--estate", str(tmp_path), "audit")
     assert said.code == 7
     assert str(tmp_path / ".relance") in said.err
+
+
+def test_a_reconnects_bundle_is_judged_rule_by_rule_and_refused_with_exit_3(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    with hospital(tmp_path / "state") as here:
+        here.hands.hangs.add("reconnect")
+        here.open_incident()
+        here.quarantined("foundations")
+        here.judge_everyone()
+        bundle = bundle_of(here, "ad-1/reconnect/1")
+        types, path = Keyboard(capsys), tmp_path / "bundle.json"
+        path.write_text(json.dumps(bundle))
+        words = ("verify", str(path), "--journal", str(journal_of(here)), "--anchor")
+        said = types(*words, anchor_of(bundle))
+        assert said.code == 0
+        assert "holds    verdicts: ad-1/inspect/1: CLEAN by analyst-1, analyst-2; 2 needed." in said.out
+        assert said.out.endswith("Accepted.\n")
+        said = types.json(*words, "0" * 64)
+        assert said.code == 3
+        assert not said.document["accepted"]
+        assert [line["rule"] for line in said.document["rules"] if not line["holds"]] == ["roster"]
+        here.order("freeze", "all", "operator-1")
+        assert types(*words, anchor_of(bundle)).code == 0, "as of the bundle's head"
+        said = types(*words, anchor_of(bundle), "--now")
+        assert said.code == 3
+        assert "REFUSED  freeze: Frozen: all." in said.out
+    assert types(*words[:2], "--anchor", "0" * 64).code == 2
+    path.write_text("no bundle")
+    assert types(*words, "0" * 64).code == 2
+    path.write_text("{}")
+    assert types(*words, "0" * 64).code == 3

@@ -6,6 +6,8 @@ Never writes to the journal; all work beside a live process and without one.
 from __future__ import annotations
 
 import argparse
+import json
+from dataclasses import asdict
 from pathlib import Path
 
 from orchestrator import canonical
@@ -19,8 +21,9 @@ from orchestrator.journal.disk import refused_by_disk
 from orchestrator.journal.export import verify_export
 from orchestrator.journal.proof import head_of, prove, verify_proof
 from orchestrator.journal.sqlite import Journal
+from orchestrator.trust import verifier
 
-OK, FINDINGS = 0, 1
+OK, FINDINGS, REFUSED = 0, 1, 3
 
 
 def add(commands: Commands) -> None:
@@ -35,8 +38,13 @@ def add(commands: Commands) -> None:
     )
     parser.add_argument("--out", type=Path, metavar="FILE", help="where the proof goes")
     parser.set_defaults(call=_audit)
-    parser = commands.add_parser("verify", description="Check an exported journal, or a proof, without a state folder.")
+    parser = commands.add_parser("verify", description="Check a reconnect's bundle, an exported journal, or a proof.")
     parser.add_argument("file", type=Path)
+    parser.add_argument("--anchor", metavar="DIGEST", help="the file is a bundle; SHA-256 of the genesis order's text")
+    parser.add_argument(
+        "--journal", type=Path, metavar="FILE", help="the journal, or its export, that a bundle rests on"
+    )
+    parser.add_argument("--now", action="store_true", help="judge a bundle by the whole journal, not as of its head")
     parser.add_argument("--head", type=head_of, metavar="SIZE:ROOT", help="the file is a proof under this printed head")
     parser.set_defaults(call=_verify)
     parser = commands.add_parser("backup", description="Copy the state folder; its root is verified.")
@@ -75,6 +83,10 @@ def _prove(state_dir: Path, options: argparse.Namespace) -> None:
 
 
 def _verify(options: argparse.Namespace) -> int:
+    if (options.anchor is None) != (options.journal is None):
+        raise UsageError("A bundle is checked with --anchor and --journal.", rule="usage.bundle")
+    if options.anchor is not None:
+        return _release(options)
     if options.head is not None:
         seq = verify_proof(options.file, options.head)
         show(
@@ -93,3 +105,19 @@ def _backup(options: argparse.Namespace) -> int:
     document = {"path": str(done.path), "files": done.files, "left_out": list(done.left_out), **done.head.as_json()}
     show(options, document, done.sentence)
     return OK
+
+
+def _release(options: argparse.Namespace) -> int:
+    """Every rule of the release check as a line; exit 3 where one refuses."""
+    try:
+        bundle = json.loads(options.file.read_bytes())
+    except (OSError, ValueError, RecursionError) as error:
+        raise UsageError(f"{options.file} is no bundle: {error}.", rule="usage.bundle") from error
+    lines = verifier.check(bundle, options.journal, options.anchor, now=options.now)
+    accepted = all(line.holds for line in lines)
+    document = {"accepted": accepted, "rules": [asdict(line) for line in lines]}
+    told = [f"{'holds  ' if line.holds else 'REFUSED'}  {line.rule}: {line.sentence}" for line in lines]
+    show(
+        options, document, "\n".join((*told, "Accepted." if accepted else "Refused: this host may not be reconnected."))
+    )
+    return OK if accepted else REFUSED

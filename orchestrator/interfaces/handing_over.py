@@ -46,8 +46,8 @@ Nothing of Relance is needed to check them: Python 3 and OpenSSH's ssh-keygen (8
     python3 check.py SIZE:ROOT
 
 It says whether any record was rewritten, dropped, moved or forged since that head was printed, whether each record is
-what was signed, and whether what each signer saw is a part of this journal. The head of this very folder is in head.txt; a
-head from the machine you doubt proves nothing, a head on paper does.
+what was signed, and whether what each signer saw is a part of this journal. The head of this very folder is in
+head.txt; a head from the machine you doubt proves nothing, a head on paper does.
 
 3. The roster. allowed_signers holds whoever was ever in the roster. Compare the fingerprints with those read aloud at
 the beginning (`ssh-keygen -lf allowed_signers`). Who was added or revoked when, and by whom, stands in order/ (genesis,

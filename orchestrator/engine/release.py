@@ -1,0 +1,98 @@
+"""Puts together what a reconnect rests on, for the release check: signed documents, and the records it may cite.
+
+Never judges any of it: `trust.verifier` does, from the journal and without the core. What is missing is refused there.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from orchestrator.canonical import Json
+from orchestrator.decision import host_key
+from orchestrator.decision.requirements import RECONNECT
+from orchestrator.decision.stages import Stage
+from orchestrator.decision.state import State
+from orchestrator.journal.backup import JOURNAL
+from orchestrator.journal.blobs import Blobs
+from orchestrator.journal.record import Head, Record
+from orchestrator.journal.sqlite import Journal
+from orchestrator.trust.verifier import PERSONS, STOPS
+
+_OPENED = ("fact.outside", "service.drop-need")
+
+
+class Citations:
+    """What the journal holds that a bundle may cite. Each look reads only what was added since the last."""
+
+    def __init__(self, state_dir: Path) -> None:
+        self._path = state_dir / JOURNAL
+        self._blobs = Blobs(state_dir / "evidence")
+        self._seq = 0
+        self._orders: list[tuple[int, str, str, str]] = []
+        self._verdicts: dict[str, list[tuple[int, str]]] = {}
+        self._latest: dict[tuple[str, str], int] = {}
+        self._opened: dict[str, list[int]] = {}
+
+    def catch_up(self) -> Head:
+        """Reads on to the committed end of the journal; its head."""
+        with Journal.open(self._path, read_only=True) as journal:
+            for record in journal.records(self._seq + 1):
+                self._note(record)
+                self._seq = record.seq
+            return Head(self._seq, journal.root_at(self._seq))
+
+    def _note(self, record: Record) -> None:
+        body: Any = record.body
+        if record.kind == "ordered" and body["kind"] in PERSONS and body["kind"] not in STOPS:
+            self._orders.append((record.seq, body["kind"], body["subject"], body["blob"]))
+        elif record.kind == "ordered" and body["kind"] in _OPENED:
+            self._opened.setdefault(body["subject"], []).append(record.seq)
+        elif record.kind == "judged" and body["verdict"] == "CLEAN":
+            for host in body["inspections"]:
+                self._verdicts.setdefault(host, []).append((record.seq, body["blob"]))
+        elif record.kind in ("pass_gate", "enter_service"):
+            self._latest[record.kind, body.get("wave") or body["host"]] = record.seq
+
+    def bundle(self, state: State, action: str, head: Head) -> dict[str, Json]:
+        """The bundle of a reconnect that was issued, as of `head`."""
+        name = action.partition("/")[0]
+        estate, host = state.estate, state.estate.host_number[name]
+        site, wave, group = estate.sites[estate.site_of[host]], state.wave_of[host], estate.group(host)
+        after = [estate.waves[one].name for one in sorted(state.ancestors[wave])]
+        needs = [estate.services[one] for one in group.needs[RECONNECT]]
+        own = {"wave": estate.waves[wave].name, "host": name, "task": f"{site}/isolate"}
+        signed = {
+            (seq, blob)
+            for seq, kind, subject, blob in self._orders
+            if own.get(kind.partition(".")[0], subject) == subject
+        }
+        return {
+            "action": action,
+            "host": name,
+            "host_key": host_key.bare(state.host_key[host]),
+            "head": head.as_json(),
+            "plan": {
+                "site": site,
+                "wave": own["wave"],
+                "after": [*after],
+                "needs": [*needs],
+                "verdicts": group.klass.verdicts_required,
+                "limit_s": group.klass.limit_s.reconnect,
+                "address": estate.content.inventory.hosts[host].address,
+            },
+            "gates": {wave: [self._latest.get(("pass_gate", wave), 0)] for wave in after},
+            "services": {one: [*self._serving(state, estate.service_number[one])] for one in needs},
+            "documents": {
+                str(seq): self._blobs.get(blob).decode("utf-8")
+                for seq, blob in sorted(signed | {*self._verdicts.get(name, [])})
+            },
+        }
+
+    def _serving(self, state: State, service: int) -> list[int]:
+        """The records by which a service is in service: its hosts', or the orders' that opened or dropped it."""
+        name = state.estate.services[service]
+        if state.estate.outside[service] or service in state.dropped:
+            return self._opened.get(name, [])
+        serving = [one for one in state.estate.players[service] if state.stage[one] is Stage.IN_SERVICE]
+        return sorted(self._latest.get(("enter_service", state.estate.hosts[one]), 0) for one in serving)

@@ -1,0 +1,400 @@
+"""Decides from a journal and signatures alone whether a host may be reconnected: the release check beside the core's.
+
+It reads every record by itself: the hashes, the roster from its genesis on, what people signed, what was found on the
+host, its quarantine, launch, freezes and facts. Never asks the core, and never knows the plan: which site, wave, gates
+and needs, how many verdicts and which address is the bundle's word; for gates and needs it looks whether the journaled
+records exist, and says so. What is missing or unreadable refuses.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from hashlib import sha256
+from itertools import permutations
+from pathlib import Path
+from typing import Any
+
+from orchestrator.trust.keys import BadKey
+from orchestrator.trust.signature import BadSignature, verify
+from orchestrator.trust.statement import ORDER_NAMESPACE, VERDICT_NAMESPACE, BadStatement, Order, Statement
+
+EXCEPTION_MAX_US = 12 * 3600 * 1_000_000
+_UNREADABLE = (OSError, sqlite3.Error, ValueError, LookupError, TypeError, AttributeError, RecursionError)
+# The orders read here, each with the roles of the persons it needs. Written apart from the core's own table.
+ANYONE, LEADS = "operator|analyst|technician|crisis|forensic_lead|it_director", "operator|crisis|it_director"
+PERSONS: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(("wave.launch", "wave.resume", "clock.confirm"), ("operator",)),
+    **dict.fromkeys(("roster.add", "roster.revoke"), (ANYONE, LEADS)),
+    **dict.fromkeys(("fact.t0", "fact.breach_closed"), ("analyst", "it_director")),
+    "genesis": (ANYONE, ANYONE),
+    "thaw": ("operator", LEADS),
+    "task.done": (ANYONE,),
+    "host.declare": ("operator", "analyst|it_director"),
+    "host.exception": ("operator", "crisis"),
+    "wave.hold": ("operator|analyst|crisis",),
+    "freeze": ("operator|analyst|crisis|it_director",),
+    "fact.withdraw": ("analyst|it_director",),
+    "indicators.force": ("analyst", "analyst|forensic_lead"),
+}
+# What only stops things counts as soon as it is recorded, whoever signed.
+STOPS = ("roster.revoke", "wave.hold", "freeze", "fact.withdraw")
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One rule, whether it holds, and what was found."""
+
+    rule: str
+    holds: bool
+    sentence: str
+
+
+_Held = tuple[dict[str, str], Order | Statement]  # a document as it was stored, and read
+
+
+class Unproven(Exception):
+    """The bundle does not prove a record that it must prove."""
+
+
+def check(bundle: dict[str, Any], journal: Path, anchor: str, *, now: bool = False) -> list[Line]:
+    """Every rule, in order; the host may be reconnected when all of them hold.
+
+    `anchor` is the SHA-256 of the genesis order. Judged as of the bundle's head, or of the journal's end (`now`).
+    """
+    seen = 0
+    try:
+        reading = _Reading(bundle, anchor)
+        for seen, text in enumerate(_texts(journal), 1):
+            reading.take(text)
+            if not now and seen == bundle["head"]["size"]:
+                break
+        return list(reading.rules())
+    except (Unproven, BadKey, BadSignature, BadStatement) as error:
+        return [Line("signatures", False, f"Record {seen}: {getattr(error, 'sentence', error)}")]
+    except _UNREADABLE as error:
+        return [Line("journal", False, f"Bundle and journal cannot be read after record {seen}: {error!r:.300}")]
+
+
+def _texts(journal: Path) -> Iterator[bytes]:
+    """The records' bytes, of a state folder's journal or of an export."""
+    with journal.open("rb") as file:
+        if file.read(16) != b"SQLite format 3\0":
+            file.seek(0)
+            yield from (line.removesuffix(b"\n") for line in file if not line.startswith(b'{"head":'))
+            return
+    with closing(sqlite3.connect(f"{journal.resolve().as_uri()}?mode=ro", uri=True)) as db:
+        yield from (text for (text,) in db.execute("SELECT bytes FROM journal ORDER BY seq"))
+
+
+class _Reading:
+    """Takes the records in order and keeps what the rules ask for."""
+
+    def __init__(self, bundle: dict[str, Any], anchor: str) -> None:
+        self.bundle, self.anchor, self.plan, self.name = bundle, anchor, bundle["plan"], bundle["host"]
+        self.size = self.at_us = self.jump_us = self.t0_us = self.missed = self.issued_us = 0
+        self.peaks: list[tuple[int, bytes]] = []
+        self.roots = {0: sha256(b"").hexdigest()}
+        kept = (json.loads(json.loads(text)["document"]) for text in bundle["documents"].values())
+        self.asked = {bundle["head"]["size"], *(one.get("predicate", one)["head"]["size"] for one in kept)}
+        self.numbers = {seq for cited in ("gates", "services") for seqs in bundle[cited].values() for seq in seqs}
+        self.cited: dict[int, dict[str, Any]] = {}
+        self.incident = self.genesis = self.indicators = self.witness = ""
+        self.roster: dict[str, dict[str, Any]] = {}
+        self.signed: dict[str, list[str]] = {}
+        self.revoked: set[str] = set()
+        self.launchers: set[str] = set()
+        self.holds: set[str] = set()
+        self.frozen: set[str] = set()
+        self.closed = self.doubted = self.confirmed = False
+        # What the journal says of the host, and by person: until when CLEAN, under which set, of how many hosts.
+        self.key = self.image = self.inspection = self.evidence = self.under_way = ""
+        self.clean: dict[str, tuple[int, str, int]] = {}
+        self.point_us = self.exception_us = self.isolated_us = 0
+        self.infected = self.quarantined = self.out = False
+        self.actions: dict[str, tuple[int, str]] = {}
+
+    def take(self, text: bytes) -> None:
+        """One record: its place in the tree, then what it means."""
+        record = json.loads(text)
+        self.size += 1
+        self.peaks.append((1, sha256(b"\0" + text).digest()))
+        while len(self.peaks) > 1 and self.peaks[-1][0] == self.peaks[-2][0]:
+            (size, right), (_, left) = self.peaks.pop(), self.peaks.pop()
+            self.peaks.append((2 * size, sha256(b"\1" + left + right).digest()))
+        if record["seq"] != self.size or (record["at_us"] < self.at_us and record["kind"] != "epoch"):
+            raise ValueError("a record stands where it does not belong")
+        if self.size in self.asked:
+            root = self.peaks[-1][1]
+            for _, peak in self.peaks[-2::-1]:
+                root = sha256(b"\1" + peak + root).digest()
+            self.roots[self.size] = root.hex()
+        if self.size in self.numbers:
+            self.cited[self.size] = record
+        self.at_us = record["at_us"]
+        if record["kind"] in ("ordered", "judged", "finished", "swept", "epoch"):
+            getattr(self, f"_{record['kind']}")(record["body"])
+        else:
+            self._notes(record["kind"], record["body"])
+
+    def _notes(self, kind: str, body: dict[str, Any]) -> None:
+        """The records that change one thing."""
+        match kind:
+            case "opened":
+                self.incident = body["incident"]
+            case "issue" if body["target"] in (self.name, self.plan["site"]):
+                self.actions[body["action"]] = (self.at_us, body["strategy"])
+                if body["step"] == "reconnect":
+                    self.under_way, self.issued_us = body["action"], self.at_us
+            case "lost" if body["action"] == self.under_way:
+                self._reconnected(out=False)
+            case "cancelled" if body["action"] == self.under_way:  # only a new sweep proves the quarantine again
+                self.under_way, self.quarantined = "", False
+            case "started":  # nobody swept while no process ran
+                self.quarantined = self.quarantined and bool(self.under_way)
+            case "confirm_task" if body["task"] == f"{self.plan['site']}/isolate":
+                self._site_isolated()
+            case "hold" | "unhold" if body["wave"] == self.plan["wave"]:
+                self.holds = self.holds - {body["cause"]} | ({body["cause"]} if kind == "hold" else set())
+            case "jumped":
+                self.jump_us += body["delta_us"]
+                self.doubted, self.confirmed = True, False
+
+    def _ordered(self, body: dict[str, Any]) -> None:
+        """An order that matters here; with the last person needed it takes effect."""
+        kind, subject, args = body["kind"], body["subject"], body["args"]
+        own = {"wave": self.plan["wave"], "host": self.name, "task": f"{self.plan['site']}/isolate"}
+        if kind not in PERSONS or subject != own.get(kind.partition(".")[0], subject):
+            return
+        if kind not in STOPS:
+            kept = self._kept(body)
+            said = Order.from_bytes(kept["document"].encode("utf-8"))
+            if kind == "genesis":
+                self.genesis = sha256(kept["document"].encode("utf-8")).hexdigest()
+                self.roster = {one["id"]: one for one in args["persons"]}
+            names = {"order": said.id, "kind": said.kind, "subject": said.subject, "args": said.args}
+            self._signed_by({**names, "head_size": said.head.size}, body, ORDER_NAMESPACE, (kept, said))
+        persons = self.signed.setdefault(body["order"], [])
+        complete = self._complete(kind, {*persons})
+        persons.append(body["person"])
+        if not complete and self._complete(kind, {*persons}):
+            self._effect(kind, subject, args, {*persons})
+
+    def _complete(self, kind: str, persons: set[str]) -> bool:
+        """Whether these persons, without those revoked, fill the seats."""
+        ways = permutations([{*self.roster[one]["roles"]} for one in persons - self.revoked], len(PERSONS[kind]))
+        return any(
+            all(held & {*seat.split("|")} for seat, held in zip(PERSONS[kind], way, strict=True)) for way in ways
+        )
+
+    def _effect(self, kind: str, subject: str, args: dict[str, Any], persons: set[str]) -> None:
+        """What an order changes."""
+        scopes = {f"host:{one}" for one in args.get("hosts") or []} or {subject}
+        match kind:
+            case "genesis" | "indicators.force":
+                self.indicators = args["indicator_set"] if kind == "genesis" else subject
+            case "roster.add":
+                self.roster[args["person"]["id"]] = args["person"]
+            case "roster.revoke":
+                self.revoked.add(subject)
+            case "wave.launch":
+                self.launchers |= persons
+            case "wave.hold":
+                self.holds.add("order")
+            case "wave.resume":
+                self.holds -= {"order", "failures"}
+            case "freeze":
+                self.frozen |= scopes
+            case "thaw":
+                self.frozen -= scopes
+            case _:
+                self._effect_on_proof(kind, subject, args, persons)
+
+    def _effect_on_proof(self, kind: str, subject: str, args: dict[str, Any], persons: set[str]) -> None:
+        match kind:
+            case "clock.confirm":
+                self.confirmed = True
+            case "fact.t0":
+                self.t0_us = args["at_us"]
+            case "fact.breach_closed" | "fact.withdraw":
+                self.closed = kind == "fact.breach_closed" or (self.closed and subject != "breach_closed")
+            case "host.exception":
+                until_us = self._ends_us(args["until_us"])
+                self.exception_us = until_us if until_us <= self.at_us + EXCEPTION_MAX_US else 0
+            case "host.declare":
+                self._anew(args["host_key"], "", args["restore_point_us"])
+            case _:  # a second person confirms that the site was cut off by hand
+                if self.witness not in ("", *persons):
+                    self._site_isolated()
+                (self.witness,) = persons
+
+    def _kept(self, body: dict[str, Any]) -> dict[str, str]:
+        """The document under a record, which must be the one recorded."""
+        text = self.bundle["documents"].get(str(self.size), "")
+        if sha256(text.encode("utf-8")).hexdigest() != body["blob"]:
+            raise Unproven(f"the bundle has no document for what {body['person']} signed.")
+        kept: dict[str, str] = json.loads(text)
+        return kept
+
+    def _signed_by(self, names: dict[str, Any], body: dict[str, Any], namespace: str, held: _Held) -> None:
+        """The person, of this roster and at this time, signed what was recorded, having seen this journal."""
+        person, (kept, said) = body["person"], held
+        member = self.roster.get(person, {})
+        names |= {"expires_us": said.expires_us, "person": kept["person"]}
+        if any(body[name] != value for name, value in names.items()):
+            raise Unproven("its document says something else.")
+        if not member or person in self.revoked:
+            raise Unproven(f"{person} is not in the roster, or was revoked.")
+        if not member.get("valid_from_us", 0) <= self.at_us < member.get("valid_until_us", 1 << 62):
+            raise Unproven(f"{person} was outside their time in the roster.")
+        verify(kept["signature"], namespace, kept["document"].encode("utf-8"), member["key"])
+        if said.incident != self.incident or said.expires_us <= self.at_us + min(0, self.jump_us):
+            raise Unproven(f"what {person} signed is of another incident, or had expired.")
+        if said.head.size >= self.size or self.roots.get(said.head.size) != said.head.root:
+            raise Unproven(f"what {person} saw is no part of this journal.")
+
+    def _judged(self, body: dict[str, Any]) -> None:
+        """A verdict on this host's latest inspection."""
+        if body["inspections"].get(self.name) != self.inspection or not self.inspection:
+            return
+        if body["verdict"] != "CLEAN":
+            self.infected = self.infected or body["verdict"] == "INFECTED"
+            self.exception_us = 0 if self.infected else self.exception_us
+            self._void()
+            return
+        kept = self._kept(body)
+        said = Statement.from_bytes(kept["document"].encode("utf-8"))
+        inspections = {one.host: one.inspection for one in said.subjects}
+        names = {"verdict": said.verdict, "indicator_set": said.indicator_set, "inspections": inspections}
+        self._signed_by(names, body, VERDICT_NAMESPACE, (kept, said))
+        (about,) = (one for one in said.subjects if one.host == self.name)
+        if about.evidence != self.evidence or about.image not in ("", self.image) or said.person != body["person"]:
+            raise Unproven("it judges other evidence, or another image, than this host's.")
+        if "analyst" not in self.roster[said.person]["roles"]:
+            raise Unproven(f"{said.person} is no analyst.")
+        self.clean[said.person] = (self._ends_us(said.expires_us), said.indicator_set, len(said.subjects))
+
+    def _ends_us(self, signed_us: int) -> int:
+        """While a clock jump is unconfirmed the earlier end of the two counts; what has ended already, never."""
+        return min((end for end in (signed_us, signed_us - self.jump_us) if end > self.at_us), default=0)
+
+    def _finished(self, body: dict[str, Any]) -> None:
+        """An action of this host, or the isolation of its site, ends."""
+        action, good, facts = body["action"], body["outcome"] == "ok", body["facts"]
+        step = action.removeprefix(f"{self.name}/").partition("/")[0]
+        if action in self.actions and step == "reconnect":
+            self._reconnected(out=good)
+        elif action not in self.actions or not good:
+            return
+        elif step == "isolate":
+            if self.out:
+                self._void()
+            self.exception_us = 0 if self.out else self.exception_us
+            self.out, self.quarantined, self.isolated_us = False, False, self.at_us
+        elif step == "restore":  # a restore point that nobody names counts as taken now
+            point = facts.get("restore_point_us", self.at_us) if self.actions[action][1] == "restore" else 0
+            self._anew(facts.get("host_key", ""), facts.get("image_digest", ""), point)
+        elif step == "inspect":
+            self._void()
+            if self.out or 0 < self.isolated_us <= self.actions[action][0]:
+                self.inspection, self.evidence = action, facts.get("evidence", "")
+        elif step == self.plan["site"]:
+            self._site_isolated()
+
+    def _void(self) -> None:
+        """Nothing found or said about it counts any more."""
+        self.inspection, self.clean = "", {}
+
+    def _anew(self, key: str, image: str, point_us: int) -> None:
+        self._void()
+        self.key, self.image, self.point_us, self.infected, self.exception_us = key, image, point_us, False, 0
+
+    def _site_isolated(self) -> None:
+        self.isolated_us = self.isolated_us if self.out else self.at_us
+
+    def _reconnected(self, *, out: bool) -> None:
+        """Well or not, nobody may count on the isolation of before."""
+        self.under_way, self.quarantined, self.isolated_us, self.out = "", False, 0, self.out or out
+
+    def _swept(self, body: dict[str, Any]) -> None:
+        """The outside prober looked at a site."""
+        if body["site"] != self.plan["site"]:
+            return
+        self.missed = 0 if body["control"] else self.missed + 1
+        if self.out or self.under_way:
+            return
+        if not body["control"]:
+            self.quarantined = self.quarantined and self.missed < 3
+        elif self.name not in body["answered"]:
+            self.quarantined = self.quarantined or 0 < self.isolated_us < body["begun_us"]
+        elif self.isolated_us < body["begun_us"]:
+            self.quarantined, self.isolated_us = False, 0
+            self._void()
+        else:
+            self.quarantined = False
+
+    def _epoch(self, body: dict[str, Any]) -> None:
+        """Time continues from the clock a person confirmed, and every time kept moves with it."""
+        if not self.confirmed or body["delta_us"] != self.jump_us:
+            raise Unproven("time moves, and nobody confirmed the clock.")
+        for name in ("isolated_us", "exception_us", "issued_us"):
+            setattr(self, name, getattr(self, name) and getattr(self, name) + self.jump_us)
+        self.clean = {who: (end + self.jump_us, used, size) for who, (end, used, size) in self.clean.items()}
+        self.actions = {name: (at_us + self.jump_us, how) for name, (at_us, how) in self.actions.items()}
+        self.jump_us, self.doubted, self.confirmed = 0, False, False
+
+    def rules(self) -> Iterator[Line]:
+        """Each rule with what was found."""
+        bundle, plan, action = self.bundle, self.plan, self.bundle["action"]
+        seen = self.roots.get(bundle["head"]["size"], "") == bundle["head"]["root"]
+        yield Line("journal", seen, f"{self.size} records; the bundle's head is {'a' if seen else 'no'} part of them.")
+        known = self.genesis == self.anchor != ""
+        yield Line("roster", known, f"{len(self.roster)} persons; the genesis is {self.genesis or 'not there'}.")
+        goes = action == self.under_way != ""
+        yield Line("action", goes, f"{action} is {'' if goes else 'not '}under way.")
+        yield Line("host key", self.key == bundle["host_key"] != "", f"The restore gave {self.key or 'none'}.")
+        cut = self.quarantined and self.isolated_us > 0
+        yield Line("quarantine", cut, f"A sweep from outside {'proves' if cut else 'does not prove'} it.")
+        old = not self.point_us or self.point_us < self.t0_us
+        yield Line("restore point", old, f"{self.point_us or 'None'}; T0 is {self.t0_us}.")
+        yield from self._proof()
+        launchers, holds = self.launchers - self.revoked, {one for one in self.holds if one[:8] != "relapse:"}
+        yield Line("launch", bool(launchers), f"{plan['wave']} was launched by: {_listed(launchers)}.")
+        yield Line("hold", not holds, f"{plan['wave']} is held by: {_listed(holds)}.")
+        scopes = self.frozen & {"all", f"site:{plan['site']}", f"host:{self.name}"}
+        yield Line("freeze", not scopes, f"Frozen: {_listed(scopes)}.")
+        yield Line("clock", not self.doubted, f"A jump of the clock waits: {'yes' if self.doubted else 'no'}.")
+        yield Line("breach closed", self.closed, f"Signed, and not withdrawn: {'yes' if self.closed else 'no'}.")
+        for rule, asked, cited in (("gates", "after", bundle["gates"]), ("needs", "needs", bundle["services"])):
+            found = {name for name, seqs in cited.items() if self._says(name, seqs)}
+            yield Line(rule, {*plan[asked]} == found == {*cited}, f"Met, by the records cited: {_listed(found)}.")
+        yield Line("plan", bool(plan["address"]), "The bundle's word: site, wave, gates, needs, verdicts, address.")
+
+    def _proof(self) -> Iterator[Line]:
+        """Who says CLEAN, how many must, and whether somebody else launched."""
+        until_us = self.issued_us + self.plan["limit_s"] * 1_000_000
+        said = {who for who, one in self.clean.items() if one[1] == self.indicators} - self.revoked
+        fresh = {who for who in said if self.clean[who][0] > until_us}
+        excepted = bool(said) and self.exception_us > until_us
+        lot = all(self.clean[who][2] > 1 for who in said)
+        wanted = max(self.plan["verdicts"], 1 if lot else 2)
+        enough = not self.infected and len(fresh) + excepted >= wanted
+        found = f"CLEAN by {_listed(fresh)}{' and an exception' if excepted else ''}; {wanted} needed."
+        yield Line("verdicts", enough, f"{self.inspection or 'No inspection'}: {found}")
+        others = self.launchers - self.revoked - (said if excepted else fresh)
+        yield Line("separation", bool(others), f"Launched, and none of these verdicts' signers: {_listed(others)}.")
+
+    def _says(self, name: str, seqs: list[int]) -> bool:
+        """The records are there: a gate passed, hosts entered service, people opened a service or dropped a need."""
+        found = [self.cited.get(seq, {"kind": "", "body": {}}) for seq in seqs]
+        opened = [one["body"] for one in found if one["body"].get("kind") in ("fact.outside", "service.drop-need")]
+        gates = [one["body"] for one in found if one["kind"] == "pass_gate"]
+        good = sum(one.get("wave", one.get("subject")) == name for one in (*gates, *opened))
+        return bool(found) and good + sum(one["kind"] == "enter_service" for one in found) == len(found)
+
+
+def _listed(names: set[str]) -> str:
+    return ", ".join(sorted(names)) or "none"
