@@ -12,6 +12,7 @@ from typing import Any
 
 from orchestrator.engine.release import Citations
 from orchestrator.journal.backup import JOURNAL
+from orchestrator.journal.sqlite import Journal
 from orchestrator.trust import verifier
 from tests.live_hospital import Hospital
 
@@ -23,8 +24,9 @@ def under_way(here: Hospital) -> list[str]:
 
 def bundle_of(here: Hospital, action: str) -> dict[str, Any]:
     """The bundle of a reconnect, as of now."""
-    citations = Citations(here.engine.state_dir)
-    head = citations.catch_up()
+    citations = Citations(here.engine.blobs.get)
+    with Journal.open(journal_of(here), read_only=True) as journal:
+        head = citations.catch_up(journal)
     made = here.engine.read(lambda state, _: citations.bundle(state, action, head))
     found: dict[str, Any] = json.loads(json.dumps(made))
     return found

@@ -306,10 +306,18 @@ def test_a_new_restore_or_inspection_voids_what_was_proven(lab: Case) -> None:
 
 
 def signed(
-    lab: Case, kind: str, subject: str, *persons: str, order: str = "", key: str = "", ends: int = 1 << 52, **args: Any
+    lab: Case,
+    kind: str,
+    subject: str,
+    *persons: str,
+    order: str = "",
+    key: str = "",
+    ends: int = 1 << 52,
+    root: str = "",
+    **args: Any,
 ) -> list[Any]:
     """An order properly signed by these persons one after the other, as records with their documents."""
-    head = statement.Head(1, root_of([leaf_hash(lab.lines()[0])]).hex())
+    head = statement.Head(1, root or root_of([leaf_hash(lab.lines()[0])]).hex())
     name = order or secrets.token_hex(16)
     said = statement.Order(INCIDENT, name, kind, subject, args, ends, head)
     made = []
@@ -328,6 +336,7 @@ def test_only_enough_distinct_persons_of_the_right_roles_and_time_loosen_anythin
     assert thaw("operator-1", "crisis-1") == []
     assert thaw("crisis-1", "operator-1") == []
     assert thaw("operator-1", "crisis-1", ends=1) == ["signatures"], "it had expired"
+    assert thaw("operator-1", "crisis-1", root="ab" * 32) == ["signatures"], "they saw another journal"
     assert thaw("operator-1") == ["freeze"]
     assert thaw("operator-1", "operator-1") == ["freeze"], "persons are counted, never signatures"
     assert thaw("operator-1", "technician-1") == ["freeze"]

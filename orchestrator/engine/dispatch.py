@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from orchestrator.decision import host_key
 from orchestrator.decision.commands import Cancel, Issue
 from orchestrator.decision.events import Cancelled, Dispatched, Event, Finished, Lost
 from orchestrator.decision.state import State
+from orchestrator.engine.release import Bundles
 from orchestrator.errors import Refused, Unusable
 from orchestrator.inventory.model import Host
 from orchestrator.plans.model import HostClass
@@ -64,6 +66,7 @@ class Dispatcher:
         self._settled: list[Event] = []
         self._told: set[str] = set()
         self._skipped: set[str] = set()
+        self._bundles = Bundles(places.contents.parent)
 
     def issue(self, command: Issue, state: State, now_us: int) -> None:
         """Takes an issued action; one whose words could mean something to a shell fails here, alone."""
@@ -147,7 +150,16 @@ class Dispatcher:
             str(self._places.known_hosts), tuple(requests),
         )  # fmt: skip
         invocation.write(run_dir, asked)
+        if requests[0].step == "reconnect":
+            self._keep_bundles(run_dir, state, requests)
         self._written.append((run_dir, requests))
+
+    def _keep_bundles(self, run_dir: Path, state: State, requests: Sequence[Request]) -> None:
+        """What each reconnect rests on, for whoever checks it later; nothing waits for it yet."""
+        try:
+            self._bundles.write(run_dir, state, [request.action for request in requests])
+        except Unusable as error:
+            LOG.warning("%s The reconnects of run %s have no bundle to verify.", error.sentence, run_dir.name)
 
     def committed(self) -> None:
         """Starts what was dispatched; what a run folder that cannot be read asked for is lost."""

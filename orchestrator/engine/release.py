@@ -5,45 +5,47 @@ Never judges any of it: `trust.verifier` does, from the journal and without the 
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+from orchestrator import canonical
 from orchestrator.canonical import Json
-from orchestrator.decision import host_key
 from orchestrator.decision.requirements import RECONNECT
 from orchestrator.decision.stages import Stage
 from orchestrator.decision.state import State
+from orchestrator.errors import Unusable
 from orchestrator.journal.backup import JOURNAL
 from orchestrator.journal.blobs import Blobs
+from orchestrator.journal.disk import sync_folder
 from orchestrator.journal.record import Head, Record
 from orchestrator.journal.sqlite import Journal
 from orchestrator.trust.verifier import PERSONS, STOPS
 
+FOLDER = "release"
 _OPENED = ("fact.outside", "service.drop-need")
 
 
 class Citations:
     """What the journal holds that a bundle may cite. Each look reads only what was added since the last."""
 
-    def __init__(self, state_dir: Path) -> None:
-        self._path = state_dir / JOURNAL
-        self._blobs = Blobs(state_dir / "evidence")
-        self._seq = 0
+    def __init__(self, blob_of: Callable[[str], bytes]) -> None:
+        self.seq = 0
+        self._blob_of = blob_of
         self._orders: list[tuple[int, str, str, str]] = []
         self._verdicts: dict[str, list[tuple[int, str]]] = {}
         self._latest: dict[tuple[str, str], int] = {}
         self._opened: dict[str, list[int]] = {}
 
-    def catch_up(self) -> Head:
+    def catch_up(self, journal: Journal) -> Head:
         """Reads on to the committed end of the journal; its head."""
-        with Journal.open(self._path, read_only=True) as journal:
-            for record in journal.records(self._seq + 1):
-                self._note(record)
-                self._seq = record.seq
-            return Head(self._seq, journal.root_at(self._seq))
+        for record in journal.records(self.seq + 1):
+            self.note(record)
+        return Head(self.seq, journal.root_at(self.seq))
 
-    def _note(self, record: Record) -> None:
-        body: Any = record.body
+    def note(self, record: Record) -> None:
+        """Keeps what may be cited of the next record."""
+        self.seq, body = record.seq, cast("Any", record.body)
         if record.kind == "ordered" and body["kind"] in PERSONS and body["kind"] not in STOPS:
             self._orders.append((record.seq, body["kind"], body["subject"], body["blob"]))
         elif record.kind == "ordered" and body["kind"] in _OPENED:
@@ -70,7 +72,7 @@ class Citations:
         return {
             "action": action,
             "host": name,
-            "host_key": host_key.bare(state.host_key[host]),
+            "host_key": state.host_key[host],
             "head": head.as_json(),
             "plan": {
                 "site": site,
@@ -84,7 +86,7 @@ class Citations:
             "gates": {wave: [self._latest.get(("pass_gate", wave), 0)] for wave in after},
             "services": {one: [*self._serving(state, estate.service_number[one])] for one in needs},
             "documents": {
-                str(seq): self._blobs.get(blob).decode("utf-8")
+                str(seq): self._blob_of(blob).decode("utf-8")
                 for seq, blob in sorted(signed | {*self._verdicts.get(name, [])})
             },
         }
@@ -96,3 +98,26 @@ class Citations:
             return self._opened.get(name, [])
         serving = [one for one in state.estate.players[service] if state.stage[one] is Stage.IN_SERVICE]
         return sorted(self._latest.get(("enter_service", state.estate.hosts[one]), 0) for one in serving)
+
+
+class Bundles:
+    """Writes the bundle of each reconnect into its run folder; for the engine's thread alone."""
+
+    def __init__(self, state_dir: Path) -> None:
+        self._path = state_dir / JOURNAL
+        self._citations = Citations(Blobs(state_dir / "evidence").get)
+        self._journal: Journal | None = None  # kept open, so that each look reads only what is new
+
+    def write(self, run_dir: Path, state: State, actions: Sequence[str]) -> None:
+        """One file per reconnect. Raises Unusable where the disk refuses."""
+        if self._journal is None:
+            self._journal = Journal.open(self._path, read_only=True)
+        head = self._citations.catch_up(self._journal)
+        try:
+            (run_dir / FOLDER).mkdir(mode=0o700)
+            for action in actions:
+                text = canonical.encode(self._citations.bundle(state, action, head))
+                (run_dir / FOLDER / f"{action.replace('/', '@')}.json").write_bytes(text)
+            sync_folder(run_dir)
+        except OSError as error:
+            raise Unusable(f"The run folder {run_dir.name} cannot be written: {error.strerror}.") from error

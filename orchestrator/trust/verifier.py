@@ -353,9 +353,9 @@ class _Reading:
         yield Line("journal", seen, f"{self.size} records; the bundle's head is {'a' if seen else 'no'} part of them.")
         known = self.genesis == self.anchor != ""
         yield Line("roster", known, f"{len(self.roster)} persons; the genesis is {self.genesis or 'not there'}.")
-        goes = action == self.under_way != ""
-        yield Line("action", goes, f"{action} is {'' if goes else 'not '}under way.")
-        yield Line("host key", self.key == bundle["host_key"] != "", f"The restore gave {self.key or 'none'}.")
+        yield Line("action", action == self.under_way != "", f"Under way is {self.under_way or 'none'}.")
+        same = self.key.split()[:2] == bundle["host_key"].split()[:2] != []
+        yield Line("host key", same, f"The restore gave {self.key or 'none'}.")
         cut = self.quarantined and self.isolated_us > 0
         yield Line("quarantine", cut, f"A sweep from outside {'proves' if cut else 'does not prove'} it.")
         old = not self.point_us or self.point_us < self.t0_us
