@@ -15,6 +15,8 @@ from orchestrator.engine.process import lay_out
 from orchestrator.interfaces import documents as d
 from orchestrator.interfaces import forecasting
 from orchestrator.interfaces.serving import serve
+from orchestrator.journal.export import export
+from orchestrator.journal.sqlite import Journal
 from orchestrator.plans.files import usable
 from orchestrator.simulation.percentiles import PERCENTS
 from tests.command_line import Keyboard
@@ -97,7 +99,8 @@ def test_an_export_is_told_apart_from_a_journal_even_beside_one(
 ) -> None:
     """Else a forecast of an export that lies in a state folder would be one of that folder's last record."""
     types, lines = Keyboard(capsys, "--state", str(midway)), midway / "records.jsonl"
-    assert types("audit", "--export", str(lines)).code == 0
+    with Journal.open(midway / "journal.sqlite", read_only=True) as journal:
+        export(journal, lines)
     said = types.json("forecast", "--runs", "1", "--as-of", str(lines))
     assert said.code == 2
     assert said.document["error"]["sentence"].startswith(f"{lines} is no journal.sqlite")
