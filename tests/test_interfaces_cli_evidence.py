@@ -1,0 +1,91 @@
+"""What is golden for a class was read whole by people first, and comes from evidence that is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from orchestrator.evidence import manifest
+from orchestrator.evidence.document import Evidence
+from orchestrator.evidence.golden import Golden
+from orchestrator.evidence.manifest import Difference
+from orchestrator.interfaces.rematching import evidence_of
+from tests.command_line import Said, Terminal, terminal
+from tests.test_evidence_manifest import line
+
+FILES = frozenset((line(b"etc/passwd"), line(b"bin/sh")))
+
+
+@pytest.fixture
+def desk(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Terminal]:
+    """A hospital whose inspections keep evidence: `ad-2` told by its difference, of `backup-1` without a manifest."""
+    (tmp_path / "state").mkdir(mode=0o700)
+    blobs = evidence_of(tmp_path / "state")
+
+    def inspected(action: str) -> str:
+        host = action.partition("/")[0]
+        own = blobs.put(manifest.to_bytes(FILES))
+        if host == "ad-2":
+            differs = Difference((line(b"new"),), (), (b"bin/sh",))
+            return blobs.put(Evidence(action, host, golden=own, differs=differs).to_bytes())
+        return blobs.put(Evidence(action, host, manifest="" if host == "backup-1" else own).to_bytes())
+
+    monkeypatch.setattr("tests.live_hospital.evidence_of", inspected)
+    with terminal(tmp_path, capsys) as found:
+        found.here.order("freeze", "all", "operator-1")  # nobody goes out and is inspected anew
+        found.here.quarantined("foundations")
+        yield found
+
+
+def golden(desk: Terminal) -> dict[str, str]:
+    state_dir = desk.here.engine.state_dir
+    return Golden(state_dir, evidence_of(state_dir)).digests()
+
+
+def judged(desk: Terminal, *persons: str) -> None:
+    for who in persons:
+        for host in desk.here.seats():
+            desk.here.judge("CLEAN", who, host)
+
+
+def take(desk: Terminal, host: str, klass: str = "") -> Said:
+    own = desk.here.engine.read(lambda state, _: state.estate.group(state.estate.host_number[host]).klass.id)
+    return desk.types.json("golden", "take", host, "--class", klass or own)
+
+
+def test_a_host_not_everybody_found_clean_is_never_golden(desk: Terminal) -> None:
+    judged(desk, "analyst-1")
+    said = take(desk, "ad-1")
+    assert (said.code, said.document["error"]["rule"]) == (3, "golden.clean")
+    assert golden(desk) == {}
+
+
+def test_the_manifest_of_a_clean_host_is_golden_from_now_on(desk: Terminal) -> None:
+    judged(desk, "analyst-1", "analyst-2")
+    said = take(desk, "ad-1")
+    assert said.code == 0, said.err
+    assert said.document["files"] == len(FILES)
+    assert golden(desk) == {said.document["class"]: said.document["digest"]}
+    wrong = take(desk, "ad-1", "workstation")
+    assert (wrong.code, wrong.document["error"]["rule"]) == (3, "golden.class")
+
+
+def test_a_host_told_by_its_difference_gives_its_whole_manifest(desk: Terminal) -> None:
+    judged(desk, "analyst-1", "analyst-2")
+    said = take(desk, "ad-2")
+    state_dir = desk.here.engine.state_dir
+    lines = Golden(state_dir, evidence_of(state_dir)).lines(said.document["digest"])
+    assert lines == {line(b"etc/passwd"), line(b"new")}
+
+
+def test_evidence_without_a_manifest_gives_none(desk: Terminal) -> None:
+    judged(desk, "analyst-1", "analyst-2")
+    said = take(desk, "backup-1")
+    assert (said.code, said.document["error"]["rule"]) == (3, "golden.manifest")
+
+
+def test_a_host_without_inspection_cannot_be_taken(desk: Terminal) -> None:
+    said = desk.types.json("golden", "take", "nowhere-1", "--class", "workstation")
+    assert (said.code, said.document["error"]["rule"]) == (2, "usage.host")
