@@ -89,3 +89,30 @@ def test_evidence_without_a_manifest_gives_none(desk: Terminal) -> None:
 def test_a_host_without_inspection_cannot_be_taken(desk: Terminal) -> None:
     said = desk.types.json("golden", "take", "nowhere-1", "--class", "workstation")
     assert (said.code, said.document["error"]["rule"]) == (2, "usage.host")
+
+
+def test_a_sweep_says_in_how_many_of_all_hosts_it_looked(desk: Terminal) -> None:
+    said = desk.types.json("sweep", "at-jobs")
+    assert said.code == 0, said.err
+    every = desk.here.engine.read(lambda state, now_us: len(state.stage))
+    assert said.document["hosts"] == every
+    assert said.document["examined"] == 0, "these inspections read no list"
+    assert f"none found in 0 of {every} hosts examined" in said.document["sentence"]
+    told = desk.types("sweep", "at-jobs").out
+    assert "not examined: ad-1: at_jobs was not read" in told
+    assert "hosts without an inspection" in told
+
+
+def test_a_sweep_that_finds_something_says_where_and_lost_evidence_is_not_examined(desk: Terminal) -> None:
+    evidence = desk.here.engine.state_dir / "evidence"
+    blobs = evidence_of(desk.here.engine.state_dir)
+    lists = {"at_jobs": ("var/spool/at/a1",)}
+    digest = blobs.put(Evidence("x", "ad-1", lists=lists).to_bytes())
+    kept = desk.here.engine.read(lambda state, _: {one: state.evidence[n] for n, one in enumerate(state.estate.hosts)})
+    (evidence / f"{kept['ad-2']}.z").unlink()
+    number = desk.here.engine.read(lambda state, _: state.estate.host_number["ad-1"])
+    desk.here.engine.read(lambda state, _: state.evidence.__setitem__(number, digest))
+    said = desk.types("sweep", "at-jobs")
+    assert said.code == 1
+    assert "ad-1: at_jobs: var/spool/at/a1" in said.out
+    assert "not examined: ad-2: The stored file" in said.out

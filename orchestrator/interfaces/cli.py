@@ -46,6 +46,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "verdict": ("cli_verdicts", "sign a verdict, or file one signed elsewhere"),
     "indicators": ("cli_indicators", "import what to look for; its cost; order it into force"),
     "golden": ("cli_evidence", "take HOST: what the files of its class should be"),
+    "sweep": ("cli_evidence", "look through stored evidence for what would start later"),
     "audit": ("cli_keeping", "prove the journal whole and replay it"),
     "verify": ("cli_keeping", "check an exported journal"),
     "backup": ("cli_keeping", "copy the state folder consistently"),
