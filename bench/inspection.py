@@ -1,11 +1,11 @@
 """Inspects hosts of 20,000 files each over SSH and measures the CPU that costs here, a host: ours, and Ansible's.
 
 The hosts are twelve addresses of one real sshd, in turn, and all show one tree of real files (300 trees would be six
-million files): what arrives here is the same. Their class has a golden manifest which 200 of the files differ from, so that each
-inspection compares, fetches 100 files and keeps its evidence. What the hosts spend is not counted on either side. The
-rivals are `ansible-playbook` with `setup` and `find` with SHA-256 over the same tree, on fewer hosts in one batch, and
-`stat` with SHA-256 in a loop over a few of the files, multiplied: all 20,000 are hopeless. Prints one JSON line and
-asserts nothing.
+million files): what arrives here is the same. Their class has a golden manifest which 200 of the files differ from, so
+that each inspection compares, fetches 100 files and keeps its evidence. What the hosts spend is not counted on either
+side. The rivals are `ansible-playbook` with `setup` and `find` with SHA-256 over the same tree, on fewer hosts in one
+batch, and `stat` with SHA-256 in a loop over a few of the files, multiplied: all 20,000 are hopeless. Prints one JSON
+line and asserts nothing.
 """
 
 from __future__ import annotations

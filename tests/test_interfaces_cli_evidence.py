@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -29,7 +30,8 @@ def desk(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest
         own = blobs.put(manifest.to_bytes(FILES))
         if host == "ad-2":
             differs = Difference((line(b"new"),), (), (b"bin/sh",))
-            return blobs.put(Evidence(action, host, golden=own, differs=differs).to_bytes())
+            sample = (("new", blobs.put(b"#!/bin/sh\n")),)
+            return blobs.put(Evidence(action, host, golden=own, differs=differs, samples=sample).to_bytes())
         return blobs.put(Evidence(action, host, manifest="" if host == "backup-1" else own).to_bytes())
 
     monkeypatch.setattr("tests.live_hospital.evidence_of", inspected)
@@ -116,3 +118,42 @@ def test_a_sweep_that_finds_something_says_where_and_lost_evidence_is_not_examin
     assert said.code == 1
     assert "ad-1: at_jobs: var/spool/at/a1" in said.out
     assert "not examined: ad-2: The stored file" in said.out
+
+
+def log_of(desk: Terminal) -> list[dict[str, str]]:
+    path = desk.here.engine.state_dir / "evidence-access.log"
+    assert path.stat().st_mode & 0o777 == 0o600
+    return [json.loads(text) for text in path.read_text().splitlines()]
+
+
+def test_evidence_is_shown_with_what_differs_and_the_look_is_logged(desk: Terminal) -> None:
+    said = desk.types("evidence", "ad-2")
+    assert said.code == 0, said.err
+    assert "unknown new\nmissing bin/sh" in said.out
+    assert "age not known" in said.out
+    assert desk.types.json("evidence", "ad-2").document["missing"] == ["bin/sh"]
+    assert [(one["host"], one["sample"]) for one in log_of(desk)] == [("ad-2", "")] * 2
+
+
+def test_of_many_files_that_differ_the_first_are_shown_and_the_rest_counted(
+    desk: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("orchestrator.interfaces.cli_evidence.SHOWN", 0)
+    assert "unknown: 1 more" in desk.types("evidence", "ad-2").out
+
+
+def test_a_sample_is_taken_out_to_a_file_nobody_can_run_and_never_over_another(desk: Terminal, tmp_path: Path) -> None:
+    out = tmp_path / "sample"
+    words = ("evidence", "ad-2", "--sample", "new", "--out", str(out))
+    assert desk.types(*words).code == 0
+    assert (out.read_bytes(), out.stat().st_mode & 0o777) == (b"#!/bin/sh\n", 0o600)
+    assert log_of(desk)[-1]["sample"] == "new"
+    assert desk.types(*words).code == 2, "the file is there already"
+    for wrong in (("--sample", "gone", "--out", str(tmp_path / "x")), ("--sample", "new")):
+        assert desk.types("evidence", "ad-2", *wrong).code == 2
+
+
+def test_without_its_line_in_the_log_nothing_is_shown(desk: Terminal) -> None:
+    (desk.here.engine.state_dir / "evidence-access.log").mkdir()
+    said = desk.types("evidence", "ad-2")
+    assert (said.code, said.out) == (7, "")

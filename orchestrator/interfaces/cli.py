@@ -45,6 +45,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "task": ("cli_orders", "claim a task, report it done or failed"),
     "verdict": ("cli_verdicts", "sign a verdict, or file one signed elsewhere"),
     "indicators": ("cli_indicators", "import what to look for; its cost; order it into force"),
+    "evidence": ("cli_evidence", "what the latest inspection of a host saw, and what not"),
     "golden": ("cli_evidence", "take HOST: what the files of its class should be"),
     "sweep": ("cli_evidence", "look through stored evidence for what would start later"),
     "audit": ("cli_keeping", "prove the journal whole and replay it"),

@@ -1,16 +1,22 @@
-"""The commands about evidence: make a manifest the golden one of a class, sweep what is stored for dormant triggers.
+"""The commands about evidence: show a host's, make its manifest golden for its class, sweep all for dormant triggers.
 
-Never asks a host anything: what an inspection kept is what counts.
+Never asks a host anything: what an inspection kept is what counts. Never shows evidence to a person without a line in
+the access log, and never writes a sample that could be run.
 """
 
 from __future__ import annotations
 
 import argparse
+import getpass
+import json
+import os
+from pathlib import Path
 
 from orchestrator.client import Client
+from orchestrator.clock import SystemClock
 from orchestrator.errors import Refused, RelanceError, UsageError
 from orchestrator.evidence import manifest
-from orchestrator.evidence.document import Evidence
+from orchestrator.evidence.document import TAKEN, Evidence
 from orchestrator.evidence.dormant import SWEEPS, sweep
 from orchestrator.evidence.golden import Golden
 from orchestrator.interfaces.documents import EvidenceKept, Inspected
@@ -18,12 +24,20 @@ from orchestrator.interfaces.output import Commands, show
 from orchestrator.interfaces.places import state_of
 from orchestrator.interfaces.rematching import evidence_of
 from orchestrator.journal.blobs import Blobs
+from orchestrator.journal.disk import refused_by_disk
 
 OK, FINDINGS = 0, 1
+SHOWN = 50
+ACCESS_LOG = "evidence-access.log"
 
 
 def add(commands: Commands) -> None:
-    """Declares golden and sweep."""
+    """Declares evidence, golden and sweep."""
+    parser = commands.add_parser("evidence", description="What the latest inspection of a host saw, and what not.")
+    parser.add_argument("host")
+    parser.add_argument("--sample", default="", metavar="PATH", help="a fetched file; needs --out")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="where the sample goes, 0600; may be malware")
+    parser.set_defaults(call=_show)
     parts = commands.add_parser("golden", description="What the files of a class of hosts should be.").add_subparsers(
         required=True
     )
@@ -38,6 +52,71 @@ def add(commands: Commands) -> None:
     )
     parser.add_argument("name", choices=SWEEPS, help="; ".join(f"{name}: {one.means}" for name, one in SWEEPS.items()))
     parser.set_defaults(call=_sweep)
+
+
+def _show(options: argparse.Namespace) -> int:
+    state_dir, blobs = state_of(options), evidence_of(state_of(options))
+    one = _inspected(Client(state_dir), options.host)
+    _log(state_dir, one, options.sample)
+    content = blobs.get(one["evidence"])
+    seen = Evidence.from_bytes(content)
+    if options.sample:
+        return _write_sample(options, blobs, seen)
+    show(options, json.loads(content), "\n".join(_lines(one, seen)))
+    return OK
+
+
+def _log(state_dir: Path, one: Inspected, sample: str) -> None:
+    """Who looked at what, when; without it nothing is shown."""
+    path = state_dir / ACCESS_LOG
+    line = {"at_us": SystemClock().now_us(), "user": getpass.getuser(), "host": one["host"], "sample": sample}
+    try:
+        fd = os.open(path, os.O_CREAT | os.O_APPEND | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+        with open(fd, "a", encoding="utf-8") as log:
+            log.write(json.dumps({**line, "evidence": one["evidence"]}) + "\n")
+    except OSError as error:
+        raise refused_by_disk(error, path) from error
+
+
+def _write_sample(options: argparse.Namespace, blobs: Blobs, seen: Evidence) -> int:
+    digest = dict(seen.samples).get(options.sample, "")
+    if not digest or options.out is None:
+        known = ", ".join(path for path, _ in seen.samples[:10]) or "none"
+        raise UsageError(
+            f"Name a fetched file and --out FILE. Fetched from {options.host}: {known}.", rule="usage.sample"
+        )
+    try:
+        fd = os.open(options.out, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+        with open(fd, "wb") as file:
+            file.write(blobs.get(digest))
+    except OSError as error:
+        raise UsageError(f"{options.out} cannot be written: {error.strerror}.", rule="usage.file") from error
+    show(
+        options, {"file": str(options.out), "sha256": digest}, f"Written: {options.out} ({digest}). It may be malware."
+    )
+    return OK
+
+
+def _lines(one: Inspected, seen: Evidence) -> list[str]:
+    """What differs first, then what was not examined."""
+    age_s = seen.age_before_t0_s
+    edr = {None: "not looked for", True: "runs", False: "does NOT run"}[seen.edr_running]
+    lines = [
+        f"{seen.host}, {seen.action}, taken {TAKEN[seen.taken]}: {seen.files} files, evidence {one['evidence']}.",
+        f"Restore point: {'age not known' if age_s is None else f'{age_s / 3600:.1f} h before T0'}. EDR: {edr}.",
+        f"Golden manifest: {seen.golden or 'none, every file counts as unknown'}.",
+        *(f"MARKER {path}" for path in seen.markers),
+    ]
+    differs = seen.differs
+    for word, paths in (
+        ("unknown", [line[manifest.PATH_AT :] for line in differs.unknown]),
+        ("changed", [line[manifest.PATH_AT :] for line in differs.changed]),
+        ("missing", list(differs.missing)),
+    ):
+        lines += [f"{word} {manifest.text_of(path)}" for path in paths[:SHOWN]]
+        if len(paths) > SHOWN:
+            lines.append(f"{word}: {len(paths) - SHOWN} more (--format json shows all)")
+    return [*lines, *(f"not examined: {what}" for what in seen.not_examined)]
 
 
 def _take(options: argparse.Namespace) -> int:
