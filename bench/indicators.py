@@ -162,9 +162,9 @@ def figures(options: argparse.Namespace, folder: Path) -> dict[str, object]:
         "hosts_hit": hit,
         "cpu_s": round(ours_s, 2),
         "of_it_set_s": round(ready_s, 2),
-        "whole_cpu_s": round(ready_s + (whole_s - ready_s) * times, 1),
-        "rival_json_cpu_s": round(json_s * times, 1),
-        "rival_grep_cpu_s": round(grep_ready_s + (grep_s - grep_ready_s) * times, 1),
+        "whole_cpu_s": round(ready_s + (whole_s - ready_s) * times, 3),
+        "rival_json_cpu_s": round(json_s * times, 3),
+        "rival_grep_cpu_s": round(grep_ready_s + (grep_s - grep_ready_s) * times, 3),
         "same_hits_on_few": len({whole_hit, json_hit, grep_hit}) == 1,
         "hits_on_few": whole_hit,
     }
