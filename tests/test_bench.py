@@ -29,6 +29,14 @@ SMALL = {
     "scrape": (["--rounds", "1", "--times", "1"], {"bytes", "cpu_ms", "served_cpu_ms", "rival_cpu_ms"}),
     "scale": (["--sizes", "1000", "1700", "--runs", "1"], {"sizes", "forecasts_cpu_s"}),
     "schedule": (["--estates", "1"], {"over_ours", "ours_over_bound", "commit"}),
+    "indicators": (
+        ["--hosts", "40", "--files", "300", "--differing", "10", "--indicators", "1000"],
+        {"cpu_s", "whole_cpu_s", "rival_json_cpu_s", "rival_grep_cpu_s", "same_hits_on_few"},
+    ),
+    "inspection": (
+        ["--hosts", "2", "--files", "200", "--differing", "5", "--rival-hosts", "1", "--stats", "2"],
+        {"ended", "cpu_ms_per_host", "rival_find_cpu_ms_per_host", "rival_stat_cpu_ms_per_host", "times_find"},
+    ),
     "plan": (["--rounds", "1", "--sizes", "1000", "1700"], {"cpu_s", "peak_mib", "rival_cpu_s", "large"}),
 }
 
@@ -55,7 +63,7 @@ def said(name: str, *options: str) -> dict[str, Any]:
 @pytest.mark.parametrize("name", sorted(SMALL))
 def test_a_bench_prints_its_figures_beside_its_rivals_in_one_line(name: str, estate: Path) -> None:
     options, fields = SMALL[name]
-    own = [] if name in ("journal", "scale") else ["--estate", str(estate)]
+    own = [] if name in ("indicators", "inspection", "journal", "scale") else ["--estate", str(estate)]
     found = said(name, *own, *options)
     assert fields <= found.keys()
     assert all(found[field] for field in fields)

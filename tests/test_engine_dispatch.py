@@ -11,12 +11,13 @@ from orchestrator.decision.commands import Cancel, Issue
 from orchestrator.decision.estate import Estate
 from orchestrator.decision.events import Cancelled, Dispatched, Event, Finished, Lost
 from orchestrator.decision.state import State
-from orchestrator.engine.dispatch import BATCH_MAX, Dispatcher, Places, event_of, playbook_of, request_of
-from orchestrator.plans.model import Content, Playbooks, StepTimes
+from orchestrator.engine.dispatch import BATCH_MAX, Dispatcher, Places, event_of, playbook_of, request_of, sweep_of
+from orchestrator.plans.model import Content, Inspection, Playbooks, StepTimes
 from orchestrator.plans.waves import derive
 from orchestrator.workers import invocation
 from orchestrator.workers.ansible import AnsibleWorker
 from orchestrator.workers.base import Outcome, Request
+from orchestrator.workers.script import ON_DISK, RUNNING
 from orchestrator.workers.ssh import InspectionWorker
 from tests.estates import small_estate
 from tests.managed_hosts import wait_until
@@ -354,3 +355,15 @@ def test_facts_that_no_record_can_hold_are_a_failure_that_says_so() -> None:
     assert isinstance(told, Finished)
     assert (told.outcome, told.facts) == ("failed", {})
     assert "cannot be recorded" in told.sentence
+
+
+def test_below_another_root_an_inspection_asks_the_disk_alone() -> None:
+    content = small_estate()
+    whole = sweep_of(State(Estate(content, derive(content))))
+    assert {*ON_DISK, *RUNNING} == set(whole.lists)
+    below = content.restart.model_copy(update={"inspection": Inspection(root="/mnt/disk")})
+    classes = (content.classes[0].model_copy(update={"edr": "sentinel"}), *content.classes[1:])
+    content = content.model_copy(update={"restart": below, "classes": classes})
+    found = sweep_of(State(Estate(content, derive(content))))
+    assert set(found.lists) == set(ON_DISK)
+    assert found.edr == {content.classes[0].id: "sentinel"}

@@ -11,8 +11,8 @@ from pydantic import TypeAdapter
 
 from orchestrator.decision.orders import KINDS
 from orchestrator.errors import UsageError
-from orchestrator.interfaces.documents import Kind, Order, Queue, Task, Why
-from orchestrator.interfaces.views_people import kinds, queue, tasks, waiting_orders, why
+from orchestrator.interfaces.documents import EvidenceKept, Kind, Order, Queue, Task, Why
+from orchestrator.interfaces.views_people import evidence_kept, kinds, queue, tasks, waiting_orders, why
 from tests.estates import small_estate, with_tier0_tasks
 from tests.live_hospital import INDICATORS, NOW, Hospital, evidence_of, hospital, quick, roster
 
@@ -185,3 +185,18 @@ def test_every_kind_of_order_is_listed_with_its_persons() -> None:
     assert TypeAdapter(list[Kind]).validate_python(found, strict=True) == found
     assert {one["kind"] for one in found} == set(KINDS)
     assert {"kind": "thaw", "seats": [["operator"], ["crisis", "it_director", "operator"]], "note": ""} in found
+
+
+def test_the_evidence_of_every_inspected_host_is_told_with_the_verdicts_that_count(inspected: Hospital) -> None:
+    inspected.order("freeze", "all", "operator-1")
+    before = inspected.engine.read(evidence_kept)
+    host = inspected.seats()[0]
+    inspected.judge("CLEAN", "analyst-1", host)
+    found = inspected.engine.read(evidence_kept)
+    assert TypeAdapter(EvidenceKept).validate_python(found, strict=True) == found
+    assert found["indicator_set"] == INDICATORS
+    counts = {one["host"]: (one["verdicts"], one["verdicts_required"]) for one in found["hosts"]}
+    assert counts[host] == (1, 2)
+    assert {one["host"]: one["evidence"] for one in before["hosts"]}[host] == evidence_of(f"{host}/inspect/1")
+    every = inspected.engine.read(lambda state, now_us: len(state.stage))
+    assert found["hosts_without"] == every - len(found["hosts"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import zlib
 from hashlib import sha256
 from pathlib import Path
 
@@ -118,3 +119,38 @@ while True:
         assert len(blobs.get(digest)) == 300_000
     named = [name for name in os.listdir(tmp_path) if not name.startswith(".new-")]
     assert all(len(blobs.get(name)) == 300_000 for name in named)
+
+
+def test_what_is_packed_lies_there_compressed_and_nobody_can_run_it(tmp_path: Path) -> None:
+    sample = b"#!/bin/sh\necho implant\n" * 1000
+    digest = Blobs(tmp_path, packed=True).put(sample)
+    (stored,) = tmp_path.iterdir()
+    assert (stored.name, stored.stat().st_mode & 0o777) == (f"{digest}.z", 0o600)
+    assert stored.stat().st_size < len(sample) / 10
+    assert not stored.read_bytes().startswith(b"#!")
+    assert Blobs(tmp_path).get(digest) == Blobs(tmp_path, packed=True).get(digest) == sample
+    inode = stored.stat().st_ino
+    assert Blobs(tmp_path, packed=True).put(sample) == digest
+    assert stored.stat().st_ino == inode
+
+
+@pytest.mark.parametrize("place", [0, 5])
+def test_packed_evidence_that_was_damaged_is_never_handed_out(tmp_path: Path, place: int) -> None:
+    blobs = Blobs(tmp_path, packed=True)
+    digest = blobs.put(b"manifest of a host")
+    flip(tmp_path / f"{digest}.z", place)
+    with pytest.raises(Unusable, match="is damaged"):
+        blobs.get(digest)
+    blobs.put(b"manifest of a host")
+    assert blobs.get(digest) == b"manifest of a host"
+
+
+def test_no_more_is_kept_as_one_than_can_be_read_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("orchestrator.journal.blobs.BLOB_BYTES_MAX", 100)
+    with pytest.raises(Refused, match="more than the 100 kept"):
+        Blobs(tmp_path).put(b"x" * 101)
+    assert list(tmp_path.iterdir()) == []
+    bomb = "a" * 64
+    (tmp_path / f"{bomb}.z").write_bytes(zlib.compress(b"x" * 10_000))
+    with pytest.raises(Unusable, match="is damaged"):
+        Blobs(tmp_path).get(bomb)

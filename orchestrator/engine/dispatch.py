@@ -24,7 +24,8 @@ from orchestrator.plans.model import HostClass
 from orchestrator.workers import invocation
 from orchestrator.workers.ansible import AnsibleWorker
 from orchestrator.workers.base import Invocation, Outcome, Request
-from orchestrator.workers.ssh import InspectionWorker, Sweep
+from orchestrator.workers.script import ON_DISK, RUNNING, Sweep
+from orchestrator.workers.ssh import InspectionWorker
 
 LOG = logging.getLogger("relance.engine")
 BATCH_MAX = 50
@@ -203,9 +204,16 @@ class Dispatcher:
 
 
 def sweep_of(state: State) -> Sweep:
-    """What the plan in force has an inspection look at."""
-    inspection = state.estate.content.restart.inspection
-    return Sweep(root=inspection.root, paths=inspection.paths, markers=inspection.markers)
+    """What the plan in force has an inspection look at; below another root the running system is not the host's."""
+    content = state.estate.content
+    inspection = content.restart.inspection
+    return Sweep(
+        root=inspection.root,
+        paths=inspection.paths,
+        markers=inspection.markers,
+        lists={**ON_DISK, **RUNNING} if inspection.root == "/" else ON_DISK,
+        edr={klass.id: klass.edr for klass in content.classes if klass.edr},
+    )
 
 
 def event_of(outcome: Outcome) -> Event:
@@ -268,4 +276,5 @@ def request_of(state: State, command: Issue) -> Request:
         os=klass.os,
         limit_s=int(getattr(klass.limit_s, command.step)),
         before_us=state.t0_us(),
+        restore_point_us=state.restore_point_us[host],
     )

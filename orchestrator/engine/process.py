@@ -22,6 +22,7 @@ from orchestrator.engine.loop import Engine
 from orchestrator.engine.recovery import recover
 from orchestrator.engine.watch import Watch
 from orchestrator.errors import Unusable
+from orchestrator.evidence.golden import Golden
 from orchestrator.journal.blobs import Blobs
 from orchestrator.journal.sqlite import Journal
 from orchestrator.plans.model import Content
@@ -108,7 +109,8 @@ def _hands(state: State, state_dir: Path) -> LiveHands:
         key=state_dir / "secrets" / "ssh_key",
         known_hosts=state_dir / "secrets" / "management_hosts",
     )
-    inspector = InspectionWorker(places.key, Blobs(state_dir / "evidence").put)
+    evidence = Blobs(state_dir / "evidence", packed=True)
+    inspector = InspectionWorker(places.key, evidence.put, goldens=Golden(state_dir, evidence))
     return LiveHands(Dispatcher(places, AnsibleWorker(), inspector), Watch(state, Prober()))
 
 

@@ -2,8 +2,8 @@
 
 The rules, in their order: the document is well formed; it is about this incident; the person's key, as the journal's
 roster has it, signed these very bytes in the right namespace; what the signer saw is a prefix of this journal; the
-bytes and the signature are stored before the record that names them. Content that an order puts in force is looked at
-again here. Never decides whether the person *may*, whether
+bytes and the signature are stored before the record that names them. Content and indicator sets that an order
+puts in force are looked at again here. Never decides whether the person *may*, whether
 the order is expired, was admitted before or conflicts: that is the core's (`decision.orders`), in its transaction.
 """
 
@@ -16,6 +16,7 @@ from orchestrator.decision.decide import Entry
 from orchestrator.decision.events import Judged, Ordered
 from orchestrator.decision.state import State
 from orchestrator.errors import NeedsAnother, Refused, UsageError
+from orchestrator.evidence.sets import stored_set
 from orchestrator.interfaces.documents import OrderText, Taken
 from orchestrator.interfaces.live import Live
 from orchestrator.interfaces.proposing import offer
@@ -43,6 +44,8 @@ def admit_order(live: Live, text: bytes, person: str, armoured: str) -> Taken:
         _sound_keys(live, order)
     if order.kind == "content.change":
         offer(live, order)
+    elif order.kind == "indicators.force":
+        stored_set(live.blobs, order.subject)
     blob = live.blobs.put(_kept(text, person, armoured))
     entries = live.submit(
         Ordered(order.id, order.kind, order.subject, order.args, person, order.expires_us, order.head.size, blob)

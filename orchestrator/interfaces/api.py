@@ -129,6 +129,11 @@ def _show_views(app: FastAPI, live: Live) -> None:
         """What the analysts verify next."""
         return live.read(views_people.queue)
 
+    @app.get("/evidence")
+    def get_evidence() -> d.EvidenceKept:
+        """The latest inspection of every host, by digest."""
+        return live.read(views_people.evidence_kept)
+
     @app.get("/tasks")
     def get_tasks(site: str = "") -> list[d.Task]:
         """What people must do, everywhere or at one site."""

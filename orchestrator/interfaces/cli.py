@@ -44,6 +44,10 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "claim": ("cli_orders", "take a seat at a host before verifying it"),
     "task": ("cli_orders", "claim a task, report it done or failed"),
     "verdict": ("cli_verdicts", "sign a verdict, or file one signed elsewhere"),
+    "indicators": ("cli_indicators", "import what to look for; its cost; order it into force"),
+    "evidence": ("cli_evidence", "what the latest inspection of a host saw, and what not"),
+    "golden": ("cli_evidence", "take HOST: what the files of its class should be"),
+    "sweep": ("cli_evidence", "look through stored evidence for what would start later"),
     "audit": ("cli_keeping", "prove the journal whole and replay it"),
     "verify": ("cli_keeping", "check an exported journal"),
     "backup": ("cli_keeping", "copy the state folder consistently"),
@@ -112,7 +116,7 @@ def _run(words: list[str]) -> int:
 
 
 def _globals() -> argparse.ArgumentParser:
-    listed = "\n".join(f"  {name:8} {what}" for name, (_, what) in _COMMANDS.items())
+    listed = "\n".join(f"  {name:10} {what}" for name, (_, what) in _COMMANDS.items())
     parser = _Parser(
         prog="relance",
         description="Restarts a hospital after ransomware.",

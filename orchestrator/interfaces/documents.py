@@ -185,6 +185,28 @@ class Queue(TypedDict):
     hosts: list[Seat]
 
 
+class Inspected(TypedDict):
+    """A host's latest inspection; `verdicts` CLEAN ones count now, of `verdicts_required`; `reading_s` each takes."""
+
+    host: str
+    klass: str
+    out: bool
+    inspection: str
+    evidence: str
+    marker: bool
+    verdicts: int
+    verdicts_required: int
+    reading_s: int
+
+
+class EvidenceKept(TypedDict):
+    """The latest inspection of every host that has one, and the indicator set in force."""
+
+    indicator_set: str
+    hosts_without: int
+    hosts: list[Inspected]
+
+
 class Task(TypedDict):
     """What a person must do; `confirm` is `two-persons` or the check that must read PASS.
 

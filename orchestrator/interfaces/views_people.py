@@ -10,7 +10,7 @@ from orchestrator.decision.exposure import exposure
 from orchestrator.decision.stages import OUT
 from orchestrator.decision.state import OrderState, State, TaskState
 from orchestrator.errors import UsageError
-from orchestrator.interfaces.documents import Exposure, Kind, Order, Queue, Seat, Task, Why
+from orchestrator.interfaces.documents import EvidenceKept, Exposure, Inspected, Kind, Order, Queue, Seat, Task, Why
 
 SECOND = "2 persons when it stops a service, or is the fourth within 15 minutes"
 NOTES = {"host.exclude": "1 person (operator) for a workstation", "host.isolate": SECOND, "host.recall": SECOND}
@@ -114,6 +114,31 @@ def _seat(state: State, host: int, now_us: int) -> Seat:
         "owed": host in state.obligations,
         "seats_open": seats.seats_open(state, host, now_us),
         "claims": [{"person": person, "until_us": until} for person, until in claims.items()],
+    }
+
+
+def evidence_kept(state: State, now_us: int) -> EvidenceKept:
+    """What there is to match indicators against, host by host."""
+    found = [_inspected(state, host, now_us) for host in range(len(state.stage)) if state.evidence[host]]
+    return {
+        "indicator_set": state.indicator_set,
+        "hosts_without": len(state.stage) - len(found),
+        "hosts": found,
+    }
+
+
+def _inspected(state: State, host: int, now_us: int) -> Inspected:
+    klass = state.estate.group(host).klass
+    return {
+        "host": state.estate.hosts[host],
+        "klass": klass.id,
+        "out": state.stage[host] in OUT,
+        "inspection": state.inspection[host],
+        "evidence": state.evidence[host],
+        "marker": state.marker[host],
+        "verdicts": len(quorum.counting(state, host, now_us)),
+        "verdicts_required": klass.verdicts_required,
+        "reading_s": klass.reading_s,
     }
 
 

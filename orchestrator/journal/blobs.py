@@ -1,6 +1,7 @@
 """Stores what is too large for a record (evidence, content) under its SHA-256.
 
-Never overwrites with anything else and never returns bytes that are not those put.
+Never overwrites with anything else, never returns bytes that are not those put, and never makes a file that anybody
+could run: a fetched sample lies there compressed, 0600.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import tempfile
+import zlib
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
@@ -15,14 +17,17 @@ from pathlib import Path
 from orchestrator.errors import Refused, Unusable
 from orchestrator.journal.disk import refused_by_disk, sync_folder
 
+BLOB_BYTES_MAX = 1 << 26
+PACKED = ".z"
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 class Blobs:
-    """A folder (0700) of files (0600) named by their digest."""
+    """A folder (0700) of files (0600) named by their digest; what is put `packed` is compressed."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, packed: bool = False) -> None:
         self._folder = folder
+        self._packed = packed
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
@@ -30,11 +35,14 @@ class Blobs:
 
     def put(self, content: bytes) -> str:
         """Store `content` durably and return its digest: from then on a record may name it."""
+        if len(content) > BLOB_BYTES_MAX:
+            raise Refused(f"{len(content)} bytes are more than the {BLOB_BYTES_MAX} kept as one.", rule="journal.size")
         digest = sha256(content).hexdigest()
-        path = self._folder / digest
+        path = self._folder / (digest + PACKED if self._packed else digest)
+        stored = zlib.compress(content, 1) if self._packed else content
         try:
-            if not _holds(path, content):  # a damaged file under this name is healed
-                self._write(path, content)
+            if not _holds(path, stored):  # a damaged file under this name is healed
+                self._write(path, stored)
             sync_folder(self._folder)  # also when it was there: whoever put it may not have come this far
         except OSError as error:
             raise refused_by_disk(error, path) from error
@@ -46,9 +54,15 @@ class Blobs:
             raise Refused(f"{digest!r} is not a SHA-256 digest.", rule="journal.digest")
         path = self._folder / digest
         try:
-            content = path.read_bytes()
+            try:
+                content = path.read_bytes()
+            except FileNotFoundError:
+                path = self._folder / (digest + PACKED)
+                content = _unpacked(path.read_bytes())
         except FileNotFoundError as error:
-            raise Unusable(f"The stored file {path} is missing; take it from a backup.", digest=digest) from error
+            raise Unusable(
+                f"The stored file {self._folder / digest} is missing; take it from a backup.", digest=digest
+            ) from error
         except OSError as error:
             raise refused_by_disk(error, path) from error
         if sha256(content).hexdigest() != digest:
@@ -74,3 +88,11 @@ def _holds(path: Path, content: bytes) -> bool:
         return path.read_bytes() == content
     except FileNotFoundError:
         return False
+
+
+def _unpacked(stored: bytes) -> bytes:
+    """What was compressed, never more than is ever put; nothing where the bytes are damaged: no digest is that."""
+    try:
+        return zlib.decompressobj().decompress(stored, BLOB_BYTES_MAX)
+    except zlib.error:
+        return b""

@@ -67,7 +67,7 @@ class HostClass(Strict):
 
     `source` is `media`, `spare`, `repository:SERVICE` or `hypervisor:SERVICE`. `counts_for_s`: how long a
     workstation that once passed keeps counting at a gate while it is off. `reading_s`: what one analyst needs to read
-    an inspection and sign a verdict.
+    an inspection and sign a verdict. `edr`: the process an inspection looks for (as in /proc/PID/comm; empty: none).
     """
 
     id: Id
@@ -88,6 +88,7 @@ class HostClass(Strict):
     limit_s: StepTimes = StepTimes(preserve=7200, restore=14400, inspect=1800, reconnect=300, isolate=300)
     counts_for_s: int = Field(default=172800, ge=60)
     reading_s: int = Field(default=900, ge=1)
+    edr: str = Field(default="", max_length=15)
 
 
 class Pool(Strict):

@@ -26,7 +26,8 @@ _PLAIN = re.compile(PLAIN)
 class Request:
     """One action as asked. `host` is empty when a whole site is isolated; `gate` is `address:port`.
 
-    `before_us` is T0 (0: not known): a restore takes the newest point that is older.
+    `before_us` is T0 (0: not known): a restore takes the newest point that is older. `restore_point_us`: which one the
+    host came from (0: none).
     """
 
     action: str
@@ -47,6 +48,7 @@ class Request:
     os: str = "linux"
     limit_s: int = 300
     before_us: int = 0
+    restore_point_us: int = 0
 
     @property
     def lane(self) -> Lane:

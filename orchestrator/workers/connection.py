@@ -5,6 +5,7 @@ Never learns a key, never offers another key than the one named, never asks an a
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,6 +70,14 @@ class Reply:
     cut: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a command asks in its middle: once its output ends with `ending` it waits for `answer(output)`."""
+
+    ending: bytes
+    answer: Callable[[bytes], bytes]
+
+
 def load_key(path: Path) -> Key:
     """The private key to dial with. Raises Unreached if there is none to use."""
     try:
@@ -77,8 +86,8 @@ def load_key(path: Path) -> Key:
         raise Unreached(f"The SSH key {path.name} cannot be used: {error}.") from error
 
 
-def ask(peer: Peer, key: Key, command: str, limits: Limits = Limits()) -> Reply:
-    """Run one command there. Raises Unreached or Mistrusted, with the peer's address in the sentence."""
+def ask(peer: Peer, key: Key, command: str, limits: Limits = Limits(), question: Question | None = None) -> Reply:
+    """Run one command there, and answer its `question`. Raises Unreached or Mistrusted, the address in the sentence."""
     client = _client(peer)
     try:
         client.connect(
@@ -93,7 +102,7 @@ def ask(peer: Peer, key: Key, command: str, limits: Limits = Limits()) -> Reply:
             look_for_keys=False,
             allow_agent=False,
         )
-        return _run(client, command, limits)
+        return _run(client, command, limits, question)
     except paramiko.BadHostKeyException as error:
         sentence = f"{peer.address} shows another host key than the pinned one; it was not spoken to."
         raise Mistrusted(sentence, host_key="mismatch") from error
@@ -130,16 +139,17 @@ def _pinned(host_key: str) -> Key | None:
     return entry.key if entry else None
 
 
-def _run(client: paramiko.SSHClient, command: str, limits: Limits) -> Reply:
+def _run(client: paramiko.SSHClient, command: str, limits: Limits, question: Question | None) -> Reply:
     transport = client.get_transport()
     if transport is None:
         raise EOFError("the connection closed at once")
     deadline_us = _CLOCK.elapsed_us() + limits.command_s * 1e6
     channel = transport.open_session(timeout=limits.connect_s)
     channel.exec_command(command)
-    channel.shutdown_write()
+    if question is None:
+        channel.shutdown_write()
     try:
-        output, errors = _read(channel, deadline_us, limits.output_max)
+        output, errors = _read(channel, deadline_us, limits.output_max, question)
         if len(output) > limits.output_max:
             return Reply(-1, output[: limits.output_max], errors, cut=True)
         if not channel.status_event.wait(_left_s(deadline_us)):
@@ -151,7 +161,7 @@ def _run(client: paramiko.SSHClient, command: str, limits: Limits) -> Reply:
     return Reply(channel.exit_status, output, errors, cut=False)
 
 
-def _read(channel: paramiko.Channel, deadline_us: float, size_max: int) -> tuple[bytes, str]:
+def _read(channel: paramiko.Channel, deadline_us: float, size_max: int, question: Question | None) -> tuple[bytes, str]:
     """What it writes until it closes, or one byte more than `size_max`; a little of its complaints."""
     output, errors = bytearray(), bytearray()
     chunk = b"-"
@@ -159,6 +169,10 @@ def _read(channel: paramiko.Channel, deadline_us: float, size_max: int) -> tuple
         channel.settimeout(_left_s(deadline_us))
         chunk = channel.recv(min(_CHUNK, size_max + 1 - len(output)))
         output += chunk
+        if question is not None and output.endswith(question.ending):
+            channel.sendall(question.answer(bytes(output)))
+            channel.shutdown_write()
+            question = None
         while channel.recv_stderr_ready():  # drained, so that the peer is never blocked by it
             errors += channel.recv_stderr(_CHUNK)
     return bytes(output), errors[:_STDERR_MAX].decode("utf-8", "replace")

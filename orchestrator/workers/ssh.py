@@ -6,113 +6,167 @@ over one channel per host; the script's own output is evidence of what the host 
 
 from __future__ import annotations
 
+import re
 import secrets
-import shlex
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, replace
-from fnmatch import fnmatchcase
+from dataclasses import dataclass, field, replace
+from fnmatch import translate
 from functools import partial
-from pathlib import Path, PurePosixPath
+from hashlib import sha256
+from pathlib import Path
+from typing import Protocol
 
-from orchestrator import canonical
 from orchestrator.canonical import Json
 from orchestrator.errors import RelanceError
+from orchestrator.evidence import manifest
+from orchestrator.evidence.document import Evidence
+from orchestrator.evidence.manifest import PATH_AT, Difference, Lines, text_of
+from orchestrator.workers import script
 from orchestrator.workers.base import Outcome, Request
-from orchestrator.workers.connection import Key, Limits, Mistrusted, Overran, Peer, Reply, Unreached, ask, load_key
+from orchestrator.workers.connection import (
+    Key,
+    Limits,
+    Mistrusted,
+    Overran,
+    Peer,
+    Question,
+    Reply,
+    Unreached,
+    ask,
+    load_key,
+)
+from orchestrator.workers.script import RUNNING, Sweep
 from orchestrator.workers.threads import Threads
 
-_MARKERS_MAX = 200
-_SECTION_BYTES_MAX = 1 << 20
-_LISTS = ("sockets", "accounts", "jobs")
+DIFFERENCE_MAX = 10_000
+_LIMITS = Limits(output_max=1 << 26)
+# Where what starts by itself stands: of files that differ, these are fetched first.
+_STARTS = re.compile(
+    rb"/(cron[^/]*|systemd|init\.d|profile[^/]*|\.ssh|\.[a-z_]*(rc|profile)|rc\.local|ld\.so\.preload)(/|$)"
+)
 
 
-@dataclass(frozen=True, slots=True)
-class Sweep:
-    """What an inspection looks at. `paths` are read below `root`; `markers` are file name patterns of ransomware."""
+class Goldens(Protocol):
+    """What the worker needs of `evidence.golden`."""
 
-    root: str = "/"
-    paths: tuple[str, ...] = ("etc", "usr/local", "home", "root", "opt", "srv", "var/spool/cron", "boot")
-    markers: tuple[str, ...] = ("RANSOM_NOTE.txt", "*.locked", "implant")
-    files_max: int = 20_000
-    sockets: str = "ss -H -tuln"
-    accounts: str = "cat etc/passwd"
-    jobs: str = "cat etc/crontab; cat etc/cron.*/* var/spool/cron/crontabs/* 2>/dev/null; true"
+    def digests(self) -> Mapping[str, str]:
+        """The golden manifest of each class that has one."""
+        ...
 
-    def script(self, token: str) -> str:
-        """The shell script of one look; `token` opens each section, so that no file's content can."""
-        paths = " ".join(shlex.quote(path) for path in self.paths)
-        names = " -o ".join(f"-name {shlex.quote(pattern)}" for pattern in self.markers)
-        find = f"find {paths} -xdev"
-        sections = [
-            f"cd {shlex.quote(self.root)} || exit 70",
-            f"echo {token} markers; {find} \\( {names} \\) -print0 2>/dev/null | head -z -n {_MARKERS_MAX}",
-            f"echo {token} files; {find} -type f -print0 | head -z -n {self.files_max + 1}"
-            " | xargs -0 -r sha256sum -z --",
-        ]
-        for name in _LISTS:
-            command = f"( {getattr(self, name)} ) || echo {token} failed"
-            sections.append(f"echo {token} {name}; {{ {command}; }} | head -c {_SECTION_BYTES_MAX}")
-        return "\n".join((*sections, f"echo {token} end"))
+    def lines(self, digest: str) -> Lines:
+        """The manifest of this digest."""
+        ...
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """One look at one host: the canonical document, and what is told with its digest."""
+class NoGoldens:
+    """No class has a golden manifest: every file counts as unknown."""
 
-    document: bytes
-    marker: bool
-    files: int
-    not_examined: tuple[str, ...]
+    def digests(self) -> Mapping[str, str]:
+        """None."""
+        return {}
+
+    def lines(self, digest: str) -> Lines:
+        """Never asked."""
+        raise KeyError(digest)
 
 
-def look(request: Request, key: Key, sweep: Sweep, limits: Limits) -> Evidence:
-    """Inspect one host. Raises Unreached (Mistrusted, Overran) with a sentence, nothing else."""
-    token = f"--{secrets.token_hex(8)}"
+@dataclass(slots=True)
+class Look:
+    """One host being looked at: what is known of it before, and what its listing of files turns out to be."""
+
+    request: Request
+    sweep: Sweep
+    token: str
+    golden: str = ""
+    known: Lines = frozenset()
+    files: Lines = frozenset()
+    differs: Difference = field(default_factory=lambda: Difference((), (), ()))
+    wanted: tuple[bytes, ...] = ()
+    not_wanted: int = 0
+
+    def answer(self, output: bytes) -> bytes:
+        """Which files the host is to send: those that differ, what starts by itself first."""
+        listed = _section(output, f"{self.token} files\n".encode(), f"{self.token} wanted\n".encode())
+        self.files = manifest.lines_of(listed)
+        self.differs = manifest.difference(self.files, self.known)
+        lines = [line for line in (*self.differs.unknown, *self.differs.changed) if b"\n" not in line]
+        marks = _marks(self.sweep.markers)
+        lines.sort(
+            key=lambda line: (not marks.search(line, PATH_AT), not _STARTS.search(line, PATH_AT), line[PATH_AT:])
+        )
+        self.wanted = tuple(lines[: script.SAMPLES_MAX])
+        self.not_wanted = len(self.differs.unknown) + len(self.differs.changed) - len(self.wanted)
+        return b"".join(line[PATH_AT:] + b"\n" for line in self.wanted)
+
+
+def look(request: Request, key: Key, sweep: Sweep, limits: Limits, goldens: Goldens) -> tuple[Look, Reply]:
+    """Ask one host. Raises Unreached (Mistrusted, Overran) with a sentence, or what the golden manifest refuses."""
+    golden = goldens.digests().get(request.klass, "")
+    one = Look(request, sweep, f"--{secrets.token_hex(8)}", golden, goldens.lines(golden) if golden else frozenset())
     peer = Peer(request.address, request.port, request.user, request.host_key)
-    reply = ask(peer, key, sweep.script(token), limits)
+    question = Question(f"{one.token} wanted\n".encode(), one.answer)
+    reply = ask(peer, key, sweep.script(one.token), limits, question)
     if reply.status not in (0, -1):
         raise Mistrusted(f"{request.host} does not run the inspection: {reply.errors.strip()[-200:]}")
-    return evidence(request, sweep, reply, token)
+    return one, reply
 
 
-def evidence(request: Request, sweep: Sweep, reply: Reply, token: str) -> Evidence:
+def evidence(one: Look, reply: Reply, keep: Callable[[bytes], str]) -> Evidence:
     """The document of what the script printed; what is missing from it stands under `not_examined`."""
-    sections = _sections(reply.output, token)
-    markers = sorted(_text(name) for name in sections.get("markers", b"").split(b"\0") if name.strip())
-    files = _files(sections.get("files", b""))
-    missing = list(_missing(sections, sweep, reply, len(files)))
-    files = files[: sweep.files_max]
-    markers += [path for path, _ in files if path not in markers and _is_marker(path, sweep.markers)]
-    document: dict[str, Json] = {
-        "version": 1,
-        "action": request.action,
-        "host": request.host,
-        "host_key": request.host_key,
-        "files": [[path, digest] for path, digest in files],
-        "markers": list(markers),
-        "not_examined": list(missing),
-    }
-    for name in _LISTS:
-        document[name] = [*sorted(_text(line) for line in sections.get(name, b"").splitlines() if line.strip())]
-    return Evidence(canonical.encode(document), bool(markers), len(files), tuple(missing))
+    request, sweep = one.request, one.sweep
+    sections = _sections(reply.output, one.token)
+    if not one.files:  # it was cut off before it asked
+        one.answer(reply.output)
+    markers = {text_of(name) for name in _of(sections, "markers").split(b"\0") if name}
+    lists = {name: _lines(_of(sections, name)) for name in sweep.lists}
+    samples, lost = _samples([text for name, text in sections if name == "sample"], one.wanted, keep)
+    edr = sweep.edr.get(request.klass, "")
+    processes_read = "processes" in sweep.lists and ("failed processes", b"") not in sections
+    whole = not one.golden or len(one.differs) > DIFFERENCE_MAX
+    return Evidence(
+        action=request.action,
+        host=request.host,
+        klass=request.klass,
+        strategy=request.strategy,
+        host_key=request.host_key,
+        files=len(one.files),
+        golden="" if whole else one.golden,
+        manifest=keep(manifest.to_bytes(one.files)) if whole else "",
+        differs=Difference((), (), ()) if whole else one.differs,
+        markers=tuple(sorted(markers)),
+        samples=tuple(samples),
+        lists=lists,
+        edr=edr,
+        edr_running=edr in lists["processes"] if edr and processes_read else None,
+        restore_point_us=request.restore_point_us,
+        t0_us=request.before_us,
+        not_examined=tuple(_missing(one, sections, reply, lost)),
+    )
 
 
 class InspectionWorker:
-    """Implements `Worker` with a few threads. `keep` stores the evidence and returns its SHA-256 in hex.
+    """Implements `Worker` with a few threads. `keep` stores bytes and returns their SHA-256 in hex.
 
-    `sweep` is what the next inspections look at.
+    `sweep` is what the next inspections look at; `goldens` the manifests they are compared with.
 
     An inspection only reads: one that is cut off by the engine's end is simply issued again.
     """
 
     def __init__(
-        self, key: Path, keep: Callable[[bytes], str], *, sweep: Sweep | None = None, limits: Limits | None = None
+        self,
+        key: Path,
+        keep: Callable[[bytes], str],
+        *,
+        sweep: Sweep | None = None,
+        limits: Limits = _LIMITS,
+        goldens: Goldens | None = None,
     ) -> None:
         self._key_path = key
         self._keep = keep
         self.sweep = sweep or Sweep()
-        self._limits = limits or Limits()
+        self._limits = limits
+        self._goldens = goldens or NoGoldens()
         self._pool: Threads[Outcome] = Threads(8, "inspect")
         self._waiting: dict[str, Future[Outcome]] = {}
 
@@ -142,8 +196,8 @@ class InspectionWorker:
     def _inspect(self, request: Request) -> Outcome:
         try:
             limits = replace(self._limits, command_s=request.limit_s)
-            seen = look(request, load_key(self._key_path), self.sweep, limits)
-            digest = self._keep(seen.document)
+            seen = evidence(*look(request, load_key(self._key_path), self.sweep, limits, self._goldens), self._keep)
+            digest = self._keep(seen.to_bytes())
         except (Mistrusted, Overran) as error:
             return _failed(request, error)
         except Unreached as error:
@@ -152,7 +206,7 @@ class InspectionWorker:
             return _failed(request, error)
         facts: dict[str, Json] = {
             "evidence": digest,
-            "marker": seen.marker,
+            "marker": bool(seen.markers),
             "files": seen.files,
             "not_examined": list(seen.not_examined),
         }
@@ -173,34 +227,70 @@ def _outcome(action: str, future: Future[Outcome]) -> Outcome:
     return future.result()
 
 
-def _sections(output: bytes, token: str) -> dict[str, bytes]:
-    """The text behind each section's opening, by name."""
-    found: dict[str, bytes] = {}
-    for part in output.split(f"{token} ".encode())[1:]:
-        name, _, text = part.partition(b"\n")
-        found[name.decode("ascii", "replace")] = text
-    return found
+def _section(output: bytes, opening: bytes, closing: bytes) -> bytes:
+    _, _, rest = output.partition(opening)
+    return rest.partition(closing)[0]
 
 
-def _files(text: bytes) -> list[tuple[str, str]]:
-    """Paths and digests from `sha256sum -z`, in order of path."""
-    lines = (line for line in text.split(b"\0") if line.strip())
-    return sorted((_text(line[66:]), line[:64].decode("ascii", "replace")) for line in lines)
+def _sections(output: bytes, token: str) -> list[tuple[str, bytes]]:
+    """Name and text of each section, as they came."""
+    parts = (part.partition(b"\n") for part in output.split(f"{token} ".encode())[1:])
+    return [(name.decode("ascii", "replace"), text) for name, _, text in parts]
 
 
-def _missing(sections: dict[str, bytes], sweep: Sweep, reply: Reply, files: int) -> Iterable[str]:
-    if reply.cut or "end" not in sections:
+def _of(sections: Iterable[tuple[str, bytes]], name: str) -> bytes:
+    return next((text for found, text in sections if found == name), b"")
+
+
+def _lines(text: bytes) -> tuple[str, ...]:
+    return tuple(sorted({line.decode("utf-8", "backslashreplace") for line in text.splitlines() if line.strip()}))
+
+
+def _samples(
+    sent: Iterable[bytes], wanted: Iterable[bytes], keep: Callable[[bytes], str]
+) -> tuple[list[tuple[str, str]], int]:
+    """The files that arrived as they were listed, kept; and how many did not."""
+    expected: dict[str, list[str]] = {}
+    for line in wanted:
+        expected.setdefault(line[:64].decode("ascii"), []).append(text_of(line[PATH_AT:]))
+    kept: list[tuple[str, str]] = []
+    for content in sent:
+        digest = sha256(content).hexdigest()
+        paths = expected.pop(digest, None)
+        if paths is not None:
+            keep(content)
+            kept += [(path, digest) for path in paths]
+    return sorted(kept), sum(map(len, expected.values()))
+
+
+def _missing(one: Look, sections: list[tuple[str, bytes]], reply: Reply, lost: int) -> Iterable[str]:
+    names = {name for name, _ in sections}
+    sweep, request = one.sweep, one.request
+    if reply.cut or "end" not in names:
         yield "everything after the output's limit"
-    if files > sweep.files_max:
-        yield f"files beyond the first {sweep.files_max}"
-    if "failed" in sections:
-        yield "a list whose command failed"
-    yield from (line[:200] for line in reply.errors.splitlines()[:20])
+    if len(one.files) > sweep.files_max:
+        yield f"files beyond the first {len(one.files)}"
+    unasked = [name for name in RUNNING if name not in sweep.lists]
+    if unasked:
+        yield f"{', '.join(unasked)}: below {sweep.root} they are not the host's own"
+    yield from (f"{name}: its command failed" for name in sweep.lists if f"failed {name}" in names)
+    for name in sweep.lists:
+        if len(_of(sections, name)) >= script.LIST_BYTES_MAX:
+            yield f"{name} beyond the first {script.LIST_BYTES_MAX} bytes"
+    if one.not_wanted:
+        yield f"the content of {one.not_wanted} differing files beyond the first {script.SAMPLES_MAX}"
+    if lost:
+        yield f"the content of {lost} differing files: over {script.SAMPLE_BYTES_MAX} bytes, or changed while read"
+    if not sweep.edr.get(request.klass):
+        yield "EDR: the class names no process"
+    if request.strategy == "declared":
+        yield "what a host that was not wiped hides: it answered for itself"
+    errors = reply.errors.splitlines()
+    yield from (line[:200] for line in errors[:20])
+    if len(errors) > 20:
+        yield "more that its commands complained about"
 
 
-def _is_marker(path: str, patterns: Iterable[str]) -> bool:
-    return any(fnmatchcase(PurePosixPath(path).name, pattern) for pattern in patterns)
-
-
-def _text(raw: bytes) -> str:
-    return raw.decode("utf-8", "backslashreplace")
+def _marks(patterns: Iterable[str]) -> re.Pattern[bytes]:
+    """Fits the paths whose last part fits a pattern."""
+    return re.compile(b"(^|/)(" + b"|".join(translate(one).encode() for one in patterns) + b")")
