@@ -94,7 +94,8 @@ def _plan(drafting: Drafting, drafts: list[Draft], candidates: dict[str, list[Ho
         if draft.part == "slice":
             chosen.update((post.id, draft.rank) for post in draft.posts(graph))
     links = _interfaces(graph.content, drafts)
-    waves = tuple(_wave(graph, draft, links[draft.name]) for draft in drafts)
+    anew = {link for draft in drafts if draft.kept is None for link, _ in links[draft.name]}
+    waves = tuple(_wave(graph, draft, links[draft.name], anew) for draft in drafts)
     return Plan(
         digest=graph.content.digest,
         waves=waves,
@@ -112,7 +113,7 @@ def _posts_to_spare(waves: Sequence[Wave]) -> Iterator[str]:
             yield from posts[gate.need[site] :]
 
 
-def _wave(graph: Graph, draft: Draft, links: list[tuple[str, bool]]) -> Wave:
+def _wave(graph: Graph, draft: Draft, links: list[tuple[str, bool]], anew: set[str]) -> Wave:
     return Wave(
         name=draft.name,
         function=draft.function,
@@ -121,8 +122,13 @@ def _wave(graph: Graph, draft: Draft, links: list[tuple[str, bool]]) -> Wave:
         after=() if draft.after is None else (draft.after,),
         services=tuple(sorted(draft.services)),
         hosts=tuple(sorted(draft.hosts)),
-        gate=draft.kept or _gate(graph, draft, links),
+        gate=_gate(graph, draft, links) if draft.kept is None else _less(draft.kept, anew),
     )
+
+
+def _less(kept: Gate, anew: set[str]) -> Gate:
+    """A kept gate without the interfaces that are judged anew elsewhere: an end of theirs comes out behind it now."""
+    return kept.model_copy(update={"interfaces": tuple(link for link in kept.interfaces if link not in anew)})
 
 
 def _gate(graph: Graph, draft: Draft, links: list[tuple[str, bool]]) -> Gate:

@@ -75,3 +75,22 @@ def test_two_persons_confirm_what_a_check_of_a_dropped_service_can_confirm_no_mo
     story.order("task.done", "middleware/verified", "operator-1").nothing()
     story.read("service:middleware", times=5).at(1).expect(f"pass gate {LAB}")
     assert heard(story).broken == []
+
+
+def test_a_gate_asks_for_no_interface_whose_end_a_split_put_behind_it(tell: Tell) -> None:
+    """Seed 5785: radiology waited for its link to the dispensary, which was set apart and waited for radiology."""
+    link = Interface(id="orders", name=names("Orders"), source="rx", target="ris", protocol="hl7")
+    content = hospital(
+        server("rx-1", "north", "rx"), server("web-1", "north", "web"), server("ris-1", "north", "ris"),
+        services=(service("rx", "pharmacy"), service("web", "pharmacy"), service("ris", "radiology")),
+        order=("pharmacy", "radiology"), pinned=(),
+    )  # fmt: skip
+    content = with_checks(with_interfaces(content, link), check("orders-arrive", "L3", interface="orders"))
+    story = tell(content).begun().in_service("ris-1").read("service:ris", times=5).nothing()
+    assert story.lacks("radiology/slice") == ["unread interface:orders"]
+    story.order("wave.split", "pharmacy/slice", *PAIR, name="later", services=["rx"], sites=[])
+    story.expect("start soak radiology/slice")
+    story.read("service:ris", times=5).at(1).expect("pass gate radiology/slice")
+    gates = {wave.name: wave.gate.interfaces for wave in story.state.estate.plan.waves}
+    assert gates["pharmacy/slice/later"] == ("orders",)
+    assert gates["radiology/slice"] == ()
