@@ -36,3 +36,24 @@ def test_what_lies_in_the_run_folder_verifies_also_as_the_journal_grows(tmp_path
                 assert refused(bundle, journal_of(here), anchor_of(bundle)) == []
         with pytest.raises(Unusable, match="cannot be written"):
             here.engine.read(lambda state, _: bundles.write(tmp_path / "nowhere", state, actions))
+
+
+def test_a_signed_document_that_is_lost_stops_no_reconnect_and_its_bundle_proves_nothing(tmp_path: Path) -> None:
+    with hospital(tmp_path / "state") as here:
+        here.open_incident()
+        here.hands.hangs.add("reconnect")
+        here.quarantined("foundations")
+        here.judge_everyone()
+        actions = under_way(here)
+        for kept in (here.engine.state_dir / "evidence").iterdir():
+            if kept.is_file():
+                kept.unlink()
+        bundles, run_dir = Bundles(here.engine.state_dir), tmp_path / "run"
+        run_dir.mkdir()
+        here.engine.read(lambda state, _: bundles.write(run_dir, state, actions))
+        files = sorted((run_dir / FOLDER).iterdir())
+        assert len(files) == len(actions) > 0
+        for file in files:
+            bundle = json.loads(file.read_bytes())
+            assert bundle["documents"] == {}
+            assert refused(bundle, journal_of(here), "0" * 64)

@@ -18,7 +18,7 @@ from orchestrator.decision.commands import Cancel, Issue
 from orchestrator.decision.events import Cancelled, Dispatched, Event, Finished, Lost
 from orchestrator.decision.state import State
 from orchestrator.engine.release import Bundles
-from orchestrator.errors import Refused, Unusable
+from orchestrator.errors import Refused, RelanceError, Unusable
 from orchestrator.inventory.model import Host
 from orchestrator.plans.model import HostClass
 from orchestrator.workers import invocation
@@ -159,7 +159,7 @@ class Dispatcher:
         """What each reconnect rests on, for whoever checks it later; nothing waits for it yet."""
         try:
             self._bundles.write(run_dir, state, [request.action for request in requests])
-        except Unusable as error:
+        except RelanceError as error:
             LOG.warning("%s The reconnects of run %s have no bundle to verify.", error.sentence, run_dir.name)
 
     def committed(self) -> None:

@@ -5,7 +5,8 @@ Never judges any of it: `trust.verifier` does, from the journal and without the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, cast
 
@@ -14,7 +15,7 @@ from orchestrator.canonical import Json
 from orchestrator.decision.requirements import RECONNECT
 from orchestrator.decision.stages import Stage
 from orchestrator.decision.state import State
-from orchestrator.errors import Unusable
+from orchestrator.errors import RelanceError, Unusable
 from orchestrator.journal.backup import JOURNAL
 from orchestrator.journal.blobs import Blobs
 from orchestrator.journal.disk import sync_folder
@@ -85,11 +86,14 @@ class Citations:
             },
             "gates": {wave: [self._latest.get(("pass_gate", wave), 0)] for wave in after},
             "services": {one: [*self._serving(state, estate.service_number[one])] for one in needs},
-            "documents": {
-                str(seq): self._blob_of(blob).decode("utf-8")
-                for seq, blob in sorted(signed | {*self._verdicts.get(name, [])})
-            },
+            "documents": dict(self._documents(signed | {*self._verdicts.get(name, [])})),
         }
+
+    def _documents(self, cited: set[tuple[int, str]]) -> Iterator[tuple[str, Json]]:
+        """The signed documents by the number of their record; one that is not kept, or no text, is left out."""
+        for seq, blob in sorted(cited):
+            with suppress(RelanceError, UnicodeDecodeError):
+                yield str(seq), self._blob_of(blob).decode("utf-8")
 
     def _serving(self, state: State, service: int) -> list[int]:
         """The records by which a service is in service: its hosts', or the orders' that opened or dropped it."""

@@ -22,7 +22,6 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from orchestrator import canonical
 from orchestrator.canonical import Json
 from orchestrator.decision.events import Event
 from orchestrator.decision.stages import OUT, Stage
@@ -42,6 +41,7 @@ from orchestrator.probes.base import Answer, Question
 from orchestrator.workers import ansible, invocation, probing, ssh
 from orchestrator.workers.ansible import AnsibleWorker
 from orchestrator.workers.base import Request
+from orchestrator.workers.connection import Reply
 from orchestrator.workers.probing import Swept, Target
 from tests.estates import ROLES
 from tests.random_people import People
@@ -106,11 +106,11 @@ class Network:
         """As `probing.sweep`; the control target always answers."""
         return Swept(True, frozenset(target for target in targets if self._open(target[0])), frozenset())
 
-    def look(self, request: Request, *more: object) -> ssh.Evidence:
-        """As `ssh.look`; each inspection is written down when it begins."""
+    def look(self, request: Request, key: object, sweep: ssh.Sweep, *more: object) -> tuple[ssh.Look, Reply]:
+        """As `ssh.look`; each inspection is written down when it begins, and the host has not one file."""
         note(str(self._root / "inspections.log"), "begin", request.action, "-")
         time.sleep(0.02)
-        return ssh.Evidence(canonical.encode({"action": request.action}), False, 1, ())
+        return ssh.Look(request, sweep, "--"), Reply(0, b"-- end\n", "", False)
 
 
 class Staff(People):
