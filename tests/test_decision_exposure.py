@@ -60,10 +60,24 @@ def test_what_was_restored_from_an_infected_backup_server_is_exposed_in_quaranti
     stand(state, Stage.IN_SERVICE, "backup-1")
     stand(state, Stage.INSPECTED, "lis-1")
     assert reached(state, "backup-1") == {"lis-1": ("uses backup",)}
+    stand(state, Stage.RESTORING, "lis-1")
+    assert reached(state, "backup-1") == {"lis-1": ("uses backup",)}, "it is spoken to right now"
     stand(state, Stage.BLOCKED, "lis-1")
     assert reached(state, "backup-1") == {}, "nothing of it was restored yet"
     stand(state, Stage.EXCLUDED, "lis-1")
     assert reached(state, "backup-1") == {}
+
+
+def test_what_an_infected_inspection_tool_looked_at_in_quarantine_is_exposed() -> None:
+    content = hospital(
+        *(server("edr-1", "north", "edr", klass="first"), server("lis-1", "north", "lis")),
+        services=(service("edr"), service("lis", "laboratory")),
+        classes=(plain_class("first"), plain_class("server", needs=Needs(inspect=("edr",)))),
+    )
+    state = State(Estate(content, derive(content)))
+    stand(state, Stage.IN_SERVICE, "edr-1")
+    stand(state, Stage.INSPECTED, "lis-1")
+    assert reached(state, "edr-1") == {"lis-1": ("uses edr",)}
 
 
 def test_both_ends_of_an_interface_are_exposed_to_each_other(state: State) -> None:

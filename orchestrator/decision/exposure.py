@@ -8,11 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from orchestrator.decision.requirements import HOST_STEPS
-from orchestrator.decision.stages import GONE, OUT, RESTORED
+from orchestrator.decision.requirements import HOST_STEPS, RECONNECT
+from orchestrator.decision.stages import GONE, OUT, RESTORING
 from orchestrator.decision.state import State
-
-RESTORE_STEPS = 2  # preserve and restore come first among a host's steps: what they need was spoken to in quarantine
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +57,8 @@ def _contacts(state: State, host: int) -> dict[int, list[str]]:
         name = estate.services[service]
         for step in range(len(HOST_STEPS)):
             users = [one for one in estate.dependents[step][service] if one != host]
-            in_quarantine = step < RESTORE_STEPS
-            add(
-                [one for one in users if stage[one] in OUT or (in_quarantine and _restored(state, one))], f"uses {name}"
-            )
+            in_quarantine = step != RECONNECT  # what restores and inspects a host is spoken to before it is out
+            add([one for one in users if stage[one] in OUT or (in_quarantine and _begun(state, one))], f"uses {name}")
     group = estate.group(host)
     for service in dict.fromkeys((*(need for needs in group.needs for need in needs), *group.unit_needs)):
         players = [one for one in estate.players[service] if one != host and stage[one] in OUT]
@@ -80,7 +76,7 @@ def _add_origins(state: State, host: int, found: dict[int, list[str]]) -> None:
     estate = state.estate
     point_us, klass = state.restore_point_us[host], estate.group(host).klass.id
     for other in range(len(estate.hosts)):
-        if other == host or estate.group(other).klass.id != klass or not _restored(state, other):
+        if other == host or estate.group(other).klass.id != klass or not _begun(state, other):
             continue
         if point_us and state.restore_point_us[other] == point_us:
             found.setdefault(other, []).append("was restored from the same restore point")
@@ -88,5 +84,6 @@ def _add_origins(state: State, host: int, found: dict[int, list[str]]) -> None:
             found.setdefault(other, []).append(f"has the same image ({klass})")
 
 
-def _restored(state: State, host: int) -> bool:
-    return state.stage[host] >= RESTORED and state.stage[host] not in GONE
+def _begun(state: State, host: int) -> bool:
+    """Whether its restore runs or has run."""
+    return state.stage[host] >= RESTORING and state.stage[host] not in GONE

@@ -94,8 +94,9 @@ def _plan(drafting: Drafting, drafts: list[Draft], candidates: dict[str, list[Ho
         if draft.part == "slice":
             chosen.update((post.id, draft.rank) for post in draft.posts(graph))
     links = _interfaces(graph.content, drafts)
-    anew = {link for draft in drafts if draft.kept is None for link, _ in links[draft.name]}
-    waves = tuple(_wave(graph, draft, links[draft.name], anew) for draft in drafts)
+    fresh = {draft.name: _gate(graph, draft, links[draft.name]) for draft in drafts if draft.kept is None}
+    anew = {link for gate in fresh.values() for link in gate.interfaces}
+    waves = tuple(_wave(draft, _less(draft.kept, anew) if draft.kept else fresh[draft.name]) for draft in drafts)
     return Plan(
         digest=graph.content.digest,
         waves=waves,
@@ -113,7 +114,7 @@ def _posts_to_spare(waves: Sequence[Wave]) -> Iterator[str]:
             yield from posts[gate.need[site] :]
 
 
-def _wave(graph: Graph, draft: Draft, links: list[tuple[str, bool]], anew: set[str]) -> Wave:
+def _wave(draft: Draft, gate: Gate) -> Wave:
     return Wave(
         name=draft.name,
         function=draft.function,
@@ -122,12 +123,12 @@ def _wave(graph: Graph, draft: Draft, links: list[tuple[str, bool]], anew: set[s
         after=() if draft.after is None else (draft.after,),
         services=tuple(sorted(draft.services)),
         hosts=tuple(sorted(draft.hosts)),
-        gate=_gate(graph, draft, links) if draft.kept is None else _less(draft.kept, anew),
+        gate=gate,
     )
 
 
 def _less(kept: Gate, anew: set[str]) -> Gate:
-    """A kept gate without the interfaces that are judged anew elsewhere: an end of theirs comes out behind it now."""
+    """A kept gate without the interfaces that a gate planned anew judges; one that no other judges stays."""
     return kept.model_copy(update={"interfaces": tuple(link for link in kept.interfaces if link not in anew)})
 
 

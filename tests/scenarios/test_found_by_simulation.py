@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from orchestrator.decision.stages import Stage
 from orchestrator.inventory.model import Interface, Needs, Task
+from orchestrator.plans.model import GateRule
 from tests.estates import check, names, server, service, with_checks, with_interfaces
 from tests.forged_histories import heard
 from tests.storyline import Tell, hospital
@@ -94,3 +95,18 @@ def test_a_gate_asks_for_no_interface_whose_end_a_split_put_behind_it(tell: Tell
     gates = {wave.name: wave.gate.interfaces for wave in story.state.estate.plan.waves}
     assert gates["pharmacy/slice/later"] == ("orders",)
     assert gates["radiology/slice"] == ()
+
+
+def test_a_launched_gate_keeps_an_interface_that_no_other_gate_would_judge(tell: Tell) -> None:
+    """Beside seed 5785: the wave set apart waives the link by its rule, so somebody must still ask for it."""
+    link = Interface(id="orders", name=names("Orders"), source="rx", target="ris", protocol="hl7")
+    content = hospital(
+        server("rx-1", "north", "rx"), server("web-1", "north", "web"), server("ris-1", "north", "ris"),
+        services=(service("rx", "pharmacy"), service("web", "pharmacy"), service("ris", "radiology")),
+        order=("pharmacy", "radiology"), pinned=(),
+        gates={"pharmacy/slice/later": GateRule(without_interfaces=("orders",))},
+    )  # fmt: skip
+    content = with_checks(with_interfaces(content, link), check("orders-arrive", "L3", interface="orders"))
+    story = tell(content).begun().in_service("ris-1").read("service:ris", times=5).nothing()
+    story.order("wave.split", "pharmacy/slice", *PAIR, name="later", services=["rx"], sites=[]).nothing()
+    assert story.lacks("radiology/slice") == ["unread interface:orders"]
