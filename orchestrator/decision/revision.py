@@ -40,9 +40,11 @@ def planned(state: State, kind: str, subject: str, args: Mapping[str, Json]) -> 
     _refuse_left_off(content, kept)
     content = _in_known_order(content, state.estate.content)
     try:
-        return Estate(content, derive(content, kept))
+        estate = Estate(content, derive(content, kept))
     except ContentError as error:
         raise Refused(error.sentence, rule=error.rule or "content.plan", **error.facts) from error
+    _refuse_stranded(state, estate)
+    return estate
 
 
 def revise(state: State, kind: str, subject: str, args: Mapping[str, Json]) -> None:
@@ -109,6 +111,22 @@ def _refuse_lost(state: State, content: Content) -> None:
     for service in after.services:
         if kinds.get(service.id, service.kind) != service.kind:
             raise Refused(f"The service {service.id} cannot change its kind in mid-incident.", rule="content.kind")
+
+
+def _refuse_stranded(state: State, after: Estate) -> None:
+    """A split leaves a service the hosts its gate needs; the plan does not know which hosts were given up."""
+    for service, name in enumerate(state.estate.services):
+        wave = after.waves[home].name if (home := after.wave_of_service[service]) >= 0 else ""
+        apart = {host for one in after.plan.waves if wave in one.after for host in one.hosts if one.part == "split"}
+        able = state.candidates(service)
+        left = [host for host in able if state.estate.hosts[host] not in apart]
+        if len(left) < state.quorum[service] <= len(able):
+            raise Refused(
+                f"{name} needs {state.quorum[service]} hosts for the gate of {wave} and would keep {len(left)}: the "
+                "others come out behind that gate. Leave more hosts with it, or lower its k first.",
+                rule="waves.quorum",
+                services=[name],
+            )
 
 
 def _refuse_left_off(content: Content, kept: Sequence[Kept]) -> None:

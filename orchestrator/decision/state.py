@@ -429,7 +429,14 @@ class State:
     def candidates(self, service: int) -> list[int]:
         """Hosts that can still play the service."""
         stage, leaving = self.stage, self.leaving
-        return [host for host in self.estate.players[service] if stage[host] not in GONE and host not in leaving]
+        return [host for host in self.players(service) if stage[host] not in GONE and host not in leaving]
+
+    def players(self, service: int) -> list[int]:
+        """The hosts of a service, without those set apart behind its gate while that gate waits for the service."""
+        players, home = self.estate.players[service], self.estate.wave_of_service[service]
+        if home < 0 or self.waves[home].passed_us:
+            return players
+        return [host for host in players if self.wave_of[host] < 0 or home not in self.ancestors[self.wave_of[host]]]
 
     def confirmed_by(self, key: str) -> str:
         """The subject whose reading confirms this task; empty where two persons do: no check can, or can any more.

@@ -5,14 +5,12 @@ Never decides that a split is wanted: people write it into `plans/restart.yaml`,
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from orchestrator.errors import ContentError
 from orchestrator.inventory.model import Host, Service
 from orchestrator.plans import priority
 from orchestrator.plans.drafts import Draft, Drafting
 from orchestrator.plans.model import Content, Split
-from orchestrator.plans.needs import Graph, by_step
+from orchestrator.plans.needs import Graph
 
 
 def set_apart(drafting: Drafting, split: Split) -> None:
@@ -101,13 +99,8 @@ def _refuse_torn_host(origin: Draft, apart: Draft, host: Host, split: Split) -> 
         )
 
 
-def refuse_torn(graph: Graph, drafts: list[Draft]) -> None:
-    """Raise ContentError where the splits left a unit in two waves, or a need behind its own gate."""
-    _refuse_torn_units(graph, drafts)
-    _refuse_needs_behind_the_gate(graph, drafts)
-
-
-def _refuse_torn_units(graph: Graph, drafts: list[Draft]) -> None:
+def refuse_torn_units(graph: Graph, drafts: list[Draft]) -> None:
+    """Raise ContentError where the splits left a unit in two waves."""
     homes: dict[str, tuple[str, str]] = {}
     for draft in drafts:
         for service in sorted(draft.services):
@@ -120,34 +113,3 @@ def _refuse_torn_units(graph: Graph, drafts: list[Draft]) -> None:
                     unit=unit,
                     waves=[wave, draft.name],
                 )
-
-
-def _refuse_needs_behind_the_gate(graph: Graph, drafts: list[Draft]) -> None:
-    """What a wave needs must not come out in a wave that follows it; a split or a late need can bring that about."""
-    home = {service: draft.name for draft in drafts for service in draft.services}
-    after = {draft.name: draft.after for draft in drafts}
-    for draft in drafts:
-        for source, needed in _needed(graph, draft):
-            if draft.name in _ancestors(after, home.get(needed)):
-                raise ContentError(
-                    f"{source} in {draft.name} needs {needed}, which comes out behind it in {home[needed]}.",
-                    rule="waves.behind",
-                    service=needed,
-                    waves=[draft.name, home[needed]],
-                )
-
-
-def _needed(graph: Graph, draft: Draft) -> Iterator[tuple[str, str]]:
-    """Who in a wave needs which service: the services its hosts play, and their classes."""
-    played = {service for host in draft.hosts.values() for service in host.services if service in graph.services}
-    for service in sorted(played):
-        yield from ((service, needed) for _, needed in by_step(graph.services[service].needs))
-    for klass in sorted({host.klass for host in draft.hosts.values()}):
-        yield from ((f"Class {klass}", needed) for needed in sorted(graph.class_needs.get(klass, ())))
-
-
-def _ancestors(after: dict[str, str | None], wave: str | None) -> set[str]:
-    found: set[str] = set()
-    while wave is not None and (wave := after[wave]) is not None:
-        found.add(wave)
-    return found

@@ -15,7 +15,8 @@ from orchestrator.plans import priority
 from orchestrator.plans.drafts import Draft, Drafting, Kept, draft_all, in_order, keep_waves
 from orchestrator.plans.model import Content, Gate, GateRule, Plan, Wave
 from orchestrator.plans.needs import Graph, build, find_cycles
-from orchestrator.plans.splits import refuse_torn, set_apart, wave_name
+from orchestrator.plans.splits import refuse_torn_units, set_apart, wave_name
+from orchestrator.plans.waits import Judges, Waits, refuse_gates_that_wait_for_themselves
 
 
 def derive(content: Content, kept: Sequence[Kept] = ()) -> Plan:
@@ -38,10 +39,18 @@ def derive(content: Content, kept: Sequence[Kept] = ()) -> Plan:
     drafts = in_order(drafting.drafts)
     candidates = _candidates(graph, drafts)
     _refuse_impossible_quorums(drafting, candidates)
+    waits = Waits(drafting)
     if content.restart.splits or kept:
-        refuse_torn(graph, drafts)
+        refuse_torn_units(graph, drafts)
+        refuse_gates_that_wait_for_themselves(graph, drafts, waits)
     _warn_of_unknown_gates(drafting)
-    return _plan(drafting, drafts, candidates)
+    return _plan(drafting, drafts, candidates, _judges(drafting, drafts, waits))
+
+
+def _judges(drafting: Drafting, drafts: list[Draft], waits: Waits) -> Judges:
+    judges = Judges(drafts, drafting.graph.content.restart.gates, waits)
+    judges.give(drafting.graph.content.inventory.interfaces)
+    return judges
 
 
 def _candidates(graph: Graph, drafts: list[Draft]) -> dict[str, list[Host]]:
@@ -85,7 +94,7 @@ def _warn_of_unknown_gates(drafting: Drafting) -> None:
         )
 
 
-def _plan(drafting: Drafting, drafts: list[Draft], candidates: dict[str, list[Host]]) -> Plan:
+def _plan(drafting: Drafting, drafts: list[Draft], candidates: dict[str, list[Host]], judges: Judges) -> Plan:
     graph, ranks = drafting.graph, drafting.ranks
     inherited = priority.service_ranks(drafting.layers, ranks)
     chosen = priority.choose_quorums(graph, candidates, inherited, ranks)
@@ -93,10 +102,10 @@ def _plan(drafting: Drafting, drafts: list[Draft], candidates: dict[str, list[Ho
     for draft in drafts:
         if draft.part == "slice":
             chosen.update((post.id, draft.rank) for post in draft.posts(graph))
-    links = _interfaces(graph.content, drafts)
-    fresh = {draft.name: _gate(graph, draft, links[draft.name]) for draft in drafts if draft.kept is None}
-    anew = {link for gate in fresh.values() for link in gate.interfaces}
-    waves = tuple(_wave(draft, _less(draft.kept, anew) if draft.kept else fresh[draft.name]) for draft in drafts)
+    waves = tuple(
+        _wave(draft, _kept(draft.kept, draft, judges) if draft.kept else _gate(graph, draft, judges))
+        for draft in drafts
+    )
     return Plan(
         digest=graph.content.digest,
         waves=waves,
@@ -127,36 +136,26 @@ def _wave(draft: Draft, gate: Gate) -> Wave:
     )
 
 
-def _less(kept: Gate, anew: set[str]) -> Gate:
-    """A kept gate without the interfaces that a gate planned anew judges; one that no other judges stays."""
-    return kept.model_copy(update={"interfaces": tuple(link for link in kept.interfaces if link not in anew)})
+def _kept(gate: Gate, draft: Draft, judges: Judges) -> Gate:
+    """A kept gate, less the interfaces that another gate judges now."""
+    links = tuple(link for link in gate.interfaces if judges.at.get(link, draft.name) == draft.name)
+    return gate.model_copy(update={"interfaces": links})
 
 
-def _gate(graph: Graph, draft: Draft, links: list[tuple[str, bool]]) -> Gate:
+def _gate(graph: Graph, draft: Draft, judges: Judges) -> Gate:
     """Quorums, interfaces not waived, and two thirds of the wave's workstations at each site."""
     timing = graph.content.restart.timing
     rule = graph.content.restart.gates.get(draft.name, GateRule())
     posts: dict[str, list[str]] = defaultdict(list)
     for host in sorted(draft.posts(graph), key=lambda each: (each.site, each.id)):
         posts[host.site].append(host.id)
-    judged = [link for link, both_inside in links if both_inside and link not in rule.without_interfaces]
+    judged = sorted(link for link, wave in judges.at.items() if wave == draft.name)
     return Gate(
         services={service: graph.services[service].quorum for service in sorted(draft.services)},
         interfaces=tuple(judged),
-        owed_interfaces=tuple(link for link, _ in links if link not in judged),
+        owed_interfaces=tuple(sorted(judges.owed[draft.name])),
         posts={site: tuple(hosts) for site, hosts in posts.items()},
         need={site: -(-2 * len(hosts) // 3) for site, hosts in posts.items()},
         soak_s=timing.soak_s if rule.soak_s is None else rule.soak_s,
         passes=timing.passes if rule.passes is None else rule.passes,
     )
-
-
-def _interfaces(content: Content, drafts: list[Draft]) -> dict[str, list[tuple[str, bool]]]:
-    """For each wave the interfaces whose last inside end comes out in it, and whether both ends are inside."""
-    place = {service: number for number, draft in enumerate(drafts) for service in draft.services}
-    found: dict[str, list[tuple[str, bool]]] = {draft.name: [] for draft in drafts}
-    for link in sorted(content.inventory.interfaces, key=lambda each: each.id):
-        ends = [place[end] for end in (link.source, link.target) if end in place]
-        if ends:
-            found[drafts[max(ends)].name].append((link.id, len(ends) == 2))
-    return found

@@ -124,7 +124,7 @@ def _for_quorums(state: State) -> Iterator[Wish]:
     for number, name in enumerate(state.estate.services):
         if state.estate.outside[number] or number in state.dropped:
             continue
-        able = sum(state.stage[host] is not Stage.EXCLUDED for host in state.estate.players[number])
+        able = sum(state.stage[host] is not Stage.EXCLUDED for host in state.players(number))
         if able == 0:
             yield Wish("service.drop-need", name)
         elif able < state.quorum[number]:
