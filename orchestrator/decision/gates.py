@@ -150,7 +150,8 @@ def examine(state: State, wave: int, now_us: int) -> Command | None:
 
 def refresh_horizon(state: State) -> None:
     """Recomputes which waves may be inspected ahead; hosts of a wave that came into sight are looked at again."""
-    unready = {wave for wave in range(len(state.waves)) if not _ready_for_successors(state, wave)}
+    waves = enumerate(state.waves)
+    unready = {wave for wave, one in waves if not (one.passed_us or _ready_for_successors(state, wave))}
     for wave, one in enumerate(state.waves):
         horizon = unready.isdisjoint(state.ancestors[wave])
         if horizon != one.horizon:
@@ -161,11 +162,10 @@ def refresh_horizon(state: State) -> None:
 
 
 def _ready_for_successors(state: State, wave: int) -> bool:
-    one = state.waves[wave]
-    if one.passed_us:
-        return True
-    services = state.estate.waves[wave].services
-    return bool(one.launchers) and all(state.up[service] or service in state.dropped for service, _ in services)
+    """Whether a gate that has not passed yet is open with every service in service."""
+    if not state.waves[wave].launchers:
+        return False
+    return all(state.up[service] or service in state.dropped for service, _ in state.estate.waves[wave].services)
 
 
 def holds(state: State) -> Iterator[Command]:

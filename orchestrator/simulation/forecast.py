@@ -6,9 +6,11 @@ the result says on what it rests. Never writes the present it starts from.
 
 from __future__ import annotations
 
+import gc
 import pickle
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from orchestrator.decision.commands import Issue, PassGate
@@ -82,6 +84,10 @@ class Forecaster:
 
     def future(self, number: int) -> Future:
         """Plays one future until every function is back; every fifth, the first among them, to its end."""
+        with _uncollected():
+            return self._played(number)
+
+    def _played(self, number: int) -> Future:
         chance, present, whole = Chance(number), self.present, number % WHOLE_EVERY == 1
         state = _thawed(self._frozen if whole else self._without, self.estate)
         durations = self.outlook.drawn(chance, present.now_us)
@@ -186,6 +192,18 @@ def back_us(state: State, function: str, waves: frozenset[int]) -> dict[str, int
             if posts and len(serving) >= need:
                 found[estate.sites[estate.site_of[posts[0]]]] = max(gate_us, serving[need - 1] if need else 0)
     return found
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """A future is all garbage at its end and hardly any before: no collection walks the estate meanwhile."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()
 
 
 def _open(state: State, now_us: int) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import compress
 
 from orchestrator.canonical import Json
 from orchestrator.decision import orders
@@ -141,7 +142,8 @@ def _left_out(state: State) -> bool:
     """Whether a host that the plan wants back is excluded."""
     if not state.entered[Stage.EXCLUDED]:
         return False
-    return any(stage is Stage.EXCLUDED and wave >= 0 for stage, wave in zip(state.stage, state.wave_of, strict=True))
+    # Asked at each round of each future: no bytecode runs for a host.
+    return max(compress(state.wave_of, map(Stage.EXCLUDED.__eq__, state.stage)), default=-1) >= 0
 
 
 def _for_cures(state: State) -> Iterator[Wish]:

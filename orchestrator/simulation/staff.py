@@ -171,7 +171,7 @@ class Staff:
 
     def _look_further(self, _: object = None) -> None:
         """Hosts of waves that have come into the horizon want verdicts."""
-        horizon = sum(wave.horizon for wave in self.world.state.waves)
+        horizon = sum([wave.horizon for wave in self.world.state.waves])
         if horizon != self._horizon:
             self._horizon = horizon
             self._look_again()
@@ -179,8 +179,16 @@ class Staff:
     def _look_again(self, _: object = None) -> None:
         """A sweep, the end of a hold or a gate may have opened seats."""
         if self._waiting:
-            waiting, self._waiting = self._waiting, set()
-            for host in waiting:
+            state, stage = self.world.state, self.world.state.stage
+            seen = [*(one.horizon for one in state.waves), False]  # the last: of hosts without a wave
+            # Most wait for the horizon of their wave: `seats_wanted` need not say so of each.
+            wanted = [
+                host
+                for host in self._waiting
+                if (stage[host] is INSPECTED and seen[state.wave_of[host]]) or host in state.obligations
+            ]
+            self._waiting.difference_update(wanted)
+            for host in wanted:
                 self._want(host)
             self._assign()
 
@@ -213,6 +221,8 @@ class Staff:
     def _assign_seats(self) -> None:
         world, state = self.world, self.world.state
         free = self._free("analyst")
+        if not free:
+            return
         aside: list[tuple[int, int]] = []
         while free and self._seats:
             seat = heapq.heappop(self._seats)
@@ -275,10 +285,10 @@ class Staff:
         """Now and then somebody signs a second time, with another key, or takes the word back later."""
         world, faults = self.world, self.world.faults
         about = (host, world.now_us // SECOND, self._number(person))
-        if world.chance.share(KEY, *about) < faults.second_key:
+        if faults.second_key and world.chance.share(KEY, *about) < faults.second_key:
             world.happened["second_key"] += 1
             self._file(quorum.CLEAN, person, host, ends_us, SECOND_KEY)
-        luck = world.chance.share(DOUBT, *about)
+        luck = world.chance.share(DOUBT, *about) if faults.withdrawn else 1.0
         if luck < faults.withdrawn:
             world.happened["withdrawn"] += 1
             later_us = world.now_us + int(luck / faults.withdrawn * 2 * HOUR)

@@ -262,11 +262,12 @@ class World:
 
     def _is_young(self, job: Job, key: tuple[int, ...]) -> bool:
         """Whether it restores from a point after T0."""
-        if job.issue.strategy == "restore" and self.chance.share(POINT, job.host) < self.pointless:
+        if self.pointless and job.issue.strategy == "restore" and self.chance.share(POINT, job.host) < self.pointless:
             self.happened["pointless"] += 1
             return True
-        older_turn = self.state.late_points[job.host] > 0
-        young = not older_turn and self.chance.share(POINT, *key) < self.faults.young
+        if not self.faults.young or self.state.late_points[job.host]:
+            return False  # a later try gets its older turn
+        young = self.chance.share(POINT, *key) < self.faults.young
         self.happened["young"] += young
         return young
 
