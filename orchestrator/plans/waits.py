@@ -88,27 +88,26 @@ class Judges:
         for link in sorted(links, key=lambda each: (each.id not in held, each.id)):
             ends = [self._place[end] for end in (link.source, link.target) if end in self._place]
             if len(ends) == 2:
-                self._judge(link, *sorted(ends))
+                self._judge(link, self._drafts[max(ends)])
             if ends and link.id not in self.at:
                 self.owed[self._drafts[max(ends)].name].append(link.id)
 
-    def _judge(self, link: Interface, first: int, last: int) -> None:
-        wanted = [draft for draft in self._drafts if draft.kept and link.id in draft.kept.interfaces]
-        if self._may(self._drafts[last], link):
-            wanted.insert(0, self._drafts[last])
-        others = [draft for draft in (self._drafts[first], *self._drafts[last + 1 :]) if self._may(draft, link)]
-        for draft in (*wanted, *others) if wanted else ():
+    def _judge(self, link: Interface, last: Draft) -> None:
+        could = [draft for draft in self._drafts if draft.kept and link.id in draft.kept.interfaces]
+        if self._may(last, link):
+            could.insert(0, last)
+        for draft in could:
             if not any(self._waits.waits_for(end, draft.name) for end in (link.source, link.target)):
                 self.at[link.id] = draft.name
                 self._waits.ask(draft.name, (link.source, link.target))
                 return
-        if wanted:
+        if could:
             raise ContentError(
-                f"The interface {link.id} from {link.source} to {link.target} could be judged at no gate: each would "
-                "wait for what stands behind it. Set another part apart, or waive it in the rule of a gate.",
+                f"The gate of {could[0].name} judges the interface {link.id}, and an end of it waits for that gate. "
+                "Set another part apart, or waive the interface in the rule of that gate.",
                 rule="waves.interface",
                 interface=link.id,
-                waves=[draft.name for draft in wanted],
+                waves=[draft.name for draft in could],
             )
 
     def _may(self, draft: Draft, link: Interface) -> bool:

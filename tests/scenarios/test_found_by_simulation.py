@@ -7,7 +7,7 @@ from orchestrator.inventory.model import Interface, Needs, Task
 from orchestrator.plans.model import GateRule
 from tests.estates import check, names, server, service, with_checks, with_interfaces
 from tests.forged_histories import heard
-from tests.storyline import Tell, hospital
+from tests.storyline import Story, Tell, hospital
 
 PAIR = ("operator-1", "crisis-1")
 LAB = "laboratory/slice"
@@ -110,3 +110,52 @@ def test_a_launched_gate_keeps_an_interface_that_no_other_gate_would_judge(tell:
     story = tell(content).begun().in_service("ris-1").read("service:ris", times=5).nothing()
     story.order("wave.split", "pharmacy/slice", *PAIR, name="later", services=["rx"], sites=[]).nothing()
     assert story.lacks("radiology/slice") == ["unread interface:orders"]
+
+
+def test_an_interface_goes_to_a_gate_that_does_not_wait_for_itself(tell: Tell) -> None:
+    """Seeds 10182 and 12388: the laboratory waited for its link to the pharmacy, which waited for the laboratory."""
+    link = Interface(id="orders", name=names("Orders"), source="lis", target="rx", protocol="hl7")
+    content = hospital(
+        server("lis-1", "north", "lis"), server("mw-1", "north", "mw"), server("rx-1", "north", "rx"),
+        services=(
+            service("lis", "laboratory"),
+            service("mw", "laboratory"),
+            service("rx", "pharmacy", needs=Needs(reconnect=("mw",))),
+        ),
+        order=("laboratory", "pharmacy"), pinned=(),
+    )  # fmt: skip
+    content = with_checks(with_interfaces(content, link), check("orders-arrive", "L3", interface="orders"))
+    story = tell(content).begun()
+    story.order("functions.order", "functions", *PAIR, functions=["pharmacy", "laboratory"]).whatever()
+    story.order("wave.split", LAB, *PAIR, name="later", services=["mw"], sites=[]).whatever()
+    gates = {wave.name: wave.gate.interfaces for wave in story.state.estate.plan.waves}
+    assert gates[LAB] == (), "rx needs mw, and mw waits for this gate"
+    assert gates["pharmacy/slice"] == ("orders",)
+    story.passed(LAB)
+
+
+def two_lis(tell: Tell) -> Story:
+    """A laboratory system with a host at each of two sites, of which one is enough."""
+    hosts = (server("lis-1", "north", "lis"), server("lis-2", "south", "lis"), server("web-1", "north", "web"))
+    return tell(hospital(*hosts, services=(service("lis", "laboratory"), service("web", "laboratory")))).begun()
+
+
+def test_a_site_is_not_set_apart_with_the_last_hosts_that_the_gate_asks_for(tell: Tell) -> None:
+    """Seed 10821: the other hosts of the service were given up, and its gate waited for those set apart behind it."""
+    story = two_lis(tell).excluded("lis-1")
+    refused = story.refuses(
+        "waves.quorum", lambda: story.order("wave.split", LAB, *PAIR, name="south", services=[], sites=["south"])
+    )
+    assert refused.sentence == (
+        "lis needs 1 hosts for the gate of laboratory/slice and would keep 0: the others come out behind that gate. "
+        "Leave more hosts with it, or lower its k first."
+    )
+
+
+def test_hosts_set_apart_behind_a_gate_are_no_spare_for_a_host_that_is_given_up(tell: Tell) -> None:
+    """Beside seed 10821: the site was set apart first, then the last host before the gate was left out."""
+    story = two_lis(tell).order("wave.split", LAB, *PAIR, name="south", services=[], sites=["south"]).whatever()
+    story.refuses("hosts.quorum", lambda: story.order("host.exclude", "lis-1", *PAIR))
+    story.excluded("lis-1").order("service.drop-need", "lis", *PAIR).whatever()
+    story.passed(LAB)
+    assert story.state.candidates(story.state.estate.service_number["lis"]), "now lis-2 can come out"
