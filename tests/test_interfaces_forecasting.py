@@ -16,6 +16,7 @@ from orchestrator.interfaces import forecasting
 from orchestrator.interfaces.forecasting import Past
 from orchestrator.plans.files import usable
 from orchestrator.simulation.forecast import Forecaster, Future, Present, futures
+from orchestrator.simulation.percentiles import HORIZON_S
 from tests.estates import FUNCTIONS, small_estate
 from tests.forecast_ground import HOUR_S, SECOND, START_US, all_passed, lived, lived_s, present, state_folder
 from tests.small_estate import SMALL
@@ -51,8 +52,23 @@ def test_a_bound_that_a_future_has_beaten_is_none() -> None:
     lucky = Future({name: {"": START_US + 60 * SECOND} for name in FUNCTIONS}, True, START_US + 90 * SECOND, [])
     found = forecasting.document(forecaster, [lucky], None)
     assert functions["laboratory"].bound_s > 60
-    assert {one["bound_s"] for one in found["functions"].values()} == {60}
-    assert found["everything"]["bound_s"] == 90
+    period_s = world.state.estate.content.restart.timing.sweep_s  # the slowest probe's: nobody sees more finely
+    assert {one["bound_s"] for one in found["functions"].values()} == {60 - period_s}
+    assert found["everything"]["bound_s"] == 90 - period_s
+
+
+def test_a_band_is_never_narrower_than_what_probes_can_see() -> None:
+    """Futures agree to the second where little is left, and the truth is read at the next poll."""
+    world = present()
+    period_s = world.state.estate.content.restart.timing.sweep_s
+    assert max(one.interval_s for one in world.state.estate.content.checks) <= period_s
+    assert forecasting.band(world, [70] * 9) == {"p10_s": 70 - period_s, "p50_s": 70, "p90_s": 70 + period_s}
+    assert forecasting.band(world, [1] * 9) == {"p10_s": max(0, 1 - period_s), "p50_s": 1, "p90_s": 1 + period_s}
+
+
+def test_what_is_back_and_what_never_comes_has_no_band() -> None:
+    for certain_s in (0, HORIZON_S):
+        assert set(forecasting.band(present(), [certain_s] * 9).values()) == {certain_s}
 
 
 def test_everything_is_never_back_before_a_function() -> None:

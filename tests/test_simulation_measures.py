@@ -6,9 +6,9 @@ from math import exp, log
 
 import pytest
 
-from orchestrator.decision.commands import Issue
+from orchestrator.decision.commands import EnterService, Issue
 from orchestrator.decision.estate import Estate
-from orchestrator.decision.events import Cancelled, Epoch, Event, Finished, Judged, Lost
+from orchestrator.decision.events import Cancelled, Dispatched, Epoch, Event, Finished, Judged, Lost
 from orchestrator.plans.waves import derive
 from orchestrator.simulation.durations import Durations
 from orchestrator.simulation.measures import LEAST_S, READING_MAX_S, Measures, Tally
@@ -98,6 +98,36 @@ def test_a_corrected_clock_changes_no_duration() -> None:
     journal = Journal().inspects(10, "lis-1").judges(20, "analyst-1", "lis-1").issues(30, "lis-2/restore/1")
     journal.tells(-1000, Epoch(-1030 * SECOND)).tells(-940, Finished("lis-2/restore/1", "ok"))
     assert journal.median_s("server", "restore") == pytest.approx(60)
+
+
+def test_hosts_that_were_run_together_scatter_about_their_batch_and_not_about_the_next_one() -> None:
+    journal = Journal()
+    for begun_s, spent_s, hosts in ((0, 100, ("lis-1", "lis-2")), (1000, 400, ("pacs-1", "ehr-1"))):
+        actions = [f"{host}/restore/1" for host in hosts]
+        for action in actions:
+            journal.issues(begun_s, action)
+        journal.tells(begun_s + 5, Dispatched("restore.yml", actions))
+        for action in actions:
+            journal.tells(begun_s + spent_s, Finished(action, "ok"))
+    tally = journal.measures.work["server", "restore"]
+    assert (tally.count, len(tally.batches)) == (4, 2)
+    assert tally.within == pytest.approx(0)
+    assert tally.squares - tally.total**2 / tally.count > 1
+
+
+def test_what_was_never_given_out_in_batches_scatters_about_the_mean_of_all() -> None:
+    tally = Tally()
+    for spent_s in (50, 70, 200):
+        tally.add(spent_s)
+    assert tally.within == pytest.approx(tally.squares - tally.total**2 / tally.count)
+
+
+def test_how_long_probes_take_to_bring_a_released_host_into_service_is_measured_for_its_class() -> None:
+    journal = Journal().issues(100, "lis-1/reconnect/1").tells(130, Finished("lis-1/reconnect/1", "ok"))
+    journal.tells(-870, Epoch(-1000 * SECOND)).tells(-790, EnterService("lis-1"))
+    assert exp(journal.measures.serving["server"].total) == pytest.approx(80)
+    journal.tells(-700, EnterService("lis-1")).tells(-700, EnterService("lis-2"))
+    assert journal.measures.serving["server"].count == 1, "nobody saw when these were released"
 
 
 def test_shares_begin_at_what_was_expected_and_end_at_what_was_seen() -> None:

@@ -10,9 +10,9 @@ from orchestrator.decision.estate import Estate
 from orchestrator.plans.waves import derive
 from orchestrator.simulation.chance import Chance
 from orchestrator.simulation.measures import Measures, Tally
-from orchestrator.simulation.outlook import Outlook
+from orchestrator.simulation.outlook import LEFT_THEN, Outlook, left_to_come
 from tests.estates import small_estate
-from tests.forecast_ground import START_US
+from tests.forecast_ground import SECOND, START_US, all_passed, lived, lived_s
 
 CONTENT = small_estate()
 ESTATE = Estate(CONTENT, derive(CONTENT))
@@ -60,6 +60,60 @@ def test_durations_that_scatter_make_every_class_scatter() -> None:
     wild = Outlook(ESTATE, measured("server", *[PLANNED_S / 5, PLANNED_S * 5] * 20))
     assert steady.sigmas["restore"] < Outlook(ESTATE, Measures()).sigmas["restore"] < wild.sigmas["restore"]
     assert wild.sigmas["inspect"] == steady.sigmas["inspect"]
+
+
+def test_hosts_that_end_together_scatter_little_in_a_future_and_its_batches_are_late_or_early_together() -> None:
+    alone, batched = measured("server"), measured("server")
+    for batch in range(10):
+        for _ in range(4):
+            spent_s = PLANNED_S * (0.5 if batch % 2 else 2)
+            alone.work["server", "restore"].add(spent_s)
+            batched.work["server", "restore"].add(spent_s, batch + 1)
+    apart, together = Outlook(ESTATE, alone), Outlook(ESTATE, batched)
+    assert together.sigmas["restore"] < apart.sigmas["restore"] / 3
+    assert together.beliefs["server", "restore"].sigma > apart.beliefs["server", "restore"].sigma
+    assert together.median_s("server", "restore") == pytest.approx(apart.median_s("server", "restore"))
+
+
+def test_what_no_measure_foretells_goes_as_hosts_come_into_service() -> None:
+    measures = measured("server", *[PLANNED_S] * 300)
+    outlooks = [Outlook(ESTATE, measures, left) for left in (1.0, LEFT_THEN, 0.5, 0.1, 0.0)]
+    bands = [spread_of(outlook, "server") for outlook in outlooks]
+    assert bands[0] == bands[1] > bands[2] > bands[3] > bands[4]
+    medians = [
+        sorted(one.drawn(Chance(seed), START_US).medians_s["server", "restore"] for seed in range(99))[49]
+        for one in outlooks
+    ]
+    assert medians[0] > medians[2] > medians[3] > medians[4]
+    assert medians[4] == pytest.approx(PLANNED_S, rel=0.05)
+    assert [one.drawn(Chance(1), START_US).drift > 0 for one in outlooks] == [True, True, True, True, False]
+
+
+def test_hosts_left_to_come_are_those_of_a_wave_that_are_not_in_service() -> None:
+    assert left_to_come(lived_s(0).present.state) == 1.0
+    shares = [left_to_come(lived_s(lived(all_passed).spent_s * part // 10).present.state) for part in (3, 6, 9)]
+    assert shares[0] >= shares[1] > shares[2] > 0
+    state = lived(all_passed).present.state
+    state.wave_of = [-1] * len(state.wave_of)
+    assert left_to_come(state) == 0.0
+
+
+def test_polls_take_as_planned_until_hosts_came_into_service_sooner() -> None:
+    planned = {"class:server": (200 * SECOND, 0), "service:lis": (100 * SECOND, 300 * SECOND)}
+    measures = Measures(serving={"server": Tally(), "museum": Tally()})
+    measures.serving["museum"].add(1)
+    assert Outlook(ESTATE, measures).waits(planned)["class:server"] == (200 * SECOND, 0)
+    for _ in range(200):
+        measures.serving["server"].add(100)
+    waits = Outlook(ESTATE, measures).waits(planned)
+    assert 100 * SECOND < waits["class:server"][0] < 110 * SECOND
+    assert waits["service:lis"] == (25 * SECOND, 300 * SECOND), "it answers since its hosts do"
+
+
+def test_a_service_that_is_asked_more_seldom_than_its_hosts_is_waited_for_after_them() -> None:
+    planned = {"class:server": (100 * SECOND, 0), "service:lis": (300 * SECOND, 0)}
+    assert Outlook(ESTATE, Measures()).waits(planned) == {**planned, "service:lis": (200 * SECOND, 0)}
+    assert Outlook(ESTATE, Measures()).waits({"service:lis": (300 * SECOND, 0)}) == {"service:lis": (300 * SECOND, 0)}
 
 
 def test_measures_of_a_class_that_content_has_lost_since_move_nobody() -> None:

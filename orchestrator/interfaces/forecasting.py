@@ -24,7 +24,7 @@ from orchestrator.plans.review import planned
 from orchestrator.simulation.durations import WORK
 from orchestrator.simulation.forecast import Forecaster, Future, Present, back_us, waves_of
 from orchestrator.simulation.measures import Measures
-from orchestrator.simulation.percentiles import Basis, activity_s, after_s, basis_of, spread, times_s, won_s
+from orchestrator.simulation.percentiles import HORIZON_S, Basis, activity_s, after_s, basis_of, spread, times_s, won_s
 
 SECOND = 1_000_000
 STEPS = ("preserve", "restore", "inspect")
@@ -84,18 +84,33 @@ def document(forecaster: Forecaster, futures: Sequence[Future], by_s: int | None
 def _function(present: Present, futures: Sequence[Future], function: Function, bound: Bound) -> dict[str, Any]:
     sites = sorted({site for future in futures for site in future.functions[function.id]} - {""})
     times = times_s(present, futures, function.id)
+    told = band(present, times)
     return {
-        **spread(times),
-        **_rests_on(bound, min(times), basis_of(present, function)),
-        "sites": {site: spread(times_s(present, futures, function.id, site)) for site in sites},
+        **told,
+        **_rests_on(bound, min(told["p10_s"], *times), basis_of(present, function)),
+        "sites": {site: band(present, times_s(present, futures, function.id, site)) for site in sites},
     }
 
 
 def _everything(present: Present, futures: Sequence[Future], functions: dict[str, Any], bound: Bound) -> dict[str, Any]:
     """Told from the futures played to their end, which are few: so never before a function, which all futures tell."""
     times = [after_s(present, future.everything_us) for future in futures if future.whole]
-    whole = {name: max([at_s, *(one[name] for one in functions.values())]) for name, at_s in spread(times).items()}
-    return {**whole, **_rests_on(bound, min(times), basis_of(present))}
+    told = band(present, times)
+    whole = {name: max([at_s, *(one[name] for one in functions.values())]) for name, at_s in told.items()}
+    return {**whole, **_rests_on(bound, min(told["p10_s"], *times), basis_of(present))}
+
+
+def band(present: Present, times: Sequence[int]) -> dict[str, int]:
+    """The percentiles, with one period of the slowest probe added at both ends: nobody sees more finely than that.
+
+    What is back, and what no future brings back, is certain.
+    """
+    content, found = present.state.estate.content, spread(times)
+    period_s = max([content.restart.timing.sweep_s, *(check.interval_s for check in content.checks)])
+    if any(times):
+        found["p10_s"] -= min(period_s, found["p10_s"]) if found["p10_s"] < HORIZON_S else 0
+        found["p90_s"] += period_s if found["p90_s"] < HORIZON_S else 0
+    return found
 
 
 def _rests_on(bound: Bound, best_s: int, basis: Basis) -> dict[str, Any]:
@@ -118,7 +133,7 @@ def _activity(
     sites: dict[str, Any] = {}
     for site in activity.sites:
         times = activity_s(present, futures, activity, site)
-        sites[site] = spread(times)
+        sites[site] = band(present, times)
         if by_s is not None:
             sites[site]["chance_percent"] = 100 * sum(one <= by_s for one in times) // len(times)
     return {

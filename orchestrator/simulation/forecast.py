@@ -26,7 +26,7 @@ from orchestrator.simulation.chance import Chance
 from orchestrator.simulation.durations import Durations
 from orchestrator.simulation.folding import delays, folded
 from orchestrator.simulation.measures import Measures
-from orchestrator.simulation.outlook import Outlook
+from orchestrator.simulation.outlook import Outlook, left_to_come
 from orchestrator.simulation.people import Shifts
 from orchestrator.simulation.scenario import left
 from orchestrator.simulation.staff import Staff
@@ -74,9 +74,9 @@ class Forecaster:
         self.present = present
         self.estate = folded(content, state.estate.plan)
         _open(state, present.now_us)
-        self.outlook = Outlook(self.estate, present.measures)
+        self.outlook = Outlook(self.estate, present.measures, left_to_come(state))
         self._waves = {one.id: waves_of(state.estate, one) for one in content.inventory.functions}
-        self._delays = delays(content, state.estate.plan)
+        self._delays = self.outlook.waits(delays(content, state.estate.plan))
         self._shifts = Shifts(content.capacity.shifts, present.utc_offset_s)
         self._frozen = _frozen(state)
         _leave_out(state, self._waves)
