@@ -9,6 +9,8 @@ import pytest
 from pydantic import ValidationError
 
 from orchestrator.errors import Refused
+from orchestrator.inventory.fitting import ROWS_AT_ONCE
+from orchestrator.plans.files import load
 from orchestrator.plans.model import Login
 from orchestrator.workers.base import Request
 from tests.small_estate import SmallEstate
@@ -187,6 +189,31 @@ def test_a_bad_row_is_left_out_and_blocks_only_its_host(tmp_path: Path, old: str
     assert [(one.file, one.line, one.column) for one in found] == [("inventory/servers.csv", 7, None)]
     assert found[0].message.startswith(sentence)
     assert found[0].hosts == (re.sub(",.*", "", new) if new.startswith("LIS") else "lis-1",)
+
+
+def test_a_bad_row_far_down_a_long_list_is_told_at_its_own_line_and_the_others_are_read(tmp_path: Path) -> None:
+    small, list_file = SmallEstate(tmp_path), "inventory/workstations.csv"
+    row = "far-{0},north,N1,laboratory,workstation,10.10.{1}.{2},10.11.{1}.{2},north,,\n"
+    small.append(
+        list_file, "".join(row.format(number, number // 250, number % 250) for number in range(2 * ROWS_AT_ONCE))
+    )
+    number = ROWS_AT_ONCE + 500
+    small.edit(list_file, f"far-{number},north", f"far-{number},No Site")
+    content, (found,), _ = load(small.path)
+    assert (found.line, found.hosts) == (small.line_of(list_file, f"far-{number},"), (f"far-{number}",))
+    assert content is not None
+    hosts = [host for host in content.inventory.hosts if host.id.startswith("far-")]
+    assert [host.id for host in hosts] == [f"far-{each}" for each in range(2 * ROWS_AT_ONCE) if each != number]
+
+
+def test_hosts_given_the_same_fields_hold_one_set_of_their_names_and_a_copy_changes_no_other(tmp_path: Path) -> None:
+    content, _, _ = load(SmallEstate(tmp_path).path)
+    assert content is not None
+    one, other = (host for host in content.inventory.hosts if host.id in ("lab-n-1", "lab-n-2"))
+    assert one.model_fields_set is other.model_fields_set
+    copied = one.model_copy(update={"services": ("lis",)})
+    assert "services" in copied.model_fields_set
+    assert "services" not in other.model_fields_set
 
 
 def test_a_row_without_an_id_concerns_the_whole_estate(tmp_path: Path) -> None:

@@ -32,14 +32,14 @@ def test_the_same_list_is_read_however_the_spreadsheet_saved_it(tmp_path: Path, 
     table, sources = read(tmp_path, text)
     assert sources.findings == []
     assert table is not None
-    assert table.rows == [{"id": "lis-1", "site": "north", "services": "lis dns", "room": "B2"}]
+    assert list(table.rows()) == [{"id": "lis-1", "site": "north", "services": "lis dns", "room": "B2"}]
 
 
 def test_an_empty_cell_is_a_missing_value_and_optional_columns_may_be_absent(tmp_path: Path) -> None:
     table, sources = read(tmp_path, "id,site,room\nlis-1,north,\n")
     assert sources.findings == []
     assert table is not None
-    assert table.rows == [{"id": "lis-1", "site": "north"}]
+    assert list(table.rows()) == [{"id": "lis-1", "site": "north"}]
 
 
 def test_rows_keep_their_line_also_after_a_cell_of_several_lines(tmp_path: Path) -> None:
@@ -69,7 +69,7 @@ def test_a_header_that_does_not_fit_says_what_to_change(tmp_path: Path, text: st
 def test_a_row_of_the_wrong_width_blocks_the_host_it_names_and_no_other(tmp_path: Path) -> None:
     table, sources = read(tmp_path, "id,site\nlis-1,north,extra\nlis-2,north\n")
     assert table is not None
-    assert [row["id"] for row in table.rows] == ["lis-2"]
+    assert [row["id"] for row in table.rows()] == ["lis-2"]
     assert [(one.line, one.message, one.hosts) for one in sources.findings] == [
         (2, "The row has 3 cells and the header 2.", ("lis-1",))
     ]
@@ -81,3 +81,10 @@ def test_what_is_not_csv_is_a_sentence_with_its_line(tmp_path: Path, text: str) 
     assert table is None
     assert sources.findings[0].message.startswith("This is not CSV")
     assert sources.findings[0].line >= 2
+
+
+def test_a_row_read_a_second_time_after_a_bad_one_is_still_the_row_of_its_line(tmp_path: Path) -> None:
+    table, _ = read(tmp_path, "id,site\nlis-1,north,extra\n\nlis-2,north\n")
+    assert table is not None
+    assert list(table.rows()) == list(table.rows()) == [{"id": "lis-2", "site": "north"}]
+    assert table.place((0, "id")) == Place("hosts.csv", 4)

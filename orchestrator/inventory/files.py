@@ -5,6 +5,7 @@ Never looks across records (plans.review does) and never fails on a bad entry: i
 
 from __future__ import annotations
 
+import sys
 from typing import Any, TypeVar
 
 from orchestrator.inventory.documents import read_document
@@ -88,8 +89,12 @@ def _host(row: dict[str, str], kind: str) -> dict[str, Any]:
     value: dict[str, Any] = {**row, "kind": kind}
     if "class" in value:
         value["klass"] = value.pop("class")
+    # What thousands of hosts name is held once.
+    for key in ("site", "room", "function", "klass"):
+        if key in value:
+            value[key] = sys.intern(value[key])
     if "services" in value:
-        value["services"] = tuple(value["services"].split())
+        value["services"] = tuple(sys.intern(each) for each in value["services"].split())
     return value
 
 

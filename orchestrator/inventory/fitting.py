@@ -6,6 +6,7 @@ Never stops at the first problem and never lets a misfit entry through: it is le
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
 from typing import Any, TypeVar, cast
 
 from pydantic import TypeAdapter, ValidationError
@@ -18,6 +19,7 @@ from orchestrator.inventory.tables import Table
 
 Model = TypeVar("Model", bound=Strict)
 Steps = tuple[str | int, ...]
+ROWS_AT_ONCE = 1000
 
 # Ids that must differ although they are of different kinds: action ids start with a host or a site.
 _TOGETHER = {"host": ("site", "device"), "site": ("host", "device"), "device": ("host", "site")}
@@ -85,23 +87,46 @@ def only_keys(sources: Sources, document: Document, *keys: str) -> None:
 def fit_rows(
     sources: Sources, table: Table, model: type[Model], kind: str, raw: Callable[[dict[str, str]], dict[str, Any]]
 ) -> tuple[Model, ...]:
-    """The rows of a table as models, validated all at once; a row that does not fit blocks only its host."""
-    kept = [index for index, row in enumerate(table.rows) if register(sources, kind, row, table, (index,))]
-    values = [raw(table.rows[index]) for index in kept]
+    """The rows of a table as models, validated many at once; a row that does not fit blocks only its host."""
     adapter = TypeAdapter(list[model])  # type: ignore[valid-type]  # one schema per model, made at run time
+    fitted: list[Model] = []
+    shared: dict[frozenset[str], set[str]] = {}
+    numbered = enumerate(table.rows())
+    while some := dict(islice(numbered, ROWS_AT_ONCE)):
+        values = {n: raw(row) for n, row in some.items() if register(sources, kind, row, table, (n,))}
+        found = _fit_some(sources, table, adapter, kind, values)
+        _share_field_names(found, shared)
+        fitted += found
+    return tuple(fitted)
+
+
+def _fit_some(
+    sources: Sources, table: Table, adapter: TypeAdapter[list[Model]], kind: str, values: dict[int, dict[str, Any]]
+) -> list[Model]:
+    numbers = list(values)
     try:
-        return tuple(adapter.validate_python(values))
+        return adapter.validate_python(list(values.values()))
     except ValidationError as error:
         bad: dict[int, list[ErrorDetails]] = {}
         for detail in error.errors(include_url=False):
-            bad.setdefault(cast("int", detail["loc"][0]), []).append(detail)
+            bad.setdefault(numbers[cast("int", detail["loc"][0])], []).append(detail)
     for number, details in bad.items():
-        name = table.rows[kept[number]].get("id", "")
+        name = values[number].get("id", "")
         for detail in details:
             message = f"{_subject(kind, name)}{in_words(detail['loc'][1:], detail)}"
             blocked = (name,) if kind == "host" and name else ()
-            sources.complain(table.place((kept[number],)), message, hosts=blocked)
-    return tuple(adapter.validate_python([value for number, value in enumerate(values) if number not in bad]))
+            sources.complain(table.place((number,)), message, hosts=blocked)
+    return adapter.validate_python([value for number, value in values.items() if number not in bad])
+
+
+def _share_field_names(models: Iterable[Strict], shared: dict[frozenset[str], set[str]]) -> None:
+    """Models given the same fields name them in one set: a set of its own is half of what a host holds.
+
+    Frozen models never change it, and a copy takes a copy of it.
+    """
+    for one in models:
+        names = one.__pydantic_fields_set__
+        object.__setattr__(one, "__pydantic_fields_set__", shared.setdefault(frozenset(names), names))
 
 
 def register(sources: Sources, kind: str, entry: object, document: Positioned, path: Steps) -> bool:

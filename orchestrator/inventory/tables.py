@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from orchestrator.inventory.sources import Place, Sources, nearest
@@ -15,11 +16,24 @@ from orchestrator.inventory.sources import Place, Sources, nearest
 
 @dataclass(slots=True)
 class Table:
-    """The rows of one file, each column name to text, without empty cells; `lines` runs beside `rows`."""
+    """One file whose every row is known to have a cell for each of `columns`; `lines` has an entry for each row.
+
+    The rows are read from the text again each time: those of a large estate would fill the memory they are fitted into.
+    """
 
     file: str
-    rows: list[dict[str, str]]
+    text: str
+    columns: list[str]
     lines: list[int]
+
+    def rows(self) -> Iterator[dict[str, str]]:
+        """Each row, column name to text, without empty cells."""
+        reader = csv.reader(io.StringIO(self.text, newline=""), delimiter=_delimiter(self.text), strict=True)
+        next(reader)
+        for cells in reader:
+            if len(cells) == len(self.columns):
+                pairs = zip(self.columns, cells, strict=True)
+                yield {name: cell for name, text in pairs if (cell := text.strip())}
 
     def place(self, path: tuple[str | int, ...]) -> Place:
         """The line of the row whose number comes first in `path`."""
@@ -33,18 +47,14 @@ def read_table(sources: Sources, relative: str, columns: tuple[str, ...], requir
     text = sources.text(relative)
     if text is None:
         return None
-    first_line = text.partition("\n")[0]
-    delimiter = ";" if ";" in first_line and "," not in first_line else ","
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    table = Table(relative, [], [])
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text), strict=True)
     try:
         header = [name.strip() for name in next(reader, [])]
         if not _header_fits(sources, relative, header, columns, required):
             return None
+        table = Table(relative, text, header, [])
         for cells in reader:
             if len(cells) == len(header):
-                pairs = zip(header, cells, strict=True)
-                table.rows.append({name: cell for name, text in pairs if (cell := text.strip())})
                 table.lines.append(reader.line_num)
             elif cells:
                 _complain_width(sources, Place(relative, reader.line_num), cells, header)
@@ -52,6 +62,11 @@ def read_table(sources: Sources, relative: str, columns: tuple[str, ...], requir
         sources.complain(Place(relative, reader.line_num), f"This is not CSV: {error}.")
         return None
     return table
+
+
+def _delimiter(text: str) -> str:
+    first_line = text.partition("\n")[0]
+    return ";" if ";" in first_line and "," not in first_line else ","
 
 
 def _header_fits(
