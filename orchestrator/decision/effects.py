@@ -11,6 +11,7 @@ from typing import cast
 from orchestrator.canonical import Json
 from orchestrator.decision import epoch, host_key, life, orders, revision
 from orchestrator.decision.events import Ordered
+from orchestrator.decision.imported import Imported
 from orchestrator.decision.order_rules import EXCEPTION_MAX_S
 from orchestrator.decision.stages import BLOCKED, GONE, OUT, Stage, Turn
 from orchestrator.decision.state import FOREVER_US, Member, OrderState, State, TaskState
@@ -283,6 +284,13 @@ def _accepted(state: State, order: OrderState, at_us: int) -> None:
     state.facts[f"accepted:{order.subject}"] = {"at_us": at_us, "owner": order.args.get("owner", "")}
 
 
+def _import_evidence(state: State, order: OrderState, at_us: int) -> None:
+    tool, taken, person = str(order.args["tool"]), str(order.args["taken"]), order.persons[0]
+    for name, evidence in cast("dict[str, str]", order.args["hosts"]).items():
+        found = state.imported.setdefault(state.estate.host_number[name], [])
+        found.append(Imported(evidence, order.subject, tool, taken, person, at_us))
+
+
 def _force_indicators(state: State, order: OrderState, at_us: int) -> None:
     """Verdicts under another set count no more: seats in quarantine reopen, hosts that are out owe an inspection."""
     state.indicator_set = order.subject
@@ -356,6 +364,7 @@ EFFECTS: dict[str, Callable[[State, OrderState, int], None]] = {
     "fact.waiver": _waiver,
     "fact.outside": _outside,
     "fact.accepted": _accepted,
+    "evidence.import": _import_evidence,
     "indicators.force": _force_indicators,
     "service.lower-k": _lower_k,
     "service.drop-need": _drop_need,
