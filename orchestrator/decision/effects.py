@@ -167,6 +167,7 @@ def _declare(state: State, order: OrderState, at_us: int) -> None:
     state.infected_us[host] = state.late_points[host] = state.suspects[host] = 0
     state.host_key[host] = host_key.bare(order.args["host_key"])
     state.image[host] = ""
+    state.seen_apart.discard(host)
     state.exceptions.pop(host, None)
     state.restore_point_us[host] = cast("int", order.args["restore_point_us"])
     state.move(host, Turn.DECLARED)
@@ -287,8 +288,11 @@ def _accepted(state: State, order: OrderState, at_us: int) -> None:
 def _import_evidence(state: State, order: OrderState, at_us: int) -> None:
     tool, taken, person = str(order.args["tool"]), str(order.args["taken"]), order.persons[0]
     for name, evidence in cast("dict[str, str]", order.args["hosts"]).items():
-        found = state.imported.setdefault(state.estate.host_number[name], [])
+        host = state.estate.host_number[name]
+        found = state.imported.setdefault(host, [])
         found.append(Imported(evidence, order.subject, tool, taken, person, at_us))
+        if taken != "host":
+            state.seen_apart.add(host)
 
 
 def _force_indicators(state: State, order: OrderState, at_us: int) -> None:

@@ -223,6 +223,13 @@ def _admit_judged_host(state: State, event: Judged, judged: tuple[str, str], now
         return
     if not quorum.seats_wanted(state, host):
         raise Refused(f"No verdict is asked for on {name} now.", rule="verdict.seat", host=name)
+    if not quorum.vouched(state, host):
+        raise Refused(
+            f"{name} was not wiped: what it says of itself proves nothing. Import evidence that was taken offline or "
+            "from outside since it was declared, then judge it.",
+            rule="verdict.own-word",
+            host=name,
+        )
     if event.person in quorum.counting(state, host, now_us):
         raise Refused(f"{event.person} judged {name} already; another person must.", rule="verdict.two-persons")
     if event.person not in seats.claims_open(state, host, now_us) and not seats.seats_open(state, host, now_us):

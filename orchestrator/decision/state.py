@@ -195,6 +195,7 @@ class State:
         self.evidence = [""] * count
         self.marker = [False] * count
         self.imported: dict[int, list[Imported]] = {}
+        self.seen_apart: set[int] = set()  # since declared, or back from outside: evidence it did not give itself
         self.verdicts: list[list[Verdict]] = [[] for _ in range(count)]
         self.suspects = [0] * count
         self.infected_us = [0] * count
