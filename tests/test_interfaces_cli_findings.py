@@ -127,3 +127,15 @@ def test_findings_beyond_those_shown_are_counted(desk: Terminal) -> None:
     many = "".join(f"/mnt/ad-1/{number}: X FOUND\n" for number in range(60))
     assert take(desk, "ad-1", many).code == 0
     assert "10 more (--format json shows all)" in desk.types("evidence", "ad-1").out
+
+
+def test_an_import_that_does_not_fit_into_the_store_is_refused_and_the_bound_is_shown(
+    desk: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bound = desk.here.content.restart.inspection.evidence_bytes_max
+    assert f" of {bound} bytes." in desk.types("evidence", "ad-1").out
+    small = desk.here.content.restart.inspection.model_copy(update={"evidence_bytes_max": 1})
+    content = desk.here.engine.read(lambda state, _: state.estate.content)
+    monkeypatch.setitem(content.restart.__dict__, "inspection", small)
+    refused(take(desk, "ad-1", MINE), "evidence.full")
+    assert desk.types.json("evidence", "ad-1").document["imported"] == []

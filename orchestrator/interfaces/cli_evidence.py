@@ -62,8 +62,9 @@ def _show(options: argparse.Namespace) -> int:
     state_dir, blobs = state_of(options), evidence_of(state_of(options))
     kept: EvidenceKept = Client(state_dir).get("evidence")
     mine = [one for one in kept["imported"] if one["host"] == options.host]
+    room = f"Evidence store: {kept['stored_bytes']} of {kept['bytes_max']} bytes."
     if not mine or options.sample:
-        return _show_inspection(options, blobs, _inspected(kept, options.host), ([], []))
+        return _show_inspection(options, blobs, _inspected(kept, options.host), ([], [room]))
     matcher = matcher_of(kept, blobs)
     documents: list[object] = []
     lines: list[str] = []
@@ -73,6 +74,7 @@ def _show(options: argparse.Namespace) -> int:
         seen = Evidence.from_bytes(content)
         documents.append({**one, "document": json.loads(content)})
         lines += _imported_lines(one, seen, matcher)
+    lines.append(room)
     if all(one["host"] != options.host for one in kept["hosts"]):
         show(options, {"host": options.host, "imported": documents}, "\n".join(["No inspection.", *lines]))
         return OK

@@ -51,7 +51,7 @@ def _import(options: argparse.Namespace) -> int:
     report = read(content, source.name)
     kept: EvidenceKept = Client(state_of(options)).get("evidence")
     found = [evidence_of(report, source, host) for host in _hosts(options.host, report, kept)]
-    blobs = store_of(state_of(options))
+    blobs = store_of(state_of(options), lambda: kept["bytes_max"])
     blobs.put(content)
     new = {seen.host: blobs.put(seen.to_bytes()) for seen in found}
     for host in {one["host"] for one in kept["imported"] if new.get(one["host"]) == one["evidence"]}:

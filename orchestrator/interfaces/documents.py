@@ -214,7 +214,7 @@ class ImportedKept(TypedDict):
 class EvidenceKept(TypedDict):
     """The latest inspection of every host that has one, what was imported, and the indicator set in force.
 
-    `estate` are the ids of all hosts.
+    `estate` are the ids of all hosts; `stored_bytes` of `bytes_max` are taken.
     """
 
     indicator_set: str
@@ -222,6 +222,8 @@ class EvidenceKept(TypedDict):
     hosts: list[Inspected]
     imported: list[ImportedKept]
     estate: list[str]
+    bytes_max: int
+    stored_bytes: int
 
 
 class Task(TypedDict):

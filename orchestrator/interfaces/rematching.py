@@ -5,6 +5,7 @@ Never puts one in force and never changes a verdict: an order of two persons doe
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -129,8 +130,8 @@ def levels(seen: Evidence, matcher: Matcher) -> str:
     return f"{told}; indicators: {counted(matched) or 'none found'}."
 
 
-def evidence_of(state_dir: Path) -> Blobs:
+def evidence_of(state_dir: Path, bytes_max: Callable[[], int] | None = None) -> Blobs:
     """The store of evidence, samples and sets of a state folder. Raises UsageError where there is none."""
     if not state_dir.is_dir():
         raise UsageError(f"There is no state folder {state_dir}; `relance run` makes it.", rule="usage.state")
-    return Blobs(state_dir / "evidence", packed=True)
+    return Blobs(state_dir / "evidence", packed=True, bytes_max=bytes_max)

@@ -138,6 +138,8 @@ def evidence_kept(state: State, now_us: int) -> EvidenceKept:
             for one in imported
         ],
         "estate": list(state.estate.hosts),
+        "bytes_max": state.estate.content.restart.inspection.evidence_bytes_max,
+        "stored_bytes": 0,
     }
 
 
