@@ -256,6 +256,10 @@ class Incident(People):
             subject, args = chance.choice([*self.estate.services, "nowhere"]), {"k": chance.choice([0, 1, 1, "two"])}
         elif kind.startswith("fact."):
             subject, args = self._a_fact(kind)
+        elif kind == "evidence.import":
+            host = chance.choice([*self.estate.hosts, "nowhere"])
+            taken = chance.choice(["offline", "outside", "host", "guessed"])
+            args = {"tool": "scan", "taken": taken, "hosts": {host: f"{self.orders}"}}
         elif kind == "indicators.force":
             subject = chance.choice(SETS)
         elif kind == "roster.add":

@@ -175,6 +175,10 @@ class People(World):
         state = self.state
         valid_us = self.now_us + self.estate.timing.verdict_valid_s * SECOND
         for host in range(len(state.stage)):
+            if not quorum.vouched(state, host):
+                found: Json = {self.estate.hosts[host]: f"disk {self.orders}"}
+                args: dict[str, Json] = {"tool": "scan", "taken": "offline", "hosts": found}
+                self.order("evidence.import", "disk", args, self.staff.analysts[0])
             for person in self.staff.analysts:
                 if quorum.seats_wanted(state, host) and quorum.verdicts_missing(state, host, self.now_us):
                     judged = {self.estate.hosts[host]: state.inspection[host]}

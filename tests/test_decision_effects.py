@@ -178,10 +178,51 @@ def test_an_excluded_host_is_taken_back_from_the_beginning(tell: Tell) -> None:
 def test_a_host_that_others_brought_back_is_inspected_like_any_other(tell: Tell) -> None:
     story = tell().opened().launched()
     story.order("host.declare", "lis-1", "operator-1", "analyst-1", host_key=THEIRS, restore_point_us=OLD_POINT_US)
-    story.nothing().finish("north/isolate/1").expect("issue lis-1/inspect/1").finish("lis-1/inspect/1").nothing()
+    story.nothing().finish("north/isolate/1").expect("issue lis-1/inspect/1")
+    story.finish("lis-1/inspect/1", taken="outside").nothing()
     story.sweep().nothing().verdicts("lis-1", "analyst-1", "analyst-2").expect("issue lis-1/reconnect/1")
     assert story.state.host_key[story.host("lis-1")] == "ssh-ed25519 THEIRS"
     assert story.state.ended["lis-1/restore/1"] == "finished", "a declaration takes the number of a restore"
+
+
+def declared(tell: Tell) -> Story:
+    """A host that others brought back is inspected in quarantine, by what it says of itself."""
+    story = tell().opened().isolated().launched().lose("lis-1/restore/1").nothing()
+    story.order("host.declare", "lis-1", "operator-1", "analyst-1", host_key=THEIRS, restore_point_us=OLD_POINT_US)
+    return story.whatever().finish("lis-1/inspect/1", taken="host").nothing().sweep().nothing()
+
+
+def test_what_a_host_that_was_not_wiped_says_of_itself_never_makes_it_clean(tell: Tell) -> None:
+    story = declared(tell)
+    assert "own-word" in [code for code, _ in blockers(story.state, 0, "reconnect", story.now_us)]
+    error = story.refuses("verdict.own-word", lambda: story.verdicts("lis-1", "analyst-1"))
+    assert "lis-1 was not wiped" in error.sentence
+    looked = {"hosts": {"lis-1": "agent"}, "tool": "Velociraptor", "taken": "host"}
+    story.order("evidence.import", "file", "analyst-1", **looked).nothing()
+    story.refuses("verdict.own-word", lambda: story.verdicts("lis-1", "analyst-1"))
+    looked = {"hosts": {"lis-1": "disk"}, "tool": "ClamAV", "taken": "offline"}
+    story.order("evidence.import", "file", "analyst-1", **looked).nothing()
+    story.verdicts("lis-1", "analyst-1", "analyst-2").expect("issue lis-1/reconnect/1")
+
+
+def test_a_host_that_was_not_wiped_is_found_suspect_by_its_own_word(tell: Tell) -> None:
+    declared(tell).verdicts("lis-1", "analyst-1", verdict="SUSPECT").expect("issue lis-1/inspect/2")
+
+
+def test_what_was_seen_of_a_disk_before_the_host_was_out_says_nothing_once_it_is_back(tell: Tell) -> None:
+    story = declared(tell)
+    looked = {"hosts": {"lis-1": "disk"}, "tool": "ClamAV", "taken": "offline"}
+    story.order("evidence.import", "file", "analyst-1", **looked).nothing()
+    story.verdicts("lis-1", "analyst-1", "analyst-2").expect("issue lis-1/reconnect/1").finish("lis-1/reconnect/1")
+    story.whatever().order("host.recall", "lis-1", "analyst-1", "it-director", stops=["lis"]).whatever()
+    story.finish("lis-1/isolate/1").whatever().finish("lis-1/inspect/2").nothing().sweep().nothing()
+    story.refuses("verdict.own-word", lambda: story.verdicts("lis-1", "analyst-1"))
+
+
+def test_a_host_that_was_wiped_needs_nobody_else_to_look_at_it(tell: Tell) -> None:
+    story = tell().begun().finish("lis-1/restore/1").whatever().finish("lis-1/inspect/1", taken="host").whatever()
+    assert not story.state.seen_apart
+    story.sweep().whatever().verdicts("lis-1", "analyst-1", "analyst-2").expect("issue lis-1/reconnect/1")
 
 
 def test_a_declared_host_whose_point_is_too_young_is_restored_by_its_own_class(tell: Tell) -> None:
@@ -194,7 +235,8 @@ def test_a_declared_host_whose_point_is_too_young_is_restored_by_its_own_class(t
 def test_a_declared_host_waits_in_quarantine_until_the_first_compromise_is_known(tell: Tell) -> None:
     story = tell().signed().order("fact.breach_closed", "breach_closed", "analyst-1", "it-director").isolated("north")
     story.launched().order("host.declare", "lis-1", "operator-1", "analyst-1", host_key=THEIRS, restore_point_us=9)
-    story.expect("issue lis-1/inspect/1").finish("lis-1/inspect/1").nothing().verdicts("lis-1", "analyst-1").nothing()
+    story.expect("issue lis-1/inspect/1").finish("lis-1/inspect/1", taken="offline").nothing()
+    story.verdicts("lis-1", "analyst-1").nothing()
     story.verdicts("lis-1", "analyst-2").nothing()
     assert [code for code, _ in blockers(story.state, 0, "reconnect", story.now_us)] == ["fact"]
     story.order("fact.t0", "t0", "analyst-1", "it-director", at_us=T0_US).expect("issue lis-1/reconnect/1")

@@ -89,12 +89,30 @@ def test_an_order_names_something_that_exists(tell: Tell, kind: str) -> None:
         ("facts.waiver", "fact.waiver", "host:atlantis", {}),
         ("services.quorum", "service.lower-k", "lis", {"k": 0}),
         ("services.quorum", "service.lower-k", "lis", {}),
+        ("evidence.import", "evidence.import", "file", {}),
+        ("evidence.import", "evidence.import", "file", {"hosts": {}, "tool": "t", "taken": "host"}),
+        ("evidence.import", "evidence.import", "file", {"hosts": {"lis-1": "e"}, "tool": 1, "taken": "host"}),
+        ("evidence.import", "evidence.import", "file", {"hosts": {"lis-1": "e"}, "tool": "t", "taken": "guessed"}),
+        ("evidence.host", "evidence.import", "file", {"hosts": {"atlantis": "e"}, "tool": "t", "taken": "host"}),
+        ("evidence.host", "evidence.import", "file", {"hosts": {"lis-1": 1}, "tool": "t", "taken": "host"}),
     ],
 )
 def test_an_order_that_makes_no_sense_is_refused_and_changes_nothing(
     tell: Tell, rule: str, kind: str, subject: str, args: dict[str, Json]
 ) -> None:
     assert refused(tell(TWO).opened(), rule, kind, subject, **args)
+
+
+def test_the_same_evidence_of_a_host_is_imported_once(tell: Tell) -> None:
+    first = {"hosts": {"lis-1": "e"}, "tool": "ClamAV", "taken": "offline"}
+    story = tell(TWO).opened().order("evidence.import", "file", "forensic-lead", **first).nothing()
+    refused(story, "evidence.twice", "evidence.import", "file", **first)
+    story.order("evidence.import", "file", "analyst-1", **{**first, "hosts": {"lis-1": "f", "lis-2": "e"}}).nothing()
+    kept = {story.state.estate.hosts[host]: one for host, one in story.state.imported.items()}
+    assert [one.person for one in kept["lis-1"]] == ["forensic-lead", "analyst-1"]
+    assert [(one.evidence, one.file, one.tool, one.taken, one.at_us) for one in kept["lis-2"]] == [
+        ("e", "file", "ClamAV", "offline", story.now_us)
+    ]
 
 
 def test_a_wave_is_launched_after_the_wave_it_follows_and_by_each_person_once(tell: Tell) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from orchestrator.decision.events import Ordered
 from orchestrator.errors import Conflict, NeedsAnother, Refused, RelanceError, UsageError
+from orchestrator.evidence.document import Evidence
 from orchestrator.interfaces.admission import admit_order, admit_verdict, document_in, order_text
 from orchestrator.trust.signature import sign, verify
 from orchestrator.trust.statement import ORDER_NAMESPACE, VERDICT_NAMESPACE, Order, Subject
@@ -176,3 +177,19 @@ def test_a_refusal_is_a_refusal_whoever_asks(here: Hospital) -> None:
     assert isinstance(error, Refused)
     assert error.rule == "waves.after"
     assert here.engine.incident == INCIDENT
+
+
+def test_an_import_says_of_its_evidence_what_the_evidence_says_of_itself(here: Hospital) -> None:
+    file = here.engine.blobs.put(b"report")
+    source = {"name": "report", "format": "log", "sha256": file}
+    kept = here.engine.blobs.put(Evidence("import", "ad-1", taken="host", tool="ClamAV", source=source).to_bytes())
+    good: dict[str, Any] = {"tool": "ClamAV", "taken": "host", "hosts": {"ad-1": kept}}
+    for wrong in ({"tool": "THOR"}, {"taken": "offline"}, {"hosts": {"ad-2": kept}}):
+        text = here.text("evidence.import", file, **{**good, **wrong})
+        assert refused(here, text, "analyst-1", signed(text, "analyst-1")).rule == "evidence.other"
+    for subject, hosts in ((file, {"ad-1": "0" * 64}), ("0" * 64, {"ad-1": kept})):
+        text = here.text("evidence.import", subject, **{**good, "hosts": hosts})
+        assert "is missing" in refused(here, text, "analyst-1", signed(text, "analyst-1")).sentence
+    text = here.text("evidence.import", file, hosts=["ad-1"])
+    assert refused(here, text, "analyst-1", signed(text, "analyst-1")).rule == "evidence.import"
+    assert here.order("evidence.import", file, "analyst-1", **good) is not None

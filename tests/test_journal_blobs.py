@@ -154,3 +154,37 @@ def test_no_more_is_kept_as_one_than_can_be_read_back(tmp_path: Path, monkeypatc
     (tmp_path / f"{bomb}.z").write_bytes(zlib.compress(b"x" * 10_000))
     with pytest.raises(Unusable, match="is damaged"):
         Blobs(tmp_path).get(bomb)
+
+
+def test_a_full_store_refuses_in_a_sentence_and_loses_nothing(tmp_path: Path) -> None:
+    bound = [30]
+    blobs = Blobs(tmp_path, bytes_max=lambda: bound[0])
+    first, second = blobs.put(b"a" * 10), blobs.put(b"b" * 20)
+    assert blobs.put(b"a" * 10) == first, "what is there already takes no room"
+    with pytest.raises(Refused, match="holds 30 of 30 bytes, and 1 more do not fit") as said:
+        blobs.put(b"c")
+    assert said.value.facts == {"stored_bytes": 30, "bytes_max": 30}
+    assert (blobs.get(first), blobs.get(second), blobs.stored_bytes()) == (b"a" * 10, b"b" * 20, 30)
+    bound[0] = 31
+    assert blobs.get(blobs.put(b"c")) == b"c"
+    assert Blobs(tmp_path).put(b"a signed order"), "who signs is never refused for want of room"
+
+
+def test_what_others_put_counts_and_what_others_took_away_makes_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("orchestrator.journal.blobs.RECOUNT_EVERY", 1)
+    blobs, others = Blobs(tmp_path, bytes_max=lambda: 10), Blobs(tmp_path)
+    blobs.put(b"1")
+    (tmp_path / others.put(b"x" * 9)).stat()
+    with pytest.raises(Refused, match="is full"):
+        blobs.put(b"2")
+    (tmp_path / sha256(b"x" * 9).hexdigest()).unlink()
+    blobs.put(b"2")
+
+
+def test_a_store_that_cannot_be_read_is_said(tmp_path: Path) -> None:
+    blobs = Blobs(tmp_path / "evidence")
+    (tmp_path / "evidence").rmdir()
+    with pytest.raises(Unusable):
+        blobs.stored_bytes()

@@ -317,7 +317,7 @@ def test_times_in_an_order_are_said_as_dates_and_two_times_never_read_alike() ->
     order = replace(LAUNCH, args={"at_us": 1_780_000_000_000_001, "person": person, "count_us": True, "k": 3})
     words = in_words(order)
     assert "  at_us: 2026-05-28 20:26:40.000001 UTC" in words
-    assert '"valid_from_us":"2026-05-28 20:26:40 UTC"' in words
+    assert "valid_from_us: 2026-05-28 20:26:40 UTC" in words
     assert "  count_us: true" in words
     assert "  k: 3" in words
     assert "1780000000" not in words
@@ -325,6 +325,11 @@ def test_times_in_an_order_are_said_as_dates_and_two_times_never_read_alike() ->
 
 def test_only_a_clean_verdict_must_say_what_was_examined() -> None:
     assert replace(CLEAN, verdict="SUSPECT", examined=()).examined == ()
+
+
+def test_an_order_about_many_hosts_says_each_on_its_own_line() -> None:
+    words = in_words(replace(LAUNCH, args={"hosts": {"lis-1": "e", "lis-2": "f"}})).splitlines()
+    assert words[1:4] == ["  hosts: ", "    lis-1: e", "    lis-2: f"]
 
 
 def test_an_order_is_said_in_words() -> None:

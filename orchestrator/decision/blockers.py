@@ -111,6 +111,8 @@ def but_unit(state: State, host: int, now_us: int) -> Iterator[Blocker]:
         yield "quarantine", state.estate.hosts[host]
     if state.restore_point_us[host] and not state.t0_us():
         yield "fact", "t0"
+    if not quorum.vouched(state, host):
+        yield "own-word", state.estate.hosts[host]
     # A verdict must outlive the time the reconnect may take.
     missing = quorum.verdicts_missing(
         state, host, now_us + state.estate.group(host).klass.limit_s.reconnect * 1_000_000

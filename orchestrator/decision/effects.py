@@ -11,6 +11,7 @@ from typing import cast
 from orchestrator.canonical import Json
 from orchestrator.decision import epoch, host_key, life, orders, revision
 from orchestrator.decision.events import Ordered
+from orchestrator.decision.imported import Imported
 from orchestrator.decision.order_rules import EXCEPTION_MAX_S
 from orchestrator.decision.stages import BLOCKED, GONE, OUT, Stage, Turn
 from orchestrator.decision.state import FOREVER_US, Member, OrderState, State, TaskState
@@ -166,6 +167,7 @@ def _declare(state: State, order: OrderState, at_us: int) -> None:
     state.infected_us[host] = state.late_points[host] = state.suspects[host] = 0
     state.host_key[host] = host_key.bare(order.args["host_key"])
     state.image[host] = ""
+    state.seen_apart.discard(host)
     state.exceptions.pop(host, None)
     state.restore_point_us[host] = cast("int", order.args["restore_point_us"])
     state.move(host, Turn.DECLARED)
@@ -283,6 +285,16 @@ def _accepted(state: State, order: OrderState, at_us: int) -> None:
     state.facts[f"accepted:{order.subject}"] = {"at_us": at_us, "owner": order.args.get("owner", "")}
 
 
+def _import_evidence(state: State, order: OrderState, at_us: int) -> None:
+    tool, taken, person = str(order.args["tool"]), str(order.args["taken"]), order.persons[0]
+    for name, evidence in cast("dict[str, str]", order.args["hosts"]).items():
+        host = state.estate.host_number[name]
+        found = state.imported.setdefault(host, [])
+        found.append(Imported(evidence, order.subject, tool, taken, person, at_us))
+        if taken != "host":
+            state.seen_apart.add(host)
+
+
 def _force_indicators(state: State, order: OrderState, at_us: int) -> None:
     """Verdicts under another set count no more: seats in quarantine reopen, hosts that are out owe an inspection."""
     state.indicator_set = order.subject
@@ -356,6 +368,7 @@ EFFECTS: dict[str, Callable[[State, OrderState, int], None]] = {
     "fact.waiver": _waiver,
     "fact.outside": _outside,
     "fact.accepted": _accepted,
+    "evidence.import": _import_evidence,
     "indicators.force": _force_indicators,
     "service.lower-k": _lower_k,
     "service.drop-need": _drop_need,

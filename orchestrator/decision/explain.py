@@ -44,6 +44,10 @@ _WORDS: dict[str, tuple[str, str]] = {
         "whoever that gate waits for",
     ),
     "quarantine": ("It is not proven from outside that {subject} is cut off.", "the site's prober and gate"),
+    "own-word": (
+        "{subject} was not wiped, and nothing but its own word speaks for it.",
+        "an analyst or the forensic lead (findings import --taken offline or outside)",
+    ),
     "verdicts": ("{subject} more verdict(s) CLEAN are missing.", "analysts"),
     "launch": ("Its wave {subject} is not launched.", "an operator"),
     "separation": ("Everyone who launched {subject} also judged this host.", "another operator (launch it too)"),

@@ -203,6 +203,7 @@ def _new_restore(state: State, action: OpenAction, event: Finished, at_us: int) 
     state.restore_point_us[host] = (point if isinstance(point, int) else at_us) if from_backup else 0
     state.infected_us[host] = 0
     state.suspects[host] = 0
+    state.seen_apart.discard(host)
     state.exceptions.pop(host, None)
     for step in HOST_STEPS:
         for key in tasks_before(state, host, step):
@@ -222,6 +223,8 @@ def _inspected(state: State, action: OpenAction, event: Finished) -> bool:
     state.void_proof(host)
     state.inspection[host] = event.action
     state.evidence[host] = str(event.facts.get("evidence", ""))
+    if event.facts.get("taken") in ("offline", "outside"):
+        state.seen_apart.add(host)
     state.marker[host] = bool(event.facts.get("marker", False))
     if state.marker[host] and host in state.obligations:
         state.obligations[host].holds = state.relapse_stale = True
@@ -313,6 +316,7 @@ def _comes_back(state: State, host: int) -> None:
     state.failing_us[host] = 0
     state.relapse_stale = True
     state.void_proof(host)
+    state.seen_apart.discard(host)
     state.preserved[host] = ""  # what ran outside since is evidence of its own
     if state.infected_us[host]:
         state.move(host, Turn.ISOLATED_INFECTED)

@@ -15,6 +15,7 @@ from orchestrator.errors import Refused
 from orchestrator.plans import changes
 
 QUARTER_US = 15 * 60 * 1_000_000
+TAKEN = ("offline", "outside", "host")
 EXCEPTION_MAX_S = 12 * 3600
 EARLIEST_US = 1_577_836_800_000_000  # 2020: a machine whose battery is empty starts in 1970
 
@@ -257,6 +258,21 @@ def _waiver(state: State, event: Ordered, now_us: int) -> None:
         raise Refused(f"A waiver is for class:ID or host:ID, not {event.subject}.", rule="facts.waiver")
 
 
+def _import(state: State, event: Ordered, now_us: int) -> None:
+    hosts, tool = event.args.get("hosts"), event.args.get("tool")
+    if not isinstance(hosts, dict) or not hosts or not isinstance(tool, str) or event.args.get("taken") not in TAKEN:
+        raise Refused(
+            f"An import names its tool, each host's evidence, and how it was taken ({', '.join(TAKEN)}).",
+            rule="evidence.import",
+        )
+    for name, evidence in hosts.items():
+        host = state.estate.host_number.get(name, -1)
+        if host < 0 or not isinstance(evidence, str):
+            raise Refused(f"There is no host {name}, or no evidence of it.", rule="evidence.host", host=name)
+        if any(one.evidence == evidence for one in state.imported.get(host, ())):
+            raise Refused(f"This evidence of {name} was imported already.", rule="evidence.twice", host=name)
+
+
 def _content(state: State, event: Ordered, now_us: int) -> None:
     order, known = event.args.get("functions"), state.estate.content.inventory.functions
     if event.kind == "functions.order" and (
@@ -289,6 +305,7 @@ RULES: dict[str, Callable[[State, Ordered, int], None]] = {
     "fact.withdraw": _withdraw,
     "fact.waiver": _waiver,
     "fact.outside": _outside,
+    "evidence.import": _import,
     "service.lower-k": _service,
     "service.drop-need": _service,
     "roster.revoke": _revoke,

@@ -53,6 +53,7 @@ KINDS: dict[str, Seats] = {
     "fact.waiver": _seats("forensic_lead"),
     "fact.outside": _seats("operator", "analyst|it_director"),
     "fact.accepted": _seats("crisis"),
+    "evidence.import": _seats("analyst|forensic_lead"),
     "indicators.force": _seats("analyst", "analyst|forensic_lead"),
     "service.lower-k": _seats("operator", LEADS),
     "service.drop-need": _seats("operator", LEADS),
@@ -222,6 +223,13 @@ def _admit_judged_host(state: State, event: Judged, judged: tuple[str, str], now
         return
     if not quorum.seats_wanted(state, host):
         raise Refused(f"No verdict is asked for on {name} now.", rule="verdict.seat", host=name)
+    if not quorum.vouched(state, host):
+        raise Refused(
+            f"{name} was not wiped: what it says of itself proves nothing. Import evidence that was taken offline or "
+            "from outside since it was declared, then judge it.",
+            rule="verdict.own-word",
+            host=name,
+        )
     if event.person in quorum.counting(state, host, now_us):
         raise Refused(f"{event.person} judged {name} already; another person must.", rule="verdict.two-persons")
     if event.person not in seats.claims_open(state, host, now_us) and not seats.seats_open(state, host, now_us):

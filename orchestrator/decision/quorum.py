@@ -47,6 +47,11 @@ def verdicts_missing(state: State, host: int, now_us: int) -> int:
     return 0 if excepted and counting(state, host, now_us, expired_too=True) else missing
 
 
+def vouched(state: State, host: int) -> bool:
+    """Whether more than its own word speaks for a host: it was wiped, or looked at offline or from outside since."""
+    return state.strategy[host] != "declared" or host in state.seen_apart
+
+
 def is_clean(state: State, host: int, now_us: int) -> bool:
     """Invariant 1 as it stands now: inspected, quarantined, and enough distinct persons say CLEAN."""
     return (

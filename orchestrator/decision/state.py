@@ -16,6 +16,7 @@ from typing import Any
 from orchestrator import canonical
 from orchestrator.canonical import Json
 from orchestrator.decision.estate import Estate
+from orchestrator.decision.imported import Imported
 from orchestrator.decision.requirements import INSPECT, RECONNECT, RESTORE
 from orchestrator.decision.stages import (
     BEFORE_RESTORE,
@@ -193,6 +194,8 @@ class State:
         self.inspection = [""] * count
         self.evidence = [""] * count
         self.marker = [False] * count
+        self.imported: dict[int, list[Imported]] = {}
+        self.seen_apart: set[int] = set()  # since declared, or back from outside: evidence it did not give itself
         self.verdicts: list[list[Verdict]] = [[] for _ in range(count)]
         self.suspects = [0] * count
         self.infected_us = [0] * count

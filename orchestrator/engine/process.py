@@ -109,7 +109,11 @@ def _hands(state: State, state_dir: Path) -> LiveHands:
         key=state_dir / "secrets" / "ssh_key",
         known_hosts=state_dir / "secrets" / "management_hosts",
     )
-    evidence = Blobs(state_dir / "evidence", packed=True)
+    evidence = Blobs(
+        state_dir / "evidence",
+        packed=True,
+        bytes_max=lambda: state.estate.content.restart.inspection.evidence_bytes_max,
+    )
     inspector = InspectionWorker(places.key, evidence.put, goldens=Golden(state_dir, evidence))
     return LiveHands(Dispatcher(places, AnsibleWorker(), inspector), Watch(state, Prober()))
 

@@ -31,6 +31,7 @@ class Evidence:
 
     `golden` is the digest of the manifest `differs` is counted from; without one, `manifest` names the host's own.
     `samples` are the files that were fetched: path and digest. `restore_point_us` and `t0_us` are 0 where not known.
+    `source` is empty for an inspection; of what was imported it tells the tool's file: `name`, `format`, `sha256`.
     """
 
     action: str
@@ -52,6 +53,7 @@ class Evidence:
     restore_point_us: int = 0
     t0_us: int = 0
     not_examined: tuple[str, ...] = ()
+    source: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def age_before_t0_s(self) -> int | None:
@@ -88,6 +90,7 @@ class Evidence:
                     "older_than_t0_s": self.age_before_t0_s,
                 },
                 "not_examined": [*self.not_examined],
+                **({"source": dict(self.source)} if self.source else {}),
             }
         )
 
@@ -114,6 +117,7 @@ class Evidence:
                 restore_point_us=found["restore_point"]["at_us"],
                 t0_us=found["restore_point"]["t0_us"],
                 not_examined=tuple(found["not_examined"]),
+                source=found.get("source", {}),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise Refused(f"This is no evidence of this version: {error}.", rule="evidence.format") from error

@@ -25,6 +25,10 @@ _ADDRESS = re.compile(r"[0-9a-f:]*[.:][0-9a-f]*[.:][0-9a-f:.]+")
 _SUFFIX = re.compile(r"\.(service|timer)$")
 
 
+# How much a hit says: a digest is that file, a name may be another's.
+LEVEL_OF = {"sha256": "alert", "yara": "alert", "domain": "warning", "address": "warning", "persistence": "warning"}
+
+
 @dataclass(frozen=True, slots=True)
 class Hit:
     """One indicator found: where it stands in the evidence, and who asked for it."""
@@ -33,6 +37,11 @@ class Hit:
     value: str
     where: str
     origin: str
+
+    @property
+    def level(self) -> str:
+        """How much it says: `alert`, `warning` or `notice`."""
+        return LEVEL_OF.get(self.kind, "notice")
 
     def __str__(self) -> str:
         return f"{self.kind} {self.value} at {self.where} ({self.origin})"

@@ -3,7 +3,7 @@
 The rules, in their order: the document is well formed; it is about this incident; the person's key, as the journal's
 roster has it, signed these very bytes in the right namespace; what the signer saw is a prefix of this journal; the
 bytes and the signature are stored before the record that names them. Content and indicator sets that an order
-puts in force are looked at again here. Never decides whether the person *may*, whether
+puts in force, and evidence it imports, are looked at again here. Never decides whether the person *may*, whether
 the order is expired, was admitted before or conflicts: that is the core's (`decision.orders`), in its transaction.
 """
 
@@ -16,6 +16,7 @@ from orchestrator.decision.decide import Entry
 from orchestrator.decision.events import Judged, Ordered
 from orchestrator.decision.state import State
 from orchestrator.errors import NeedsAnother, Refused, UsageError
+from orchestrator.evidence.document import Evidence
 from orchestrator.evidence.sets import stored_set
 from orchestrator.interfaces.documents import OrderText, Taken
 from orchestrator.interfaces.live import Live
@@ -46,6 +47,8 @@ def admit_order(live: Live, text: bytes, person: str, armoured: str) -> Taken:
         offer(live, order)
     elif order.kind == "indicators.force":
         stored_set(live.blobs, order.subject)
+    elif order.kind == "evidence.import":
+        _kept_evidence(live, order)
     blob = live.blobs.put(_kept(text, person, armoured))
     entries = live.submit(
         Ordered(order.id, order.kind, order.subject, order.args, person, order.expires_us, order.head.size, blob)
@@ -117,6 +120,18 @@ def _genesis_key(order: Order, person: str) -> str:
         if one.get("id") == person:
             return str(one.get("key", ""))
     raise Refused(f"{person} is not in the roster that is to be signed.", rule="orders.genesis", person=person)
+
+
+def _kept_evidence(live: Live, order: Order) -> None:
+    """What an import names is kept here and says of itself what the order says; other arguments are the core's."""
+    hosts = order.args.get("hosts")
+    live.blobs.get(order.subject)
+    for host, digest in hosts.items() if isinstance(hosts, dict) else ():
+        seen = Evidence.from_bytes(live.blobs.get(str(digest)))
+        if (seen.host, seen.taken, seen.tool, seen.source.get("sha256")) != (
+            host, order.args.get("taken"), order.args.get("tool"), order.subject
+        ):  # fmt: skip
+            raise Refused(f"The evidence named for {host} is not what this import says.", rule="evidence.other")
 
 
 def _sound_keys(live: Live, order: Order) -> None:

@@ -132,7 +132,8 @@ def _show_views(app: FastAPI, live: Live) -> None:
     @app.get("/evidence")
     def get_evidence() -> d.EvidenceKept:
         """The latest inspection of every host, by digest."""
-        return live.read(views_people.evidence_kept)
+        kept = live.read(views_people.evidence_kept)
+        return {**kept, "stored_bytes": live.blobs.stored_bytes()}
 
     @app.get("/tasks")
     def get_tasks(site: str = "") -> list[d.Task]:

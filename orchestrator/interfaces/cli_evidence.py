@@ -19,10 +19,12 @@ from orchestrator.evidence import manifest
 from orchestrator.evidence.document import TAKEN, Evidence
 from orchestrator.evidence.dormant import SWEEPS, sweep
 from orchestrator.evidence.golden import Golden
-from orchestrator.interfaces.documents import EvidenceKept, Inspected
-from orchestrator.interfaces.output import Commands, show
+from orchestrator.evidence.matching import Matcher
+from orchestrator.evidence.reports import LEVELS
+from orchestrator.interfaces.documents import EvidenceKept, ImportedKept, Inspected
+from orchestrator.interfaces.output import Commands, clock, show
 from orchestrator.interfaces.places import state_of
-from orchestrator.interfaces.rematching import evidence_of
+from orchestrator.interfaces.rematching import evidence_of, levels, matcher_of
 from orchestrator.journal.blobs import Blobs
 from orchestrator.journal.disk import refused_by_disk
 
@@ -33,7 +35,9 @@ ACCESS_LOG = "evidence-access.log"
 
 def add(commands: Commands) -> None:
     """Declares evidence, golden and sweep."""
-    parser = commands.add_parser("evidence", description="What the latest inspection of a host saw, and what not.")
+    parser = commands.add_parser(
+        "evidence", description="What the latest inspection of a host saw, what was imported, and what not."
+    )
     parser.add_argument("host")
     parser.add_argument("--sample", default="", metavar="PATH", help="a fetched file; needs --out")
     parser.add_argument("--out", type=Path, metavar="FILE", help="where the sample goes, 0600; may be malware")
@@ -56,17 +60,55 @@ def add(commands: Commands) -> None:
 
 def _show(options: argparse.Namespace) -> int:
     state_dir, blobs = state_of(options), evidence_of(state_of(options))
-    one = _inspected(Client(state_dir), options.host)
-    _log(state_dir, one, options.sample)
+    kept: EvidenceKept = Client(state_dir).get("evidence")
+    mine = [one for one in kept["imported"] if one["host"] == options.host]
+    room = f"Evidence store: {kept['stored_bytes']} of {kept['bytes_max']} bytes."
+    if not mine or options.sample:
+        return _show_inspection(options, blobs, _inspected(kept, options.host), ([], [room]))
+    matcher = matcher_of(kept, blobs)
+    documents: list[object] = []
+    lines: list[str] = []
+    for one in mine:
+        _log(state_dir, one, "")
+        content = blobs.get(one["evidence"])
+        seen = Evidence.from_bytes(content)
+        documents.append({**one, "document": json.loads(content)})
+        lines += _imported_lines(one, seen, matcher)
+    lines.append(room)
+    if all(one["host"] != options.host for one in kept["hosts"]):
+        show(options, {"host": options.host, "imported": documents}, "\n".join(["No inspection.", *lines]))
+        return OK
+    return _show_inspection(options, blobs, _inspected(kept, options.host), (documents, lines))
+
+
+def _show_inspection(
+    options: argparse.Namespace, blobs: Blobs, one: Inspected, imported: tuple[list[object], list[str]]
+) -> int:
+    _log(state_of(options), one, options.sample)
     content = blobs.get(one["evidence"])
     seen = Evidence.from_bytes(content)
     if options.sample:
         return _write_sample(options, blobs, seen)
-    show(options, json.loads(content), "\n".join(_lines(one, seen)))
+    show(options, {**json.loads(content), "imported": imported[0]}, "\n".join([*_lines(one, seen), *imported[1]]))
     return OK
 
 
-def _log(state_dir: Path, one: Inspected, sample: str) -> None:
+def _imported_lines(one: ImportedKept, seen: Evidence, matcher: Matcher) -> list[str]:
+    """Where it comes from, what it holds, then what was not examined."""
+    hits = matcher.match(seen).hits
+    found = [f"{level} {line}" for level in LEVELS for line in seen.lists.get(level, ())]
+    return [
+        f"Imported {clock(one['at_us'])} by {one['person']}: {seen.tool} {seen.source['format']} "
+        f"{seen.source['name']} (SHA-256 {one['file']}), taken {TAKEN[seen.taken]}, evidence {one['evidence']}.",
+        levels(seen, matcher),
+        *(f"{hit.level} indicator {hit}" for level in LEVELS for hit in hits if hit.level == level),
+        *found[:SHOWN],
+        *([f"{len(found) - SHOWN} more (--format json shows all)"] if len(found) > SHOWN else []),
+        *(f"not examined: {what}" for what in seen.not_examined),
+    ]
+
+
+def _log(state_dir: Path, one: Inspected | ImportedKept, sample: str) -> None:
     """Who looked at what, when; without it nothing is shown."""
     path = state_dir / ACCESS_LOG
     line = {"at_us": SystemClock().now_us(), "user": getpass.getuser(), "host": one["host"], "sample": sample}
@@ -120,7 +162,7 @@ def _lines(one: Inspected, seen: Evidence) -> list[str]:
 
 
 def _take(options: argparse.Namespace) -> int:
-    one = _inspected(Client(state_of(options)), options.host)
+    one = _inspected(Client(state_of(options)).get("evidence"), options.host)
     if one["klass"] != options.klass:
         raise Refused(f"{options.host} is of the class {one['klass']}.", rule="golden.class")
     if one["verdicts"] < one["verdicts_required"]:
@@ -161,9 +203,8 @@ def _read(blobs: Blobs, digest: str) -> Evidence | str:
         return error.sentence
 
 
-def _inspected(client: Client, host: str) -> Inspected:
-    hosts: list[Inspected] = client.get("evidence")["hosts"]
-    for one in hosts:
+def _inspected(kept: EvidenceKept, host: str) -> Inspected:
+    for one in kept["hosts"]:
         if one["host"] == host:
             return one
     raise UsageError(f"{host} has no inspection.", rule="usage.host", host=host)

@@ -199,12 +199,31 @@ class Inspected(TypedDict):
     reading_s: int
 
 
+class ImportedKept(TypedDict):
+    """What another tool found on a host: digests of the evidence and of the tool's file; who imported it, when."""
+
+    host: str
+    evidence: str
+    file: str
+    tool: str
+    taken: str
+    person: str
+    at_us: int
+
+
 class EvidenceKept(TypedDict):
-    """The latest inspection of every host that has one, and the indicator set in force."""
+    """The latest inspection of every host that has one, what was imported, and the indicator set in force.
+
+    `estate` are the ids of all hosts; `stored_bytes` of `bytes_max` are taken.
+    """
 
     indicator_set: str
     hosts_without: int
     hosts: list[Inspected]
+    imported: list[ImportedKept]
+    estate: list[str]
+    bytes_max: int
+    stored_bytes: int
 
 
 class Task(TypedDict):

@@ -5,6 +5,7 @@ Never puts one in force and never changes a verdict: an order of two persons doe
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +14,10 @@ from orchestrator.checks.indicators import IndicatorSet
 from orchestrator.errors import RelanceError, UsageError
 from orchestrator.evidence.document import Evidence
 from orchestrator.evidence.matching import Matched, Matcher
+from orchestrator.evidence.reports import LEVELS
+from orchestrator.evidence.sets import stored_set
 from orchestrator.interfaces.documents import EvidenceKept
+from orchestrator.interfaces.output import counted
 from orchestrator.journal.blobs import Blobs
 
 
@@ -44,12 +48,17 @@ class Cost:
     def _nothing_found(self, host: str) -> bool:
         return host not in self.hits and host not in self.unread
 
+    @property
+    def unmatched(self) -> int:
+        """Hosts whose inspection could not be matched, or that have none."""
+        return sum(one["host"] in self.unread for one in self.kept["hosts"]) + self.kept["hosts_without"]
+
     def as_args(self) -> dict[str, Json]:
         """What both persons read before they sign."""
         return {
-            "hosts_matched": len(self.kept["hosts"]) - len(self.unread),
+            "hosts_matched": len(self.kept["hosts"]) + self.kept["hosts_without"] - self.unmatched,
             "hosts_hit": len(self.hits),
-            "hosts_not_matched": len(self.unread) + self.kept["hosts_without"],
+            "hosts_not_matched": self.unmatched,
             "verdicts_to_give_again": self.verdicts,
             "verdicts_without_hit": self.verdicts_without_hit,
             "analyst_minutes": self.analyst_minutes,
@@ -86,25 +95,43 @@ class Cost:
 
 
 def cost(kept: EvidenceKept, wanted: IndicatorSet, blobs: Blobs) -> Cost:
-    """Matches all stored evidence against a set."""
+    """Matches all stored evidence against a set: inspections, and what was imported."""
     matcher = Matcher(wanted, blobs.get)
     hits: dict[str, Matched] = {}
     unread: dict[str, str] = {}
-    for one in kept["hosts"]:
+    looked = [(one["host"], one["evidence"]) for one in (*kept["hosts"], *kept["imported"])]
+    for host, digest in looked:
         try:
-            found = matcher.match(Evidence.from_bytes(blobs.get(one["evidence"])))
+            seen = Evidence.from_bytes(blobs.get(digest))
+            found = matcher.match(seen)
         except RelanceError as error:
-            unread[one["host"]] = error.sentence
+            unread[host] = error.sentence
             continue
         if found.hits:
-            hits[one["host"]] = found
-        elif found.unmatched:
-            unread[one["host"]] = "; ".join(found.unmatched)
+            before = hits.get(host, Matched((), 0, ()))
+            hits[host] = Matched((*before.hits, *found.hits), before.more + found.more, found.unmatched)
+        elif found.unmatched and not seen.source:  # what was imported says itself what is not matched on it
+            unread.setdefault(host, "; ".join(found.unmatched))
     return Cost(kept, hits, unread)
 
 
-def evidence_of(state_dir: Path) -> Blobs:
+def matcher_of(kept: EvidenceKept, blobs: Blobs) -> Matcher:
+    """The indicator set in force, made ready. Raises Refused where it is not kept."""
+    return Matcher(stored_set(blobs, kept["indicator_set"]), blobs.get)
+
+
+def levels(seen: Evidence, matcher: Matcher) -> str:
+    """What a tool found and what of the indicator set in force is in it, by how much it says."""
+    hits = matcher.match(seen)
+    counts = {level: len(seen.lists.get(level, ())) for level in LEVELS}
+    matched = {level: sum(hit.level == level for hit in hits.hits) for level in LEVELS}
+    matched["more"] = hits.more
+    told = f"{seen.tool} says {counted(counts) or 'nothing'} in {seen.files} files"
+    return f"{told}; indicators: {counted(matched) or 'none found'}."
+
+
+def evidence_of(state_dir: Path, bytes_max: Callable[[], int] | None = None) -> Blobs:
     """The store of evidence, samples and sets of a state folder. Raises UsageError where there is none."""
     if not state_dir.is_dir():
         raise UsageError(f"There is no state folder {state_dir}; `relance run` makes it.", rule="usage.state")
-    return Blobs(state_dir / "evidence", packed=True)
+    return Blobs(state_dir / "evidence", packed=True, bytes_max=bytes_max)

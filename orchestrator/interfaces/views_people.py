@@ -124,6 +124,22 @@ def evidence_kept(state: State, now_us: int) -> EvidenceKept:
         "indicator_set": state.indicator_set,
         "hosts_without": len(state.stage) - len(found),
         "hosts": found,
+        "imported": [
+            {
+                "host": state.estate.hosts[host],
+                "evidence": one.evidence,
+                "file": one.file,
+                "tool": one.tool,
+                "taken": one.taken,
+                "person": one.person,
+                "at_us": one.at_us,
+            }
+            for host, imported in state.imported.items()
+            for one in imported
+        ],
+        "estate": list(state.estate.hosts),
+        "bytes_max": state.estate.content.restart.inspection.evidence_bytes_max,
+        "stored_bytes": 0,
     }
 
 

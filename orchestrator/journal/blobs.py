@@ -9,7 +9,9 @@ from __future__ import annotations
 import os
 import re
 import tempfile
+import threading
 import zlib
+from collections.abc import Callable
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
@@ -19,15 +21,22 @@ from orchestrator.journal.disk import refused_by_disk, sync_folder
 
 BLOB_BYTES_MAX = 1 << 26
 PACKED = ".z"
+RECOUNT_EVERY = 1000
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 class Blobs:
-    """A folder (0700) of files (0600) named by their digest; what is put `packed` is compressed."""
+    """A folder (0700) of files (0600) named by their digest; what is put `packed` is compressed.
 
-    def __init__(self, folder: Path, *, packed: bool = False) -> None:
+    `bytes_max` bounds all that lies there; None: what is put here (orders, verdicts, content) is always kept.
+    """
+
+    def __init__(self, folder: Path, *, packed: bool = False, bytes_max: Callable[[], int] | None = None) -> None:
         self._folder = folder
         self._packed = packed
+        self._bytes_max = bytes_max
+        self._counting = threading.Lock()
+        self._stored_bytes = self._until_recount = 0
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
@@ -42,6 +51,7 @@ class Blobs:
         stored = zlib.compress(content, 1) if self._packed else content
         try:
             if not _holds(path, stored):  # a damaged file under this name is healed
+                self._make_room(len(stored))
                 self._write(path, stored)
             sync_folder(self._folder)  # also when it was there: whoever put it may not have come this far
         except OSError as error:
@@ -68,6 +78,33 @@ class Blobs:
         if sha256(content).hexdigest() != digest:
             raise Unusable(f"The stored file {path} is damaged; take it from a backup.", digest=digest)
         return content
+
+    def stored_bytes(self) -> int:
+        """How much lies in the folder, whoever put it."""
+        try:
+            return sum(one.stat().st_size for one in os.scandir(self._folder) if one.name[0] != ".")
+        except OSError as error:
+            raise refused_by_disk(error, self._folder) from error
+
+    def _make_room(self, more_bytes: int) -> None:
+        """Counts what is to be added; others put as well, so it is counted anew now and then, and before a refusal."""
+        if self._bytes_max is None:
+            return
+        bytes_max = self._bytes_max()
+        with self._counting:
+            if not self._until_recount or self._stored_bytes + more_bytes > bytes_max:
+                self._stored_bytes, self._until_recount = self.stored_bytes(), RECOUNT_EVERY
+            if self._stored_bytes + more_bytes > bytes_max:
+                raise Refused(
+                    f"The evidence store {self._folder} is full: it holds {self._stored_bytes} of {bytes_max} bytes, "
+                    f"and {more_bytes} more do not fit. What is kept stays; nothing was added. Raise "
+                    "`inspection: evidence_bytes_max` in plans/restart.yaml.",
+                    rule="evidence.full",
+                    stored_bytes=self._stored_bytes,
+                    bytes_max=bytes_max,
+                )
+            self._stored_bytes += more_bytes
+            self._until_recount -= 1
 
     def _write(self, path: Path, content: bytes) -> None:
         fd, name = tempfile.mkstemp(prefix=".new-", dir=self._folder)  # mkstemp makes it 0600

@@ -174,11 +174,15 @@ class Split(Strict):
 
 
 class Inspection(Strict):
-    """What an inspection looks at on a host: folders below `root`, and file names that ransomware leaves."""
+    """What an inspection looks at on a host: folders below `root`, and file names that ransomware leaves.
+
+    `evidence_bytes_max` bounds the evidence store; signed documents and indicator sets are kept beyond it.
+    """
 
     root: str = "/"
     paths: tuple[str, ...] = ("etc", "usr/local", "home", "root", "opt", "srv", "var/spool/cron", "boot")
     markers: tuple[str, ...] = ("RANSOM_NOTE.txt", "*.locked", "implant")
+    evidence_bytes_max: int = Field(default=1 << 36, ge=1 << 20)
 
 
 class Restart(Strict):

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from itertools import compress
 
 from orchestrator.canonical import Json
-from orchestrator.decision import orders
+from orchestrator.decision import orders, quorum
 from orchestrator.decision.order_rules import stops
 from orchestrator.decision.stages import GONE, OUT, Stage
 from orchestrator.decision.state import State
@@ -91,6 +91,7 @@ def wishes(state: State, t0_us: int) -> Iterator[Wish]:
     yield from _for_quorums(state)
     yield from _for_cures(state)
     yield from _for_hosts(state)
+    yield from _for_unwiped(state)
 
 
 def _for_everybody(state: State, t0_us: int) -> Iterator[Wish]:
@@ -177,6 +178,14 @@ def _for_hosts(state: State) -> Iterator[Wish]:
             yield Wish(kind, state.estate.hosts[host], {"stops": list(stops(state, host))})
         elif kind:
             yield _retry(state, host)
+
+
+def _for_unwiped(state: State) -> Iterator[Wish]:
+    """The disk of a host that others brought back is looked at elsewhere, and what was found imported."""
+    for host, strategy in enumerate(state.strategy):
+        if strategy == "declared" and not quorum.vouched(state, host) and state.stage[host] not in GONE:
+            evidence: dict[str, Json] = {state.estate.hosts[host]: f"disk {len(state.imported.get(host, ()))}"}
+            yield Wish("evidence.import", "disk", {"tool": "scan", "taken": "offline", "hosts": evidence})
 
 
 def _retry(state: State, host: int) -> Wish:

@@ -242,6 +242,8 @@ def _time(at_us: int) -> str:
 def _value(value: Json) -> str:
     if isinstance(value, list) and value and all(isinstance(one, str) for one in value):
         return "".join(f"\n    {one}" for one in value)
+    if isinstance(value, dict) and value and all(isinstance(one, str) for one in value.values()):
+        return "".join(f"\n    {name}: {one}" for name, one in value.items())
     return value if isinstance(value, str) else encode(value).decode("utf-8")
 
 

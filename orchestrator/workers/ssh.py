@@ -206,6 +206,7 @@ class InspectionWorker:
             return _failed(request, error)
         facts: dict[str, Json] = {
             "evidence": digest,
+            "taken": seen.taken,
             "marker": bool(seen.markers),
             "files": seen.files,
             "not_examined": list(seen.not_examined),
