@@ -182,7 +182,8 @@ def _for_hosts(state: State) -> Iterator[Wish]:
 
 def _for_unwiped(state: State) -> Iterator[Wish]:
     """The disk of a host that others brought back is looked at elsewhere, and what was found imported."""
-    for host, strategy in enumerate(state.strategy):
+    unwiped = enumerate(state.strategy) if "declared" in state.strategy else ()
+    for host, strategy in unwiped:
         if strategy == "declared" and not quorum.vouched(state, host) and state.stage[host] not in GONE:
             evidence: dict[str, Json] = {state.estate.hosts[host]: f"disk {len(state.imported.get(host, ()))}"}
             yield Wish("evidence.import", "disk", {"tool": "scan", "taken": "offline", "hosts": evidence})
