@@ -84,11 +84,33 @@ class PoolTable:
         return tuple(sorted(found))
 
 
+class Company:
+    """Services by their id and by their unit."""
+
+    def __init__(self, services: Iterable[Service]) -> None:
+        self._known: dict[str, tuple[int, Service]] = {}
+        self._units: dict[str, set[str]] = {}
+        for place, service in enumerate(services):
+            self._known[service.id] = place, service
+            if service.unit:
+                self._units.setdefault(service.unit, set()).add(service.id)
+
+    def played(self, names: Iterable[str]) -> list[Service]:
+        """The services of these names, in the order of the content."""
+        found = sorted((self._known[name] for name in set(names) if name in self._known), key=lambda one: one[0])
+        return [service for _, service in found]
+
+    def in_unit(self, played: Iterable[Service]) -> set[str]:
+        """What shares a unit with one of them, they themselves included."""
+        return {name for service in played if service.unit for name in self._units[service.unit]}
+
+
 def compile_groups(
     content: Content, sites: dict[str, int], services: dict[str, int], pools: PoolTable
 ) -> tuple[list[Group], list[int]]:
     """The groups, and for each host of the inventory the number of its group."""
     classes = {one.id: one for one in content.classes}
+    company = Company(content.inventory.services)
     numbers: dict[tuple[str, str, tuple[str, ...]], int] = {}
     groups: list[Group] = []
     of_host = []
@@ -96,19 +118,22 @@ def compile_groups(
         key = (host.klass, host.site, host.services)
         if key not in numbers:
             numbers[key] = len(groups)
-            groups.append(_group(content, host, classes[host.klass], (sites, services, pools)))
+            groups.append(_group(content, company, host, classes[host.klass], (sites, services, pools)))
         of_host.append(numbers[key])
     return groups, of_host
 
 
 def _group(
-    content: Content, host: Host, klass: HostClass, tables: tuple[dict[str, int], dict[str, int], PoolTable]
+    content: Content,
+    company: Company,
+    host: Host,
+    klass: HostClass,
+    tables: tuple[dict[str, int], dict[str, int], PoolTable],
 ) -> Group:
     sites, services, pools = tables
-    played: list[Service] = [service for service in content.inventory.services if service.id in host.services]
+    played = company.played(host.services)
     own = {service.id for service in played}
-    units = {service.unit for service in played if service.unit}
-    in_unit = {service.id for service in content.inventory.services if service.unit in units and service.unit}
+    in_unit = company.in_unit(played)
     source = klass.source.partition(":")[2]
     holders: tuple[HostClass | Service, ...] = (klass, *played)
     asked = {
