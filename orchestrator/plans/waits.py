@@ -5,7 +5,7 @@ Never decides where a service comes out: it answers for the waves as they are dr
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from orchestrator.errors import ContentError
 from orchestrator.inventory.model import Interface
@@ -26,9 +26,12 @@ class Waits:
         self._asked = {draft.name: {*draft.services, *_of_posts(drafting.graph, draft)} for draft in
                        drafting.drafts.values()}  # fmt: skip
 
-    def ask(self, wave: str, services: Iterable[str]) -> None:
-        """From now on the gate of `wave` asks for these services as well."""
+    def ask(self, wave: str, services: Sequence[str]) -> bool:
+        """The gate of `wave` asks for these services as well from now on, unless one of them waits for it."""
+        if any(self.waits_for(service, wave) for service in services):
+            return False
         self._asked[wave].update(services)
+        return True
 
     def waits_for(self, service: str, wave: str) -> bool:
         """Whether a service can come up only once the gate of a wave has passed."""
@@ -76,7 +79,7 @@ class Judges:
     had come out.
     """
 
-    def __init__(self, drafts: list[Draft], rules: Mapping[str, GateRule], waits: Waits) -> None:
+    def __init__(self, drafts: list[Draft], rules: Mapping[str, GateRule], waits: Waits | None) -> None:
         self.at: dict[str, str] = {}
         self.owed: dict[str, list[str]] = {draft.name: [] for draft in drafts}
         self._drafts, self._rules, self._waits = drafts, rules, waits
@@ -97,9 +100,8 @@ class Judges:
         if self._may(last, link):
             could.insert(0, last)
         for draft in could:
-            if not any(self._waits.waits_for(end, draft.name) for end in (link.source, link.target)):
+            if self._waits is None or self._waits.ask(draft.name, (link.source, link.target)):
                 self.at[link.id] = draft.name
-                self._waits.ask(draft.name, (link.source, link.target))
                 return
         if could:
             raise ContentError(

@@ -39,15 +39,16 @@ def derive(content: Content, kept: Sequence[Kept] = ()) -> Plan:
     drafts = in_order(drafting.drafts)
     candidates = _candidates(graph, drafts)
     _refuse_impossible_quorums(drafting, candidates)
-    waits = Waits(drafting)
+    waits = None  # as first drafted, waves follow their needs: no gate waits for itself
     if content.restart.splits or kept:
+        waits = Waits(drafting)
         refuse_torn_units(graph, drafts)
         refuse_gates_that_wait_for_themselves(graph, drafts, waits)
     _warn_of_unknown_gates(drafting)
     return _plan(drafting, drafts, candidates, _judges(drafting, drafts, waits))
 
 
-def _judges(drafting: Drafting, drafts: list[Draft], waits: Waits) -> Judges:
+def _judges(drafting: Drafting, drafts: list[Draft], waits: Waits | None) -> Judges:
     judges = Judges(drafts, drafting.graph.content.restart.gates, waits)
     judges.give(drafting.graph.content.inventory.interfaces)
     return judges
