@@ -6,13 +6,16 @@ import pytest
 
 from orchestrator.errors import ContentError
 from orchestrator.inventory.model import Interface, Needs
-from orchestrator.plans.drafts import Kept
+from orchestrator.plans.drafts import Drafting, Kept, draft_all, in_order
 from orchestrator.plans.model import Content, GateRule, Split, Wave
+from orchestrator.plans.needs import build
+from orchestrator.plans.priority import function_ranks, layers
+from orchestrator.plans.waits import Judges, Waits, refuse_gates_that_wait_for_themselves
 from orchestrator.plans.waves import derive
+from orchestrator.simulation.estates import invented
 from tests.estates import names, server, service, with_interfaces, with_restart, with_services
 from tests.storyline import hospital
 
-PAIR = ("operator-1", "crisis-1")
 LINK = Interface(id="orders", name=names("Orders"), source="lis", target="rx", protocol="hl7")
 LATER = Split(wave="laboratory/slice", name="later", services=("mw",))
 
@@ -83,3 +86,19 @@ def test_a_need_that_leads_behind_the_gate_through_another_wave_is_refused() -> 
         "lis in laboratory/slice needs rx, which comes out in pharmacy/slice and waits for the gate of "
         "laboratory/slice."
     )
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_no_gate_of_a_first_plan_waits_for_itself(seed: int) -> None:
+    """That is why `derive` asks nobody about it before waves are kept or set apart."""
+    content = invented(seed, 60)
+    graph, ranks = build(content), function_ranks(content)
+    drafting = Drafting(graph, ranks, layers(graph, ranks))
+    draft_all(drafting)
+    drafts, waits, rules = in_order(drafting.drafts), Waits(drafting), content.restart.gates
+    refuse_gates_that_wait_for_themselves(graph, drafts, waits)
+    careful, plain = Judges(drafts, rules, waits), Judges(drafts, rules, None)
+    careful.give(content.inventory.interfaces)
+    plain.give(content.inventory.interfaces)
+    assert careful.at == plain.at
+    assert len(plain.at) > 0
