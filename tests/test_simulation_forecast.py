@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import pickle
 
 import pytest
@@ -22,6 +23,7 @@ from orchestrator.simulation.forecast import (
     _frozen,
     _leave_out,
     _thawed,
+    _uncollected,
     back_us,
     copied,
     futures,
@@ -271,3 +273,15 @@ def test_a_function_without_a_wave_of_its_own_is_back_with_the_services_it_uses(
     content = with_functions(small_estate(), function("archive", "lis"))
     future = Forecaster(present(content)).future(2)
     assert future.functions["archive"][""] == future.functions["laboratory"][""]
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_nothing_is_collected_within_a_future_and_afterwards_collection_is_as_it_was(before: bool) -> None:
+    was = gc.isenabled()
+    try:
+        (gc.enable if before else gc.disable)()
+        with _uncollected():
+            assert not gc.isenabled()
+        assert gc.isenabled() is before
+    finally:
+        (gc.enable if was else gc.disable)()

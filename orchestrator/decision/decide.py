@@ -258,7 +258,8 @@ def _verdict_on_life(state: State, host: int) -> Command | None:
     if stage in BEFORE_RESTORE:
         return _leave_off(state, host) if state.wave_of[host] < 0 else _strategy_spent(state, host)
     if stage in (RESTORED, INSPECTED) and not state.lanes[0][host]:
-        too_young = 0 < state.t0_us() <= state.restore_point_us[host]
+        point_us = state.restore_point_us[host]
+        too_young = point_us and 0 < state.t0_us() <= point_us
         if too_young and not state.lanes[1][host]:
             return Condemn(state.estate.hosts[host], "its restore point is not older than T0")
         if state.suspects[host] >= 3:

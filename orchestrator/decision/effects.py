@@ -246,10 +246,11 @@ def confirm_task(state: State, key: str, at_us: int) -> None:
 def _t0(state: State, order: OrderState, at_us: int) -> None:
     before_us = state.t0_us()
     state.facts["t0"] = {"at_us": order.args["at_us"]}
-    # Who is not cut off yet, or whose evidence is not kept, waits for that first.
+    # Who is not cut off yet, or whose evidence is not kept, waits for that first; who is left out, for nothing.
     for host, stage in enumerate(state.stage):
-        if stage is not BLOCKED or (state.isolated_us[host] and state.evidence_kept(host)):
-            state.dirty[host] = None
+        if stage in GONE or (stage is BLOCKED and not (state.isolated_us[host] and state.evidence_kept(host))):
+            continue
+        state.dirty[host] = None
     if 0 < before_us <= state.t0_us():
         return
     for host, point_us in enumerate(state.restore_point_us):

@@ -133,15 +133,17 @@ def swept(state: State, event: Swept, at_us: int) -> None:
             _unproven(state, site)
         return
     state.missed[site] = 0
-    answered = set(event.answered)
+    answered, begun_us = set(event.answered), event.begun_us
     for host in state.estate.hosts_of_site[site]:
-        if state.stage[host] in OUT or state.stage[host] is RECONNECTING:
+        stage = state.stage[host]
+        if stage in OUT or stage is RECONNECTING:
             continue
+        isolated_us = state.isolated_us[host]
         if state.estate.hosts[host] in answered:
             _connection(state, host, CONNECTED)
-            if state.isolated_us[host] < event.begun_us:
+            if isolated_us < begun_us:
                 _disproved(state, host)
-        elif state.isolated_us[host] and state.isolated_us[host] < event.begun_us:
+        elif 0 < isolated_us < begun_us:
             _connection(state, host, QUARANTINED)
 
 

@@ -150,8 +150,11 @@ def examine(state: State, wave: int, now_us: int) -> Command | None:
 
 def refresh_horizon(state: State) -> None:
     """Recomputes which waves may be inspected ahead; hosts of a wave that came into sight are looked at again."""
-    waves = enumerate(state.waves)
-    unready = {wave for wave, one in waves if not (one.passed_us or _ready_for_successors(state, wave))}
+    unready = {
+        wave
+        for wave, one in enumerate(state.waves)
+        if not (one.passed_us or (one.launchers and _ready_for_successors(state, wave)))
+    }
     for wave, one in enumerate(state.waves):
         horizon = unready.isdisjoint(state.ancestors[wave])
         if horizon != one.horizon:
@@ -162,9 +165,7 @@ def refresh_horizon(state: State) -> None:
 
 
 def _ready_for_successors(state: State, wave: int) -> bool:
-    """Whether a gate that has not passed yet is open with every service in service."""
-    if not state.waves[wave].launchers:
-        return False
+    """Whether a launched gate that has not passed yet has every service in service."""
     return all(state.up[service] or service in state.dropped for service, _ in state.estate.waves[wave].services)
 
 

@@ -14,7 +14,7 @@ from orchestrator.decision.commands import Cancel, Issue
 from orchestrator.decision.estate import STEP_NUMBER
 from orchestrator.decision.events import Cancelled, Dispatched, Finished, Late, Lost
 from orchestrator.decision.requirements import HOST_STEPS
-from orchestrator.decision.stages import ENDS, INSPECTED, INSPECTING, OUT, STARTS, SUCCEEDS, Turn
+from orchestrator.decision.stages import ENDS, GONE, INSPECTED, INSPECTING, OUT, STARTS, SUCCEEDS, Turn
 from orchestrator.decision.state import (
     CONNECTED,
     DURATION_BOUNDS_S,
@@ -279,9 +279,11 @@ def site_is_isolated(state: State, site: int, at_us: int) -> None:
     if task is not None and task.status != "confirmed":
         task.status = "closed"
     for host in state.estate.hosts_of_site[site]:
-        if state.stage[host] not in OUT:
+        stage = state.stage[host]
+        if stage not in OUT:
             state.isolated_us[host] = at_us
-            state.dirty[host] = None
+            if stage not in GONE:
+                state.dirty[host] = None
 
 
 def _isolated(state: State, host: int, outcome: str, at_us: int) -> None:

@@ -27,7 +27,9 @@ def seats_open(state: State, host: int, now_us: int) -> int:
         return 0
     signed = quorum.counting(state, host, now_us)
     filled = len(signed) + len(claims_open(state, host, now_us).keys() - signed)
-    expired = len(quorum.counting(state, host, now_us, expired_too=True)) - len(signed)
+    expired = 0
+    if len(signed) < len(state.verdicts[host]):
+        expired = len(quorum.counting(state, host, now_us, expired_too=True)) - len(signed)
     if (
         expired
         and host not in state.obligations

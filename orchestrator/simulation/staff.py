@@ -14,7 +14,7 @@ from orchestrator.decision import quorum
 from orchestrator.decision.commands import Ask, EnterService, Exclude, GiveUp, Hold, OpenTask, PassGate, Unhold
 from orchestrator.decision.events import Finished, Judged, Jumped, Ordered, Swept
 from orchestrator.decision.seats import seats_open
-from orchestrator.decision.stages import INSPECTED
+from orchestrator.decision.stages import INSPECTED, RECONNECTING
 from orchestrator.decision.state import FOREVER_US, Member, State
 from orchestrator.simulation.durations import WORK_NUMBER, drawn_us
 from orchestrator.simulation.faults import NONE
@@ -92,8 +92,9 @@ class Staff:
         self.world.at(self.world.now_us + HOUR, self._every_hour)
 
     def look_at_all(self) -> None:
-        """Every host that was inspected may wait for a verdict."""
-        state = self.world.state
+        """Every host that was inspected may wait for a verdict; who stands elsewhere is inspected anew first."""
+        state, here = self.world.state, (INSPECTED, RECONNECTING)
+        self._waiting = {host for host in self._waiting if state.stage[host] in here or host in state.obligations}
         for host, stage in enumerate(state.stage):
             if (stage is INSPECTED or host in state.obligations) and state.inspection[host]:
                 self._want(host)

@@ -336,8 +336,9 @@ class World:
                 if state.stage[host] in OUT:
                     continue
                 odd = faults.answers and self.chance.share(ANSWER, host, self.now_us) < faults.answers
-                self.happened["answers"] += bool(odd)
-                if self.answers[host] or odd:
+                if odd:
+                    self.happened["answers"] += 1
+                if odd or self.answers[host]:
                     answered.append(self._estate.hosts[host])
         self.tell(Swept(self._estate.sites[site], self.now_us - SECOND, not silent, answered))
         if silent or self.folded is None or any(self._unproven(host) for host in self._estate.hosts_of_site[site]):
