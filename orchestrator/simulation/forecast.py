@@ -98,6 +98,8 @@ class Forecaster:
             turns += 1
             if whole and turns % LOOK_EVERY == 0 and not left(world.state):
                 break
+        world.hears.clear()  # what is heard and due names the world itself: it goes at once, and nothing is collected
+        world.due.clear()
         return self._told(world.state, whole=whole)
 
     def rehearsal(self) -> Rehearsal:
