@@ -55,8 +55,20 @@ def test_a_split_is_refused_if_its_first_part_would_judge_an_interface_that_wait
         derive(with_restart(rx_needs_mw(before), splits=(LATER,)), kept(before))
     assert caught.value.rule == "waves.interface"
     assert caught.value.sentence == (
-        "The gate of laboratory/slice judges the interface orders, and an end of it waits for that gate. "
-        "Set another part apart, or waive the interface in the rule of that gate."
+        "The gate of laboratory/slice judges the interface orders, and an end of it would wait for that gate. Set "
+        "another part apart, or leave the need out, or waive the interface in the rule of that gate."
+    )
+
+
+def test_a_new_need_is_refused_if_a_launched_gate_would_judge_an_interface_that_waits_for_it() -> None:
+    """The rule of a launched gate is fixed: nobody is told to waive it there."""
+    before = link_to_the_pharmacy(splits=(LATER,))
+    with pytest.raises(ContentError) as caught:
+        derive(rx_needs_mw(before), kept(before))
+    assert caught.value.rule == "waves.interface"
+    assert caught.value.sentence == (
+        "The gate of laboratory/slice judges the interface orders, and an end of it would wait for that gate. Set "
+        "another part apart, or leave the need out."
     )
 
 

@@ -114,16 +114,22 @@ def _refuse_lost(state: State, content: Content) -> None:
 
 
 def _refuse_stranded(state: State, after: Estate) -> None:
-    """A split leaves a service the hosts its gate needs; the plan does not know which hosts were given up."""
+    """A gate keeps the hosts that its services need; the plan does not know which hosts were given up.
+
+    A gate that has passed asks for none.
+    """
+    passed = {wave.name for wave, one in zip(state.estate.waves, state.waves, strict=True) if one.passed_us}
     for service, name in enumerate(state.estate.services):
         wave = after.waves[home].name if (home := after.wave_of_service[service]) >= 0 else ""
+        if wave in passed:
+            continue
         apart = {host for one in after.plan.waves if wave in one.after for host in one.hosts if one.part == "split"}
         able = state.candidates(service)
         left = [host for host in able if state.estate.hosts[host] not in apart]
         if len(left) < state.quorum[service] <= len(able):
             raise Refused(
-                f"{name} needs {state.quorum[service]} hosts for the gate of {wave} and would keep {len(left)}: the "
-                "others come out behind that gate. Leave more hosts with it, or lower its k first.",
+                f"{name} needs {state.quorum[service]} of its hosts for the gate of {wave} and would keep "
+                f"{len(left)}: the others come out behind that gate. Leave more hosts with it, or lower its k first.",
                 rule="waves.quorum",
                 services=[name],
             )

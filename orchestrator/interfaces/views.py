@@ -28,9 +28,8 @@ from orchestrator.interfaces.views_people import waiting_orders
 SECOND_US = 1_000_000
 HOUR_US = 3600 * SECOND_US
 WAITS_MAX = 12
-PER_HOST = frozenset(
-    {"evidence", "own-word", "quarantine", "task", "asks", "unit"}
-)  # their subject differs from host to host
+# Their subject differs from host to host.
+PER_HOST = frozenset({"evidence", "own-word", "quarantine", "task", "asks", "unit"})
 
 
 def status(state: State, now_us: int) -> Status:

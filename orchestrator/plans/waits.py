@@ -104,9 +104,10 @@ class Judges:
                 self.at[link.id] = draft.name
                 return
         if could:
+            waive = "" if could[0].kept else ", or waive the interface in the rule of that gate"
             raise ContentError(
-                f"The gate of {could[0].name} judges the interface {link.id}, and an end of it waits for that gate. "
-                "Set another part apart, or waive the interface in the rule of that gate.",
+                f"The gate of {could[0].name} judges the interface {link.id}, and an end of it would wait for that "
+                f"gate. Set another part apart, or leave the need out{waive}.",
                 rule="waves.interface",
                 interface=link.id,
                 waves=[draft.name for draft in could],

@@ -23,7 +23,7 @@ def derive(content: Content, kept: Sequence[Kept] = ()) -> Plan:
     """The plan of `content`, around the waves that are `kept` as they stand. Raises ContentError where none can exist.
 
     That is: services that wait for each other, quorums larger than what is there, posts that are none, splits that
-    tear a unit or set apart what the wave itself needs, and needs that come out behind a kept wave.
+    tear a unit, and gates that would wait for themselves, by what a wave needs or by an interface they judge.
     """
     graph = build(content)
     for error in find_cycles(graph):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from orchestrator.decision.stages import Stage
 from orchestrator.inventory.model import Interface, Needs, Task
 from orchestrator.plans.model import GateRule
-from tests.estates import check, names, server, service, with_checks, with_interfaces
+from tests.estates import check, names, server, service, with_checks, with_hosts, with_interfaces
 from tests.forged_histories import heard
 from tests.storyline import Story, Tell, hospital
 
@@ -147,8 +147,8 @@ def test_a_site_is_not_set_apart_with_the_last_hosts_that_the_gate_asks_for(tell
         "waves.quorum", lambda: story.order("wave.split", LAB, *PAIR, name="south", services=[], sites=["south"])
     )
     assert refused.sentence == (
-        "lis needs 1 hosts for the gate of laboratory/slice and would keep 0: the others come out behind that gate. "
-        "Leave more hosts with it, or lower its k first."
+        "lis needs 1 of its hosts for the gate of laboratory/slice and would keep 0: the others come out behind that "
+        "gate. Leave more hosts with it, or lower its k first."
     )
 
 
@@ -159,3 +159,14 @@ def test_hosts_set_apart_behind_a_gate_are_no_spare_for_a_host_that_is_given_up(
     story.excluded("lis-1").order("service.drop-need", "lis", *PAIR).whatever()
     story.passed(LAB)
     assert story.state.candidates(story.state.estate.service_number["lis"]), "now lis-2 can come out"
+
+
+def test_a_gate_that_has_passed_asks_for_no_hosts_when_content_changes(tell: Tell) -> None:
+    """Beside seed 10821: the part set apart holds the only hosts left, and nothing waits for that gate any more."""
+    story = two_lis(tell).order("wave.split", LAB, *PAIR, name="south", services=[], sites=["south"]).whatever()
+    story.passed(LAB).order("host.recall", "lis-1", *PAIR, stops=["lis"]).expect("issue lis-1/isolate/1")
+    story.finish("lis-1/isolate/1").whatever()
+    story.excluded("lis-1")
+    content = story.state.estate.content
+    story.propose(with_hosts(content, server("web-2", "south", "web")), *PAIR).whatever()
+    assert "web-2" in story.state.estate.hosts
