@@ -6,11 +6,15 @@ import resource
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import get_args
 
 import pytest
 
-from orchestrator.probes.base import Answer, Probe, Question
-from orchestrator.workers.probing import Prober, own_probes, sweep
+from orchestrator.checks.model import PARAMETERS, ProbeName, Reference
+from orchestrator.errors import Unusable
+from orchestrator.probes.base import Answer, Probe, Question, passed
+from orchestrator.workers.probing import Prober, own_probes, revealed, sweep
 from tests.managed_hosts import free_port, wait_until
 from tests.practice_peers import hangs_up, peer, stays_silent
 
@@ -56,7 +60,7 @@ def full_listener() -> Iterator[tuple[str, int]]:
 
 
 def test_the_probes_of_this_version_are_those_content_may_name() -> None:
-    assert set(own_probes()) == {"tcp", "http", "ssh"}
+    assert set(own_probes()) == set(get_args(ProbeName))
 
 
 def test_a_hundred_questions_are_answered(prober: Prober) -> None:
@@ -146,3 +150,67 @@ def test_every_host_of_the_estate_is_dialled_with_few_files_open() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     assert swept.control
     assert len(swept.answered) == 1700
+
+
+class Talks:
+    """A probe whose peer repeats what it was told."""
+
+    def ask(self, question: Question) -> Answer:
+        return passed(f"It was told {question.text('word')}.")
+
+
+def told(folder: Path | None, monkeypatch: pytest.MonkeyPatch, **params: str | int | bool) -> Answer:
+    monkeypatch.setitem(PARAMETERS, "talks", {"word": Reference, "plain": str})
+    prober = Prober({"talks": Talks()}, secrets=folder)
+    prober.submit("lab", "talks", Question("127.0.0.1", 1, params=params))
+    answer = answers(prober, 1)["lab"]
+    prober.close()
+    return answer
+
+
+def test_a_secret_is_read_when_it_is_asked_for_and_never_kept_in_an_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "lis").touch(mode=0o600)
+    (tmp_path / "lis").write_text("correct horse\n")
+    assert revealed("file:lis", tmp_path) == "correct horse"
+    answer = told(tmp_path, monkeypatch, word="file:lis")
+    assert "correct horse" not in f"{answer.sentence}{answer.facts}"
+    assert "repeats a secret" in answer.sentence
+    assert answer.outcome == "UNKNOWN"
+
+
+def test_a_secret_of_the_environment_is_one_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LIS_WORD", "battery")
+    assert "battery" not in told(None, monkeypatch, word="env:LIS_WORD").sentence
+    monkeypatch.delenv("LIS_WORD")
+    assert "has no LIS_WORD" in told(None, monkeypatch, word="env:LIS_WORD").sentence
+
+
+def test_a_secret_that_is_not_there_or_lies_open_leaves_the_question_unasked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "cannot be read" in told(tmp_path, monkeypatch, word="file:lis").sentence
+    (tmp_path / "lis").touch(mode=0o644)
+    answer = told(tmp_path, monkeypatch, word="file:lis")
+    assert answer.outcome == "UNKNOWN"
+    assert "reached by others" in answer.sentence
+    with pytest.raises(Unusable, match="no folder of secrets"):
+        revealed("file:lis", None)
+
+
+def test_a_parameter_that_is_no_reference_is_handed_on_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert told(None, monkeypatch, plain="file:lis").outcome == "PASS"
+
+
+def test_what_is_being_asked_can_be_cancelled_and_what_waits_is_not_asked_any_more() -> None:
+    prober = Prober(threads=1)
+    with peer(stays_silent) as silent:
+        for name in ("first", "second"):
+            prober.submit(name, "dns", Question("127.0.0.1", silent, timeout_s=60, params={"name": "lis", "tcp": True}))
+        prober.cancel("second")
+        prober.cancel("first")
+        prober.cancel("never asked")
+        found = answers(prober, 2)
+    assert {answer.outcome for answer in found.values()} == {"UNKNOWN"}
+    prober.close()

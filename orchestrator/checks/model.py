@@ -5,6 +5,7 @@ Never asks anything; `probes` asks.
 
 from __future__ import annotations
 
+import re
 from typing import Any, Literal
 
 from pydantic import Field, model_validator
@@ -12,13 +13,36 @@ from pydantic import Field, model_validator
 from orchestrator.inventory.model import Id, Strict
 
 Level = Literal["L0", "L1", "L2", "L3"]
+ProbeName = Literal["tcp", "ssh", "http", "dns"]
+
+
+class Reference(str):
+    """Names a secret or a trusted certificate: `file:NAME` in the state folder's `secrets/`, or `env:NAME`."""
+
+    __slots__ = ()
+
+
+_TLS = {"tls": bool, "ca": Reference, "name": str, "certificate": str, "unverified": bool, "days_min": int}
 # What each probe may be told besides address and port.
 PARAMETERS: dict[str, dict[str, type]] = {
     "tcp": {"speaks": bool},
     "ssh": {"host_key": str},
     "http": {"path": str, "status": int, "contains": str, "host": str, "tls": bool, "certificate": str},
+    "dns": {"name": str, "type": str, "answer": str, "serial_min": int, "tcp": bool},
 }
-_WORDS = {str: "text", int: "a number", bool: "true or false"}
+# The highest level a probe's PASS proves, by what it is told to `ask`; the first is asked when nothing is said.
+# A probe that is missing here proves what its content makes of it.
+PROVES: dict[str, dict[str, Level]] = {
+    "dns": {"": "L2"},
+}
+_WORDS = {str: "text", int: "a number", bool: "true or false", Reference: "`file:NAME` or `env:NAME`"}
+_REFERENCE = re.compile(r"(file|env):[A-Za-z0-9_][A-Za-z0-9._-]*")
+
+
+def _fits(value: object, wanted: type) -> bool:
+    if wanted is Reference:
+        return type(value) is str and _REFERENCE.fullmatch(value) is not None
+    return type(value) is wanted
 
 
 class Check(Strict):
@@ -29,7 +53,7 @@ class Check(Strict):
     interface: Id | None = None
     klass: Id | None = Field(default=None, alias="class")
     level: Level
-    probe: Literal["tcp", "ssh", "http"]
+    probe: ProbeName
     port: int = Field(ge=1, le=65535)
     params: dict[str, Any] = Field(default_factory=dict)
     interval_s: int = Field(default=60, ge=1)
@@ -45,9 +69,22 @@ class Check(Strict):
         for name, value in self.params.items():
             if name not in known:
                 raise ValueError(f"the probe {self.probe} has no parameter `{name}`, only {', '.join(known)}")
-            if type(value) is not known[name]:
-                raise ValueError(f"`params.{name}` must be {_WORDS[known[name]]}; it is {value!r}")
+            if not _fits(value, known[name]):
+                shown = "something else" if known[name] is Reference else repr(value)  # it may be a secret
+                raise ValueError(f"`params.{name}` must be {_WORDS[known[name]]}; it is {shown}")
+        self._claims_what_it_proves()
         return self
+
+    def _claims_what_it_proves(self) -> None:
+        proves = PROVES.get(self.probe)
+        if proves is None:
+            return
+        asked = self.params.get("ask", next(iter(proves)))
+        if asked not in proves:
+            raise ValueError(f"the probe {self.probe} can `ask` {', '.join(proves)}; not {asked!r}")
+        if self.level > proves[asked]:
+            what = f"{self.probe} {asked}".strip()
+            raise ValueError(f"{what} proves {proves[asked]} and no more; this check claims {self.level}")
 
 
 class CheckFile(Strict):

@@ -115,7 +115,9 @@ def _hands(state: State, state_dir: Path) -> LiveHands:
         bytes_max=lambda: state.estate.content.restart.inspection.evidence_bytes_max,
     )
     inspector = InspectionWorker(places.key, evidence.put, goldens=Golden(state_dir, evidence))
-    return LiveHands(Dispatcher(places, AnsibleWorker(), inspector), Watch(state, Prober()))
+    return LiveHands(
+        Dispatcher(places, AnsibleWorker(), inspector), Watch(state, Prober(secrets=state_dir / "secrets"))
+    )
 
 
 def lay_out(state_dir: Path) -> None:

@@ -45,7 +45,7 @@ class Watch:
     def __init__(self, state: State, prober: Prober) -> None:
         self._prober = prober
         # Of their own: hundreds of silent PCs, each waited for to the last second, never stand before a service.
-        self._host_prober = Prober()
+        self._host_prober = Prober(secrets=prober.secrets)
         self._rounds: dict[str, _Round] = {}
         self._round_of: dict[str, str] = {}
         self._next_us: dict[str, int] = {}
@@ -228,7 +228,7 @@ def question_of(state: State, host: int, check: Check) -> Question:
     params: Mapping[str, str | int | bool] = check.params
     if check.probe == "ssh":
         params = {**check.params, "host_key": state.host_key[host]}
-    return Question(place.address, check.port, prober, float(check.timeout_s), params)
+    return Question(place.address, check.port, prober, float(check.timeout_s), params, place.id)
 
 
 def _subject(check: Check) -> str:

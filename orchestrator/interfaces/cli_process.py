@@ -115,14 +115,16 @@ def _checks(options: argparse.Namespace) -> int:
     if options.function not in {one.id for one in content.inventory.functions}:
         raise UsageError(f"There is no function {options.function}.", rule="usage.function")
     pinned: dict[str, str] = {}
+    secrets: Path | None = None
     with suppress(UsageError):  # the packaged estate keeps no state
+        secrets = state_of(options) / "secrets"
         pinned = pins(state_of(options))
     asking = list(questions(content, options.function, options.source, pinned))
     if not asking:
         raise ContentError(f"No check asks anything of {options.function}: see checks/README.md.", rule="checks.none")
     if not pinned and any(one.check.probe == "ssh" for one in asking):
         progress("No restore has pinned a host key yet (no journal there): ssh checks cannot be asked. See --state.")
-    found = asked(asking)
+    found = asked(asking, secrets)
     bad = [one for one in found if one["outcome"] != "PASS"]
     lines = [f"{one['outcome']:8}{one['check']} ({one['level']}) at {one['host']}: {one['sentence']}" for one in found]
     lines.append(f"{len(found) - len(bad)} of {len(found)} answers are PASS.")

@@ -75,9 +75,9 @@ def questions(
                 yield Asking(check, host.id, _question(check, host, source, pinned.get(host.id, "")))
 
 
-def asked(askings: Iterable[Asking]) -> list[Asked]:
-    """Puts the questions, many at once; the answers in the order of the questions."""
-    prober, clock = Prober(), SystemClock()
+def asked(askings: Iterable[Asking], secrets: Path | None = None) -> list[Asked]:
+    """Puts the questions, many at once; the answers in the order of the questions. `secrets`: see `Prober`."""
+    prober, clock = Prober(secrets=secrets), SystemClock()
     waiting = {f"{one.check.id}@{one.host}": one for one in askings}
     answers: dict[str, Answer] = {}
     try:
@@ -102,4 +102,4 @@ def asked(askings: Iterable[Asking]) -> list[Asked]:
 
 def _question(check: Check, host: Host, source: str, pin: str) -> Question:
     params = {**check.params, "host_key": pin} if check.probe == "ssh" else check.params
-    return Question(host.address, check.port, source, float(check.timeout_s), params)
+    return Question(host.address, check.port, source, float(check.timeout_s), params, host.id)

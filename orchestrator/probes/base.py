@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import errno
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -21,16 +21,64 @@ _OURS = frozenset({errno.EADDRNOTAVAIL, errno.ENETUNREACH, errno.ENETDOWN, errno
 # So speaks a machine that is off, a cable that is out, a network that knows nobody of that address.
 _SILENCE = frozenset({errno.ETIMEDOUT, errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.EHOSTDOWN})
 
+Seen = Mapping[str, Json]
+
+
+class Stop:
+    """Ends a question under way: `set` calls, from any thread, what `then` registered, and at once what comes later."""
+
+    def __init__(self) -> None:
+        self.is_set = False
+        self._endings: list[Callable[[], object]] = []
+
+    def then(self, end: Callable[[], object]) -> None:
+        """`end` ends one wait; it may be called when that wait is long over."""
+        self._endings.append(end)
+        if self.is_set:
+            end()
+
+    def set(self) -> None:
+        """The question is not wanted any more."""
+        self.is_set = True
+        for end in tuple(self._endings):
+            end()
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """What the owner of a service signed: its `id`, and the identifier of the test `patient` that may be written."""
+
+    id: str
+    patient: str
+
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """Whom to ask, from which of our addresses (empty: any), within `timeout_s` in all, and the probe's parameters."""
+    """Whom to ask, from which of our addresses (empty: any), within `timeout_s` in all, and the probe's parameters
+    with every reference to a secret replaced by the secret. `host`: the id of the host at that address, if any.
+    """
 
     address: str
     port: int
     source: str = ""
     timeout_s: float = 10.0
     params: Mapping[str, str | int | bool] = field(default_factory=dict)
+    host: str = ""
+    agreement: Agreement | None = None
+    stop: Stop = field(default_factory=Stop, compare=False, repr=False)
+
+    @property
+    def where(self) -> str:
+        """Address and port, as sentences name them."""
+        return f"{self.address}:{self.port}"
+
+    def text(self, name: str, default: str = "") -> str:
+        """A parameter as text."""
+        return str(self.params.get(name, default))
+
+    def number(self, name: str, default: int = 0) -> int:
+        """A parameter as a whole number."""
+        return int(self.params.get(name, default))
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +126,7 @@ def connect(question: Question, deadline: Deadline) -> socket.socket:
 
 def unanswered(question: Question, error: OSError) -> Answer:
     """The answer when the connection failed or fell silent."""
-    where = f"{question.address}:{question.port}"
+    where = question.where
     heard = error.errno not in _SILENCE
     if isinstance(error, TimeoutError):
         return Answer("FAIL", f"{where} did not answer within {question.timeout_s:g} s.", {"error": "timeout"}, heard)
@@ -86,3 +134,23 @@ def unanswered(question: Question, error: OSError) -> Answer:
     if error.errno in _OURS:
         return Answer("UNKNOWN", f"{where} could not be asked from here: {words}.", {"error": words}, heard=False)
     return Answer("FAIL", f"{where} does not answer: {words}.", {"error": words}, heard)
+
+
+def unasked(sentence: str) -> Answer:
+    """UNKNOWN: the question was not put, for the reason the sentence gives."""
+    return Answer("UNKNOWN", sentence, heard=False)
+
+
+def passed(sentence: str, facts: dict[str, Json] | None = None) -> Answer:
+    """PASS, with facts."""
+    return Answer("PASS", sentence, facts or {})
+
+
+def failed(sentence: str, facts: dict[str, Json] | None = None) -> Answer:
+    """FAIL of a peer that was heard, with facts."""
+    return Answer("FAIL", sentence, facts or {})
+
+
+def now_us() -> int:
+    """The wall clock, microseconds UTC: what a peer's clock, its last row and its certificate are measured by."""
+    return _CLOCK.now_us()

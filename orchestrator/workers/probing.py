@@ -6,62 +6,140 @@ Never judges an answer and never blocks its caller, except in `sweep`, which las
 from __future__ import annotations
 
 import errno
+import os
 import resource
 import selectors
 import socket
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from importlib.metadata import entry_points
+from pathlib import Path
 
+from orchestrator.checks.model import PARAMETERS, Reference
 from orchestrator.clock import SystemClock
-from orchestrator.probes.base import Answer, Probe, Question
-from orchestrator.probes.http import HttpProbe
-from orchestrator.probes.ssh import SshProbe
-from orchestrator.probes.tcp import TcpProbe
+from orchestrator.errors import Unusable
+from orchestrator.probes.base import Answer, Probe, Question, unasked
 from orchestrator.workers.threads import Threads
 
 _CLOCK = SystemClock()
 _THREADS = 16
 _FLIGHT_MAX = 2048
 _SPARE_FILES = 128
+_SECRET_MAX = 1 << 16
 
 Target = tuple[str, int]
 
 
-def own_probes() -> dict[str, Probe]:
-    """The probes of this version, by the name content uses."""
-    return {"tcp": TcpProbe(), "http": HttpProbe(), "ssh": SshProbe()}
+class _Found(Mapping[str, Probe]):
+    """The probes that are installed, by name; each is loaded when it is first asked for."""
+
+    def __init__(self) -> None:
+        self._points = {point.name: point for point in entry_points(group="relance.probes")}
+        self._loaded: dict[str, Probe] = {}
+
+    def __getitem__(self, name: str) -> Probe:
+        if name not in self._loaded:
+            self._loaded[name] = self._points[name].load()()
+        return self._loaded[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._points)
+
+    def __len__(self) -> int:
+        return len(self._points)
+
+
+_FOUND = _Found()
+
+
+def own_probes() -> Mapping[str, Probe]:
+    """The probes of this version, by the name content uses. One of each: a probe bounds what it asks of one node."""
+    return _FOUND
 
 
 class Prober:
-    """Puts questions to a bounded pool of threads; answers are collected by `poll`."""
+    """Puts questions to a bounded pool of threads; answers are collected by `poll`.
 
-    def __init__(self, probes: Mapping[str, Probe] | None = None, threads: int = _THREADS) -> None:
-        self._probes = dict(probes) if probes is not None else own_probes()
+    `secrets`: the folder in which `file:` references of questions are looked up; None: they cannot be asked.
+    """
+
+    def __init__(
+        self, probes: Mapping[str, Probe] | None = None, threads: int = _THREADS, secrets: Path | None = None
+    ) -> None:
+        self._probes = probes if probes is not None else own_probes()
         self._pool: Threads[Answer] = Threads(threads, "probe")
-        self._waiting: dict[str, Future[Answer]] = {}
+        self._waiting: dict[str, tuple[Future[Answer], Question]] = {}
+        self.secrets = secrets
 
     def submit(self, name: str, probe: str, question: Question) -> bool:
         """Ask `question` with the probe of that name, unless `name` is still being asked (then False)."""
         if name in self._waiting:
             return False
-        self._waiting[name] = self._pool.submit(lambda: self._ask(probe, question))
+        self._waiting[name] = (self._pool.submit(lambda: self._ask(probe, question)), question)
         return True
 
     def poll(self) -> list[tuple[str, Answer]]:
         """The answers that came since the last call."""
-        ended = [name for name, future in self._waiting.items() if future.done()]
-        return [(name, _answer(self._waiting.pop(name))) for name in ended]
+        ended = [name for name, (future, _) in self._waiting.items() if future.done()]
+        return [(name, _answer(self._waiting.pop(name)[0])) for name in ended]
+
+    def cancel(self, name: str) -> None:
+        """Wait no longer for what `name` asks; its answer, UNKNOWN, still comes by `poll`."""
+        if name in self._waiting:
+            self._waiting[name][1].stop.set()
 
     def close(self) -> None:
-        """Ask nothing more; a question being asked ends by itself, and nobody hears its answer."""
+        """Ask nothing more; what is being asked is ended, and nobody hears its answer."""
         self._pool.close()
+        for _, question in self._waiting.values():
+            question.stop.set()
 
     def _ask(self, probe: str, question: Question) -> Answer:
         if probe not in self._probes:
-            return Answer("UNKNOWN", f"This version has no probe named {probe!r}.", heard=False)
-        return self._probes[probe].ask(question)
+            return unasked(f"This version has no probe named {probe!r}.")
+        if question.stop.is_set:
+            return unasked(f"{question.where} was not asked.")
+        known = PARAMETERS.get(probe, {})
+        try:
+            secret = {
+                name: revealed(str(value), self.secrets)
+                for name, value in question.params.items()
+                if known.get(name) is Reference
+            }
+        except Unusable as error:
+            return unasked(error.sentence)
+        answer = self._probes[probe].ask(replace(question, params={**question.params, **secret}))
+        return _without(answer, [text for text in secret.values() if text])
+
+
+def revealed(reference: str, folder: Path | None) -> str:
+    """The text behind a `file:` or `env:` reference, without the line's end. Raises Unusable."""
+    kind, _, name = reference.partition(":")
+    if kind == "env":
+        if name not in os.environ:
+            raise Unusable(f"The environment has no {name}, which a check refers to.")
+        return os.environ[name]
+    if folder is None:
+        raise Unusable(f"There is no folder of secrets to find {name} in, which a check refers to.")
+    path = folder / name
+    try:
+        with path.open("rb") as file:
+            mode = os.fstat(file.fileno()).st_mode
+            text = file.read(_SECRET_MAX)
+    except OSError as error:
+        raise Unusable(f"{path} cannot be read, which a check refers to: {error.strerror}.") from error
+    if mode & 0o077:
+        raise Unusable(f"{path} can be reached by others; it is not used until its mode is 0600.")
+    return text.decode("utf-8", "replace").rstrip("\r\n")
+
+
+def _without(answer: Answer, secrets: list[str]) -> Answer:
+    """The answer as it may be kept: a peer, or a library, may have repeated what it was told."""
+    if not any(secret in f"{answer.sentence}{answer.facts}" for secret in secrets):
+        return answer
+    return Answer("UNKNOWN", "The answer repeats a secret and is not shown.", {"error": "secret"}, answer.heard)
 
 
 def _answer(future: Future[Answer]) -> Answer:
