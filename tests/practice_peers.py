@@ -43,6 +43,27 @@ def peer(behave: Behaviour, address: str = "127.0.0.1") -> Iterator[int]:
             thread.join()
 
 
+@contextmanager
+def datagram_peer(reply: Callable[[bytes], bytes]) -> Iterator[int]:
+    """The UDP port of a peer that answers each datagram by `reply`; empty: not at all."""
+    with socket.socket(type=socket.SOCK_DGRAM) as server:
+        server.bind(("127.0.0.1", 0))
+
+        def serve() -> None:
+            while (heard := server.recvfrom(4096))[0] != b"end":
+                if said := reply(heard[0]):
+                    server.sendto(said, heard[1])
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            yield int(server.getsockname()[1])
+        finally:
+            with socket.socket(type=socket.SOCK_DGRAM) as ending:
+                ending.sendto(b"end", server.getsockname())
+            thread.join()
+
+
 def says(text: bytes) -> Behaviour:
     """Reads a little, then says `text`."""
 
@@ -89,12 +110,32 @@ def stays_silent(connection: socket.socket) -> None:
 
 def over_tls(folder: Path, behave: Behaviour) -> Behaviour:
     """The same behind TLS, with a certificate made in `folder`."""
-    command = (
-        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=lab -keyout k.pem -out c.pem"
-    )
+    command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=lab"
+    command += " -keyout service.key -out service.pem"
     subprocess.run(command.split(), cwd=folder, check=True, capture_output=True)
+    return behind_tls(folder, behave)
+
+
+def site_authority(folder: Path, *, days: int = 30, names: str = "DNS:lab.example,IP:127.0.0.1") -> str:
+    """A site's authority, as PEM; in `folder` a certificate it signed (`service.pem`, `service.key`, mode 0600)."""
+
+    def openssl(*arguments: str) -> None:
+        subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True)
+
+    curve = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
+    openssl("req", "-x509", *curve, "-subj", "/CN=Site authority", "-keyout", "ca.key", "-out", "ca.pem", "-days", "99")
+    openssl("req", *curve, "-subj", "/CN=lab", "-keyout", "service.key", "-out", "service.csr")
+    (folder / "names").write_text(f"subjectAltName={names}\n")
+    signed = ("-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", str(days), "-extfile", "names")
+    openssl("x509", "-req", "-in", "service.csr", *signed, "-out", "service.pem")
+    (folder / "service.key").chmod(0o600)
+    return (folder / "ca.pem").read_text()
+
+
+def behind_tls(folder: Path, behave: Behaviour) -> Behaviour:
+    """The same behind TLS, with the certificate `site_authority` left in `folder`."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(folder / "c.pem", folder / "k.pem")
+    context.load_cert_chain(folder / "service.pem", folder / "service.key")
 
     def behave_inside(connection: socket.socket) -> None:
         with context.wrap_socket(connection, server_side=True) as inside:

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import shutil
-import socket
 import subprocess
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
 
 import dns.flags
@@ -18,30 +15,7 @@ import pytest
 from orchestrator.probes.base import Answer, Question
 from orchestrator.probes.dns import DnsProbe
 from tests.managed_hosts import free_port, wait_until
-from tests.practice_peers import peer, says, stays_silent
-
-Reply = Callable[[bytes], bytes]
-
-
-@contextmanager
-def name_server(reply: Reply) -> Iterator[int]:
-    """The UDP port of a server that answers each datagram by `reply`; empty: not at all."""
-    with socket.socket(type=socket.SOCK_DGRAM) as server:
-        server.bind(("127.0.0.1", 0))
-
-        def serve() -> None:
-            while (heard := server.recvfrom(4096))[0] != b"end":
-                if said := reply(heard[0]):
-                    server.sendto(said, heard[1])
-
-        thread = threading.Thread(target=serve)
-        thread.start()
-        try:
-            yield int(server.getsockname()[1])
-        finally:
-            with socket.socket(type=socket.SOCK_DGRAM) as ending:
-                ending.sendto(b"end", server.getsockname())
-            thread.join()
+from tests.practice_peers import datagram_peer, peer, says, stays_silent
 
 
 def told(asked: bytes, *, cut: bool = False, number: int = 0) -> bytes:
@@ -60,25 +34,25 @@ def ask(port: int, timeout_s: float = 5, **params: str | int | bool) -> Answer:
 
 
 def test_a_server_that_knows_the_address_passes_and_one_that_knows_an_old_one_fails() -> None:
-    with name_server(told) as port:
+    with datagram_peer(told) as port:
         assert ask(port).outcome == "PASS"
         assert ask(port, answer="10.1.10.5").outcome == "FAIL"
 
 
 def test_a_silent_server_fails_in_time() -> None:
-    with name_server(lambda asked: b"") as port:
+    with datagram_peer(lambda asked: b"") as port:
         answer = ask(port, timeout_s=0.3)
     assert (answer.outcome, answer.facts["error"]) == ("FAIL", "timeout")
 
 
 def test_a_server_that_says_something_else_fails() -> None:
-    with name_server(lambda asked: b"hello") as port:
+    with datagram_peer(lambda asked: b"hello") as port:
         answer = ask(port)
     assert (answer.outcome, answer.facts["error"]) == ("FAIL", "gibberish")
 
 
 def test_an_answer_to_somebody_elses_question_is_not_taken() -> None:
-    with name_server(lambda asked: told(asked, number=1)) as port:
+    with datagram_peer(lambda asked: told(asked, number=1)) as port:
         assert ask(port, timeout_s=0.3).facts["error"] == "timeout"
 
 
@@ -88,7 +62,7 @@ def test_a_port_where_no_server_is_fails_at_once() -> None:
 
 
 def test_a_server_that_cuts_its_answer_short_and_takes_no_connection_fails() -> None:
-    with name_server(lambda asked: told(asked, cut=True)) as port:
+    with datagram_peer(lambda asked: told(asked, cut=True)) as port:
         assert "does not answer" in ask(port).sentence
 
 

@@ -6,6 +6,7 @@ Never asks anything; `probes` asks.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from pydantic import Field, model_validator
@@ -13,7 +14,7 @@ from pydantic import Field, model_validator
 from orchestrator.inventory.model import Id, Strict
 
 Level = Literal["L0", "L1", "L2", "L3"]
-ProbeName = Literal["tcp", "ssh", "http", "dns"]
+ProbeName = Literal["tcp", "ssh", "http", "dns", "ntp", "hl7", "postgresql"]
 
 
 class Reference(str):
@@ -22,21 +23,48 @@ class Reference(str):
     __slots__ = ()
 
 
+SITE_AUTHORITY = "file:site-ca.pem"
 _TLS = {"tls": bool, "ca": Reference, "name": str, "certificate": str, "unverified": bool, "days_min": int}
+_SQL = {"database": str, "user": str, "password": Reference, "query": str, "rows_min": int, "age_max_s": int}
 # What each probe may be told besides address and port.
 PARAMETERS: dict[str, dict[str, type]] = {
     "tcp": {"speaks": bool},
     "ssh": {"host_key": str},
-    "http": {"path": str, "status": int, "contains": str, "host": str, "tls": bool, "certificate": str},
+    "http": {"path": str, "status": int, "contains": str, "host": str, **_TLS},
+    "ntp": {"offset_max_ms": int},
+    "hl7": {
+        "ask": str,
+        "receiver": str,
+        "version": str,
+        "event": str,
+        "segments": str,
+        "found": bool,
+        "code": str,
+    },
+    "postgresql": {**_SQL, **_TLS},
     "dns": {"name": str, "type": str, "answer": str, "serial_min": int, "tcp": bool},
 }
 # The highest level a probe's PASS proves, by what it is told to `ask`; the first is asked when nothing is said.
 # A probe that is missing here proves what its content makes of it.
 PROVES: dict[str, dict[str, Level]] = {
     "dns": {"": "L2"},
+    "ntp": {"": "L2"},
+    "hl7": {"ack": "L2", "order": "L3"},
+    "postgresql": {"": "L2"},
 }
 _WORDS = {str: "text", int: "a number", bool: "true or false", Reference: "`file:NAME` or `env:NAME`"}
 _REFERENCE = re.compile(r"(file|env):[A-Za-z0-9_][A-Za-z0-9._-]*")
+
+
+def references(probe: str, params: Mapping[str, Any]) -> dict[str, str]:
+    """Which parameters name something in `secrets/`. Behind TLS a certificate counts by the site's authority, unless
+    content pins it or says that none counts.
+    """
+    known = PARAMETERS.get(probe, {})
+    found = {name: str(value) for name, value in params.items() if known.get(name) is Reference}
+    if "ca" in known and params.get("tls") and not params.get("certificate") and not params.get("unverified"):
+        found.setdefault("ca", SITE_AUTHORITY)
+    return found
 
 
 def _fits(value: object, wanted: type) -> bool:

@@ -1,105 +1,91 @@
-"""Asks a web service for one page and compares status and text.
+"""Asks a web service for one page and compares status and text; whoever speaks HTTP asks through here.
 
-Never follows a redirect, never sends a credential, reads at most 64 kB of a page and never longer than the question's
-time, and nothing behind the page: a service may keep the connection.
+Never follows a redirect, reads at most 64 kB of a page and never longer than the question's time, and nothing behind
+the page: a service may keep the connection.
 """
 
 from __future__ import annotations
 
-import hashlib
-import io
-import socket
-import ssl
+from collections.abc import Mapping
 from http.client import HTTPException, HTTPResponse
-from typing import cast
+from types import MappingProxyType
 
-from orchestrator.probes.base import Answer, Deadline, Question, connect, unanswered
+from orchestrator.canonical import Json
+from orchestrator.probes.base import Answer, Question, Seen, failed, passed
+from orchestrator.probes.line import Line, TlsLine, conversed, gibberish
+from orchestrator.probes.tls import judge_certificate, secured
 
 _BODY_MAX = 1 << 16
+_NONE: Mapping[str, str] = MappingProxyType({})
 
 
 class HttpProbe:
-    """Parameters: `path` (/), `status` (200), `contains`, `host` (Host header), `tls`, `certificate` (SHA-256 in hex).
-
-    After a disaster no authority may be up to check a certificate with, so a certificate is checked by its digest
-    or not at all; the facts say which.
+    """Parameters: `path` (/), `status` (200), `contains`, `host` (Host header), `tls`, and with it `ca`, `name`,
+    `certificate`, `unverified`, `days_min` (days the certificate must still hold). Sends no credential.
     """
 
     def ask(self, question: Question) -> Answer:
-        """PASS when status and text are as asked."""
-        deadline = Deadline(question.timeout_s)
-        try:
-            with connect(question, deadline) as plain:
-                return self._asked(question, plain, deadline)
-        except ssl.SSLError as error:
-            return Answer("FAIL", f"{question.address}:{question.port} speaks no TLS with us: {error.reason}.")
-        except OSError as error:
-            return unanswered(question, error)
+        """PASS when status and text are as asked, from a peer whose certificate counts."""
 
-    def _asked(self, question: Question, plain: socket.socket, deadline: Deadline) -> Answer:
-        if not question.params.get("tls"):
-            return _exchange(question, plain, deadline)
-        plain.settimeout(deadline.left_s())
-        with _context().wrap_socket(plain, server_hostname=None) as peer:
-            shown = hashlib.sha256(peer.getpeercert(binary_form=True) or b"").hexdigest()
-            wanted = question.params.get("certificate")
-            if wanted and wanted != shown:
-                sentence = f"{question.address}:{question.port} shows another certificate than the one pinned."
-                return Answer("FAIL", sentence, {"certificate": shown})
-            answer = _exchange(question, peer, deadline)
-            facts = answer.facts | {"certificate": shown, "certificate_checked": bool(wanted)}
-            return Answer(answer.outcome, answer.sentence, facts)
+        def told(line: Line) -> Seen:
+            peer, certificate = opened(line, question)
+            with peer:
+                return {**fetched(peer, question, question.text("path", "/")), "certificate": certificate}
+
+        return conversed(question, "The web service", told, judge)
 
 
-class _Bounded(io.RawIOBase):
-    """A connection in the shape HTTPResponse reads from; no read lasts beyond the deadline (TimeoutError)."""
-
-    def __init__(self, peer: socket.socket, deadline: Deadline) -> None:
-        self._peer = peer
-        self._deadline = deadline
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        self._peer.settimeout(self._deadline.left_s())
-        return self._peer.recv_into(buffer)
-
-    def makefile(self, mode: str) -> io.BufferedReader:
-        return io.BufferedReader(self)
+def opened(line: Line, question: Question) -> tuple[Line | TlsLine, dict[str, Json]]:
+    """The line, behind TLS if `tls` is asked for, and what is known of the certificate."""
+    return secured(line, question) if question.params.get("tls") else (line, {})
 
 
-def _exchange(question: Question, peer: socket.socket, deadline: Deadline) -> Answer:
-    """Send the request and judge what comes back. Raises OSError where the connection fails or falls silent."""
-    params = question.params
-    request = (
-        f"GET {params.get('path', '/')} HTTP/1.0\r\nHost: {params.get('host', question.address)}\r\n"
-        "User-Agent: relance\r\nConnection: close\r\n\r\n"
-    )
-    peer.settimeout(deadline.left_s())
-    peer.sendall(request.encode())
-    return _compare(question, HTTPResponse(cast("socket.socket", _Bounded(peer, deadline))))
-
-
-def _compare(question: Question, response: HTTPResponse) -> Answer:
-    where = f"http at {question.address}:{question.port}{question.params.get('path', '/')}"
+def fetched(
+    peer: Line | TlsLine,
+    question: Question,
+    path: str,
+    *,
+    method: str = "GET",
+    headers: Mapping[str, str] = _NONE,
+    body: bytes = b"",
+    keep: bool = False,
+) -> dict[str, Json]:
+    """`status` and `body` (text) of one request (HTTP/1.1, RFC 9112). Raises OSError, EOFError, Ended."""
+    lines = {"Host": question.text("host", question.address), "User-Agent": "relance", **headers}
+    if body:
+        lines["Content-Length"] = str(len(body))
+    lines["Connection"] = "keep-alive" if keep else "close"
+    head = f"{method} {path} HTTP/1.1\r\n" + "".join(f"{name}: {value}\r\n" for name, value in lines.items())
+    peer.sendall(f"{head}\r\n".encode() + body)
+    response = HTTPResponse(peer, method=method)
     try:
         response.begin()
-        body = response.read(_BODY_MAX)
-    except (HTTPException, ValueError):
-        return Answer("FAIL", f"{where} answers with something that is not HTTP.")
-    wanted = question.params.get("status", 200)
-    facts = {"status": response.status}
-    if response.status != wanted:
-        return Answer("FAIL", f"{where} answers {response.status} instead of {wanted}.", {**facts})
-    words = str(question.params.get("contains", ""))
-    if words.encode() not in body:
-        return Answer("FAIL", f"{where} does not say {words!r}.", {**facts})
-    return Answer("PASS", f"{where} answers as it should.", {**facts})
+        text = response.read(_BODY_MAX)
+    except (HTTPException, ValueError) as error:
+        raise gibberish(question, "HTTP") from error
+    if response.length and len(text) < _BODY_MAX:
+        raise EOFError
+    return {
+        "status": response.status,
+        "body": text.decode("utf-8", "replace"),
+        "location": response.getheader("Location"),
+    }
 
 
-def _context() -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    return context
+def judge(question: Question, seen: Seen) -> Answer:
+    """`seen`: `status`, `body`, `certificate` (what `secured` knows of it; empty without TLS)."""
+    where = f"http at {question.where}{question.text('path', '/')}"
+    certificate = seen["certificate"]
+    assert isinstance(certificate, dict)
+    checked: dict[str, Json] = {
+        name: certificate[name] for name in ("certificate", "certificate_checked") if name in certificate
+    }
+    facts: dict[str, Json] = {"status": seen["status"], **checked}
+    wanted = question.number("status", 200)
+    if seen["status"] != wanted:
+        return failed(f"{where} answers {seen['status']} instead of {wanted}.", facts)
+    words = question.text("contains")
+    if words not in str(seen["body"]):
+        return failed(f"{where} does not say {words!r}.", facts)
+    unchecked = "" if checked.get("certificate_checked", True) else "; its certificate was not checked"
+    return judge_certificate(question, certificate) or passed(f"{where} answers as it should{unchecked}.", facts)

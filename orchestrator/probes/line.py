@@ -6,6 +6,8 @@ answer that tells which.
 
 from __future__ import annotations
 
+import errno
+import os
 import socket
 import ssl
 from collections.abc import Callable
@@ -84,6 +86,8 @@ class Talk:
         if self.question.stop.is_set:
             return unasked(f"{self._peer} was not waited for any longer.")
         if not self._phase and isinstance(trouble, OSError):
+            if isinstance(trouble, TimeoutError) and not self._heard:
+                trouble = TimeoutError(errno.ETIMEDOUT, "nothing came")
             return unanswered(self.question, trouble)
         facts: dict[str, Json] = {"phase": self._phase}
         if isinstance(trouble, _Talkative):
@@ -125,6 +129,14 @@ class Line(socket.socket):
     def sendall(self, data: bytes, flags: int = 0) -> None:  # type: ignore[override]
         self.talk.bounded(self, lambda: super(Line, self).sendall(data, flags))
 
+    def send(self, data: bytes, flags: int = 0) -> int:  # type: ignore[override]
+        return self.talk.bounded(self, lambda: super(Line, self).send(data, flags))
+
+    def close(self) -> None:
+        """At once, whatever a library still holds of it."""
+        if self.fileno() >= 0:
+            os.close(self.detach())
+
 
 class TlsLine(ssl.SSLSocket):
     """The same behind TLS."""
@@ -143,6 +155,14 @@ class TlsLine(ssl.SSLSocket):
 
     def sendall(self, data: bytes, flags: int = 0) -> None:  # type: ignore[override]
         self.talk.bounded(self, lambda: super(TlsLine, self).sendall(data, flags))
+
+    def send(self, data: bytes, flags: int = 0) -> int:  # type: ignore[override]
+        return self.talk.bounded(self, lambda: super(TlsLine, self).send(data, flags))
+
+    def close(self) -> None:
+        """At once, whatever a library still holds of it."""
+        if self.fileno() >= 0:
+            os.close(self.detach())
 
 
 def exactly(line: socket.socket, size: int) -> bytes:
@@ -182,7 +202,7 @@ def conversed(
     caught: tuple[type[Exception], ...] = (OSError, EOFError, *errors)
     try:
         with _opened(talk, datagrams=datagrams) as line:
-            question.stop.then(lambda: _shut(line))
+            question.stop.then(lambda: shut(line))
             seen = ask(line)
     except Ended as end:
         return talk.answer(end) if question.stop.is_set else end.answer
@@ -210,6 +230,6 @@ def _opened(talk: Talk, *, datagrams: bool) -> Line:
     return line
 
 
-def _shut(line: socket.socket) -> None:
+def shut(line: socket.socket) -> None:
     with suppress(OSError):  # it may be over already
-        line.shutdown(socket.SHUT_RDWR)
+        socket.socket.shutdown(line, socket.SHUT_RDWR)  # not as TLS does it, which goes on in the clear

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from importlib.metadata import entry_points
 from pathlib import Path
 
-from orchestrator.checks.model import PARAMETERS, Reference
+from orchestrator.checks.model import references
 from orchestrator.clock import SystemClock
 from orchestrator.errors import Unusable
 from orchestrator.probes.base import Answer, Probe, Question, unasked
@@ -101,13 +101,9 @@ class Prober:
             return unasked(f"This version has no probe named {probe!r}.")
         if question.stop.is_set:
             return unasked(f"{question.where} was not asked.")
-        known = PARAMETERS.get(probe, {})
+        named = references(probe, question.params)
         try:
-            secret = {
-                name: revealed(str(value), self.secrets)
-                for name, value in question.params.items()
-                if known.get(name) is Reference
-            }
+            secret = {name: revealed(reference, self.secrets) for name, reference in named.items()}
         except Unusable as error:
             return unasked(error.sentence)
         answer = self._probes[probe].ask(replace(question, params={**question.params, **secret}))
