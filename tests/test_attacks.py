@@ -449,6 +449,12 @@ TABLE: list[tuple[str, Attack, str]] = [
         resigned(verdict(), (b'"examined":["accounts"]', b'"examined":[]')),
         "statement.examined",
     ),
+    (
+        "CLEAN that promises more than was looked at",
+        resigned(verdict(), (b"It is no promise that they are clean", b"It is a promise that they are clean")),
+        "statement.means",
+    ),
+    ("CLEAN under what SUSPECT means", resigned(verdict(), (b'"CLEAN"', b'"SUSPECT"')), "statement.means"),
     ("a verdict by who launched the wave alone", judged_by_launcher, "verdict.separation"),
     ("an operator's verdict", verdict("operator-1"), "verdict.role"),
     ("a viewer's verdict", verdict("viewer-1"), "verdict.role"),

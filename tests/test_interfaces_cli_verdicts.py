@@ -35,6 +35,7 @@ def test_two_analysts_find_a_host_clean_and_it_goes_out(here: Terminal) -> None:
     first = here.signs("analyst-1", "verdict", "sign", "CLEAN", "backup-1", *LOOKED)
     assert first.document["kind"] == "verdict.clean"
     assert "You sign a VERDICT as analyst-1: CLEAN" in first.err
+    assert "It means: No reason was found to keep the hosts named out" in first.err
     assert here.signs("analyst-2", "verdict", "sign", "CLEAN", "backup-1", *LOOKED).code == 0
     assert "backup-1" not in here.here.seats()
 
@@ -93,4 +94,4 @@ def test_a_statement_that_was_changed_is_refused(here: Terminal, tmp_path: Path)
     statement, signature = out.with_name("ad-1.json"), out.with_name("ad-1.sig")
     statement.write_bytes(statement.read_bytes().replace(b"SUSPECT", b"CLEAN"))
     said = here.types.json("verdict", "file", str(statement), str(signature))
-    assert (said.code, said.document["error"]["rule"]) == (3, "signature.mismatch")
+    assert (said.code, said.document["error"]["rule"]) == (3, "statement.means")

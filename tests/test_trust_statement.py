@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from orchestrator.canonical import Json
 from orchestrator.trust.statement import (
     ITEMS_MAX,
+    MEANS,
     ORDER_BYTES_MAX,
     ORDER_NAMESPACE,
     PREDICATE_TYPE,
@@ -126,6 +127,8 @@ def test_a_verdict_is_an_in_toto_statement() -> None:
                 "method": "online, over SSH",
                 "examined": ["files against the golden manifest", "scheduled jobs", "accounts"],
                 "not_examined": ["memory"],
+                "means": "No reason was found to keep the hosts named out, in what was examined, with this indicator "
+                "set. It is no promise that they are clean, and says nothing about what was not examined.",
                 "head": {"size": 4711, "root": "ab" * 32},
                 "expires_us": 1_780_000_000_000_000,
                 "incident": "tournai-2026",
@@ -226,6 +229,12 @@ def test_an_order_with_one_thing_wrong_is_refused_for_that_thing(path: str, valu
         ("predicate.incident", "Tournai", "statement.id"),
         ("predicate.expires_us", -1, "statement.integer"),
         ("predicate.head", {}, "statement.keys"),
+        ("predicate.means", ..., "statement.keys"),
+        ("predicate.means", "", "statement.means"),
+        ("predicate.means", "The hosts named are clean, and their signer answers for it.", "statement.means"),
+        ("predicate.means", MEANS["SUSPECT"], "statement.means"),
+        ("predicate.means", ["CLEAN"], "statement.means"),
+        ("predicate.verdict", "SUSPECT", "statement.means"),
         ("predicate.method", "one\ntwo", "statement.text"),
         ("predicate.method", 3, "statement.type"),
         ("predicate.tools", "yara", "statement.type"),
@@ -356,6 +365,7 @@ def test_a_verdict_is_said_in_words_with_what_was_not_examined() -> None:
         "Tools: relance 0.1.0; yara-x 0.9.",
         "Examined: files against the golden manifest; scheduled jobs; accounts.",
         "Not examined: memory.",
+        f"It means: {MEANS['CLEAN']}",
         "Incident: tournai-2026, as its journal stood after record 4711",
         f"  (root {'ab' * 32}).",
         "Counts until 2026-05-28 20:26:40 UTC.",

@@ -40,6 +40,13 @@ VERDICTS: dict[str, str] = {
     "SUSPECT": "something must be looked at again on",
     "INFECTED": "an intruder's traces were found on",
 }
+# What each verdict claims and no more, written into what is signed: it protects its signer, and nobody words it anew.
+MEANS: dict[str, str] = {
+    "CLEAN": "No reason was found to keep the hosts named out, in what was examined, with this indicator set. "
+    "It is no promise that they are clean, and says nothing about what was not examined.",
+    "SUSPECT": "Something on the hosts named must be looked at again before they can be judged.",
+    "INFECTED": "An intruder's traces were found on the hosts named.",
+}
 
 
 class BadStatement(Refused):
@@ -159,6 +166,7 @@ class Statement:
         """The text to sign; raises BadStatement when it would be too large."""
         predicate = {key: value for key, value in asdict(self).items() if key != "subjects"}
         predicate["inspections"] = {subject.host: subject.inspection for subject in self.subjects}
+        predicate["means"] = MEANS[self.verdict]
         body = {
             "_type": STATEMENT_TYPE,
             "predicateType": PREDICATE_TYPE,
@@ -175,15 +183,20 @@ class Statement:
         if (body["_type"], body["predicateType"]) != (STATEMENT_TYPE, PREDICATE_TYPE):
             raise BadStatement("This is not a verdict statement of a version known here.", rule="statement.version")
         predicate = _object("predicate", body["predicate"])
-        fields = (set(Statement.__slots__) - {"subjects"}) | {"inspections"}
+        fields = (set(Statement.__slots__) - {"subjects"}) | {"inspections", "means"}
         _keys("predicate", predicate, fields)
+        means = predicate.pop("means")
         inspections = _object("inspections", predicate.pop("inspections"))
         subjects = tuple(_subject(subject, inspections) for subject in _list("subject", body["subject"]))
         if len(inspections) != len(subjects):
             raise BadStatement("Inspections and subjects name different hosts.", rule="statement.inspections")
         for where in ("tools", "examined", "not_examined"):
             predicate[where] = tuple(_list(where, predicate[where]))
-        return Statement(**{**predicate, "subjects": subjects, "head": _head(predicate["head"])})
+        statement = Statement(**{**predicate, "subjects": subjects, "head": _head(predicate["head"])})
+        if means != MEANS[statement.verdict]:
+            sentence = f"The statement says of {statement.verdict} something else than what a verdict means here."
+            raise BadStatement(sentence, rule="statement.means")
+        return statement
 
 
 def in_words(document: Order | Statement) -> str:
@@ -219,7 +232,7 @@ def _verdict_words(statement: Statement) -> list[str]:
         ("Not examined", statement.not_examined),
     ):
         lines.append(f"{title}: {'; '.join(items) or 'nothing named'}.")
-    return lines
+    return [*lines, f"It means: {MEANS[statement.verdict]}"]
 
 
 def _dated(name: str, value: Json) -> Json:
