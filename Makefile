@@ -3,7 +3,7 @@ PYTHON ?= python3.11
 VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
-# The collections the Windows roles name, for the check of their arguments alone: nothing else finds them there.
+# What the checks of everything for Windows need (collections, a grammar of PowerShell): nothing else finds it there.
 WINDOWS := $(VENV)/windows
 MUTANTS := $(VENV)/mutants
 # How much the long proofs do: `make simulate SEEDS=0..99 LARGE=0`, `make torture KILLS=20` try them.

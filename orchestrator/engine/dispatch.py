@@ -210,6 +210,7 @@ def sweep_of(state: State) -> Sweep:
     return Sweep(
         root=inspection.root,
         paths=inspection.paths,
+        windows_paths=inspection.windows_paths,
         markers=inspection.markers,
         lists={**ON_DISK, **RUNNING} if inspection.root == "/" else ON_DISK,
         edr={klass.id: klass.edr for klass in content.classes if klass.edr},

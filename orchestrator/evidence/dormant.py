@@ -16,6 +16,7 @@ from orchestrator.evidence.manifest import PATH_AT, text_of
 
 _DATED_TIMER = re.compile(r"OnCalendar=\S*\d{4}-")
 _CRON = re.compile(r":(?P<when>@\w+|(?:[^\s:]+\s+){5})")
+_ONCE = re.compile(r" trigger=1@")  # a time trigger of the Windows task scheduler
 _NUMBER = re.compile(r"\d")
 _STARTS_AT_LOGIN = re.compile(
     rb"/(profile\.d/|\.?(profile|bashrc|bash_profile|bash\.bashrc|zshrc)$|rc\.local$|ld\.so\.preload$)"
@@ -79,6 +80,10 @@ def _rare_jobs(seen: Evidence) -> Iterator[str]:
             yield line
 
 
+def _dated_tasks(seen: Evidence) -> Iterator[str]:
+    return (line for line in _listed(seen, "scheduled_tasks") if _ONCE.search(line))
+
+
 def _at_login(seen: Evidence) -> Iterator[str]:
     lines = (*seen.differs.unknown, *seen.differs.changed)
     return (text_of(line[PATH_AT:]) for line in lines if _STARTS_AT_LOGIN.search(line, PATH_AT - 1))
@@ -90,8 +95,19 @@ SWEEPS: Mapping[str, Trigger] = MappingProxyType(
             "jobs of `at`, which run once and later", ("at_jobs",), lambda seen: _listed(seen, "at_jobs")
         ),
         "dated-timers": Trigger("timers that name a date", ("timers",), _dated_timers),
+        "dated-tasks": Trigger("scheduled tasks of Windows that name a date", ("scheduled_tasks",), _dated_tasks),
+        "logon-scripts": Trigger(
+            "scripts that Windows runs at logon, by policy or setting",
+            ("logon_scripts",),
+            lambda seen: _listed(seen, "logon_scripts"),
+        ),
         "rare-jobs": Trigger("cron jobs of one day of the year, or at boot", ("cron",), _rare_jobs),
         "shell-start": Trigger("start-up files that differ from the golden manifest", ("shell_startup",), _at_login),
+        "wmi-subscriptions": Trigger(
+            "event subscriptions of WMI, those that Windows brings too",
+            ("wmi_subscriptions",),
+            lambda seen: _listed(seen, "wmi_subscriptions"),
+        ),
     }
 )
 

@@ -19,7 +19,10 @@ from orchestrator.evidence.scanning import Scanner
 
 HITS_MAX = 100
 # The lists of an inspection in which names, domains and addresses are looked for.
-PERSISTENCE = ("services", "timers", "cron", "at_jobs", "shell_startup", "boot_modules", "modules")
+PERSISTENCE = (
+    *("services", "timers", "cron", "at_jobs", "shell_startup", "boot_modules", "modules"),
+    *("scheduled_tasks", "run_keys", "startup", "logon_scripts", "wmi_subscriptions"),
+)
 _NAME = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)+")
 _ADDRESS = re.compile(r"[0-9a-f:]*[.:][0-9a-f]*[.:][0-9a-f:.]+")
 _SUFFIX = re.compile(r"\.(service|timer)$")

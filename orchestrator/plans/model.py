@@ -17,6 +17,8 @@ Role = Literal["operator", "analyst", "technician", "crisis", "forensic_lead", "
 Hour = Annotated[str, StringConstraints(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
 Day = Annotated[str, StringConstraints(pattern=r"^([0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01]))?$")]
 Seconds = Annotated[int, Field(ge=0)]
+# Where programs, what starts by itself, and what people keep stand on a Windows host, below its system drive.
+WINDOWS_PATHS = ("Windows", "ProgramData", "Program Files", "Program Files (x86)", "Users")
 # The beginning of every public key line; `trust` judges whether the key is strong enough.
 _KEY = (
     r"^(ssh-(ed25519|rsa)|ecdsa-sha2-nistp(256|384|521)|(verify-required )?sk-(ssh-ed25519|ecdsa-sha2-nistp256)"
@@ -67,7 +69,8 @@ class HostClass(Strict):
 
     `source` is `media`, `spare`, `repository:SERVICE` or `hypervisor:SERVICE`. `counts_for_s`: how long a
     workstation that once passed keeps counting at a gate while it is off. `reading_s`: what one analyst needs to read
-    an inspection and sign a verdict. `edr`: the process an inspection looks for (as in /proc/PID/comm; empty: none).
+    an inspection and sign a verdict. `edr`: the process an inspection looks for (as in /proc/PID/comm, or the
+    program's file name on Windows; empty: none).
     """
 
     id: Id
@@ -88,7 +91,7 @@ class HostClass(Strict):
     limit_s: StepTimes = StepTimes(preserve=7200, restore=14400, inspect=1800, reconnect=300, isolate=300)
     counts_for_s: int = Field(default=172800, ge=60)
     reading_s: int = Field(default=900, ge=1)
-    edr: str = Field(default="", max_length=15)
+    edr: str = Field(default="", max_length=63)
 
 
 class Pool(Strict):
@@ -176,11 +179,13 @@ class Split(Strict):
 class Inspection(Strict):
     """What an inspection looks at on a host: folders below `root`, and file names that ransomware leaves.
 
+    `windows_paths` are the folders of a Windows host, below its system drive.
     `evidence_bytes_max` bounds the evidence store; signed documents and indicator sets are kept beyond it.
     """
 
     root: str = "/"
     paths: tuple[str, ...] = ("etc", "usr/local", "home", "root", "opt", "srv", "var/spool/cron", "boot")
+    windows_paths: tuple[str, ...] = WINDOWS_PATHS
     markers: tuple[str, ...] = ("RANSOM_NOTE.txt", "*.locked", "implant")
     evidence_bytes_max: int = Field(default=1 << 36, ge=1 << 20)
 

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from orchestrator.plans.model import WINDOWS_PATHS
+
 MARKERS_MAX = 200
 LIST_BYTES_MAX = 1 << 18
 SAMPLES_MAX = 100
@@ -63,11 +65,12 @@ RUNNING: Mapping[str, str] = MappingProxyType(
 class Sweep:
     """What an inspection looks at. `paths` are read below `root`; `markers` are file name patterns of ransomware.
 
-    `edr` names the process of the EDR by class of host.
+    `windows_paths` are those of a Windows host, below its system drive. `edr` names the process of the EDR by class.
     """
 
     root: str = "/"
     paths: tuple[str, ...] = ("etc", "usr/local", "home", "root", "opt", "srv", "var/spool/cron", "boot")
+    windows_paths: tuple[str, ...] = WINDOWS_PATHS
     markers: tuple[str, ...] = ("RANSOM_NOTE.txt", "*.locked", "implant")
     files_max: int = 200_000
     lists: Mapping[str, str] = field(default_factory=lambda: {**ON_DISK, **RUNNING})

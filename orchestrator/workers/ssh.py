@@ -22,7 +22,7 @@ from orchestrator.errors import RelanceError
 from orchestrator.evidence import manifest
 from orchestrator.evidence.document import Evidence
 from orchestrator.evidence.manifest import PATH_AT, Difference, Lines, text_of
-from orchestrator.workers import script
+from orchestrator.workers import script, windows
 from orchestrator.workers.base import Outcome, Request
 from orchestrator.workers.connection import (
     Key,
@@ -40,10 +40,12 @@ from orchestrator.workers.script import RUNNING, Sweep
 from orchestrator.workers.threads import Threads
 
 DIFFERENCE_MAX = 10_000
+COMM_CHARS = 15
 _LIMITS = Limits(output_max=1 << 26)
 # Where what starts by itself stands: of files that differ, these are fetched first.
 _STARTS = re.compile(
-    rb"/(cron[^/]*|systemd|init\.d|profile[^/]*|\.ssh|\.[a-z_]*(rc|profile)|rc\.local|ld\.so\.preload)(/|$)"
+    rb"/(cron[^/]*|systemd|init\.d|profile[^/]*|\.ssh|\.[a-z_]*(rc|profile)|rc\.local|ld\.so\.preload"
+    rb"|[Ss]tart[Uu]p|Tasks|GroupPolicy|SYSVOL)(/|$)"
 )
 
 
@@ -103,10 +105,15 @@ class Look:
 def look(request: Request, key: Key, sweep: Sweep, limits: Limits, goldens: Goldens) -> tuple[Look, Reply]:
     """Ask one host. Raises Unreached (Mistrusted, Overran) with a sentence, or what the golden manifest refuses."""
     golden = goldens.digests().get(request.klass, "")
-    one = Look(request, sweep, f"--{secrets.token_hex(8)}", golden, goldens.lines(golden) if golden else frozenset())
+    known = goldens.lines(golden) if golden else frozenset()
+    on_windows = request.os == "windows"
+    one = Look(request, windows.on_windows(sweep) if on_windows else sweep, f"--{secrets.token_hex(8)}", golden, known)
     peer = Peer(request.address, request.port, request.user, request.host_key)
     question = Question(f"{one.token} wanted\n".encode(), one.answer)
-    reply = ask(peer, key, sweep.script(one.token), limits, question)
+    if on_windows:
+        reply = windows.look(peer, key, one.sweep, limits, question)
+    else:
+        reply = ask(peer, key, sweep.script(one.token), limits, question)
     if reply.status not in (0, -1):
         raise Mistrusted(f"{request.host} does not run the inspection: {reply.errors.strip()[-200:]}")
     return one, reply
@@ -138,7 +145,7 @@ def evidence(one: Look, reply: Reply, keep: Callable[[bytes], str]) -> Evidence:
         samples=tuple(samples),
         lists=lists,
         edr=edr,
-        edr_running=edr in lists["processes"] if edr and processes_read else None,
+        edr_running=_process(request, edr) in lists["processes"] if edr and processes_read else None,
         restore_point_us=request.restore_point_us,
         t0_us=request.before_us,
         not_examined=tuple(_missing(one, sections, reply, lost)),
@@ -214,6 +221,11 @@ class InspectionWorker:
         return Outcome(request.action, "ok", "", facts)
 
 
+def _process(request: Request, name: str) -> str:
+    """As the host's list of processes writes it: a Linux kernel keeps 15 characters."""
+    return name if request.os == "windows" else name[:COMM_CHARS]
+
+
 def _failed(request: Request, error: RelanceError) -> Outcome:
     facts: dict[str, Json] = {name: str(value) for name, value in error.facts.items()}
     return Outcome(request.action, "failed", error.sentence, facts)
@@ -284,6 +296,8 @@ def _missing(one: Look, sections: list[tuple[str, bytes]], reply: Reply, lost: i
         yield f"the content of {lost} differing files: over {script.SAMPLE_BYTES_MAX} bytes, or changed while read"
     if not sweep.edr.get(request.klass):
         yield "EDR: the class names no process"
+    if request.os == "windows":
+        yield "names written with other capitals: Windows takes them for the same, indicators of names do not"
     if request.strategy == "declared":
         yield "what a host that was not wiped hides: it answered for itself"
     errors = reply.errors.splitlines()
