@@ -39,6 +39,7 @@ from orchestrator.workers.base import Outcome, Request
 ROOT = Path(__file__).parents[1]
 TURN_US = SECOND // 2
 FACTS: dict[str, Any] = {"restore_point_us": 1, "host_key": "ssh-ed25519 AAAA", "digest": "0" * 64}
+FACTS |= {"medium": "disk", "holder": "store"}
 
 
 class NoWork:

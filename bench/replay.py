@@ -36,6 +36,7 @@ from orchestrator.plans.waves import derive
 
 ROOT = Path(__file__).parents[1]
 RECALL_EVERY_S = 400
+KEPT = {"digest": "d", "medium": "disk", "holder": "store"}
 
 
 class Incident(DryRun):
@@ -69,9 +70,7 @@ class Incident(DryRun):
             kind, body = codec.encode(entry)
             self._journal.append(self.state.at_us, kind, body)
             if isinstance(entry, Issue):
-                self._queue.append(
-                    Finished(entry.action, "ok", "", {"digest": "d", "restore_point_us": 1, "host_key": "key"})
-                )
+                self._queue.append(Finished(entry.action, "ok", "", {**KEPT, "restore_point_us": 1, "host_key": "key"}))
 
 
 def replayed(path: Path, estate: Estate) -> tuple[float, State]:

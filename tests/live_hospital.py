@@ -56,6 +56,7 @@ class ObligingHands:
         if command.step in self.hangs:
             return
         facts: dict[str, Any] = {"restore_point_us": 1, "host_key": "ssh-ed25519 AAAA", "digest": "d"}
+        facts |= {"medium": "disk", "holder": "store"}
         facts |= {"evidence": evidence_of(command.action), "marker": False, "image_digest": self.image}
         self._done.append(Finished(command.action, self.outcome, "", facts))
 

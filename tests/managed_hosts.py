@@ -46,7 +46,7 @@ case "$1 $2" in
 "mark end")
     [ "$fault" = dies ] && exit 75
     echo "{\"action\":\"$3\",\"state\":\"ended\",\"outcome\":\"$4\",\"running\":false}" > mark ;;
-preserve*) echo '{"digest":"0123","medium":"tape-1"}' ;;
+preserve*) echo '{"digest":"0123","medium":"tape-1","holder":"store"}' ;;
 restore*)
     case "$fault" in
     dies) exit 75 ;;

@@ -260,6 +260,8 @@ class Incident(People):
             host = chance.choice([*self.estate.hosts, "nowhere"])
             taken = chance.choice(["offline", "outside", "host", "guessed"])
             args = {"tool": "scan", "taken": taken, "hosts": {host: f"{self.orders}"}}
+        elif kind == "evidence.custody":
+            subject, args = self._a_hand_over()
         elif kind == "indicators.force":
             subject = chance.choice(SETS)
         elif kind == "roster.add":
@@ -271,6 +273,13 @@ class Incident(People):
         elif kind == "genesis":
             args = {"persons": [{"id": "operator-1", "roles": ["operator"], "key": "k"}, {"id": "crisis-1"}]}
         return kind, subject, args
+
+    def _a_hand_over(self) -> tuple[str, dict[str, Json]]:
+        """Of what somebody holds, most of the time from who holds it."""
+        action = self.chance.choice([*self.state.custody, "ad-1/preserve/99"])
+        known = self.state.custody.get(action)
+        giver = known.hands[-1].holder if known and self.chance.random() < 0.8 else "nobody"
+        return action, {"from": giver, "to": self.chance.choice(["police", "cert", ""]), "seal": "7"}
 
     def _about_a_host(self, kind: str) -> tuple[str, dict[str, Json]]:
         chance = self.chance

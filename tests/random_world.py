@@ -237,4 +237,11 @@ class World:
         """What a successful step reports."""
         young = issue.step == "restore" and not self.calm_now and self.chance.random() < 0.2
         point_us = self.now_us if young else 1
-        return {"restore_point_us": point_us, "host_key": f"key of {issue.action}", "digest": "d", "evidence": "e"}
+        return {
+            "restore_point_us": point_us,
+            "host_key": f"key of {issue.action}",
+            "digest": "d",
+            "evidence": "e",
+            "medium": "m",
+            "holder": "h",
+        }

@@ -145,7 +145,7 @@ class Story:
     def finish(self, action: str, outcome: str = "ok", **facts: Json) -> Story:
         """A worker reports what its step must, unless told otherwise: a restore an old point and a host key."""
         if outcome == "ok" and "/preserve/" in action:
-            facts = {"digest": f"digest of {action}", **facts}
+            facts = {"digest": f"digest of {action}", "medium": "disk", "holder": "store", **facts}
         if outcome == "ok" and "/restore/" in action:
             facts = {"restore_point_us": OLD_POINT_US, "host_key": f"key of {action}", **facts}
         return self.send(Finished(action, outcome, "", facts))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from orchestrator.canonical import Json
 from orchestrator.decision.events import Finished, Forecasted, Reading, Swept
 from orchestrator.decision.stages import IllegalEvent
-from tests.storyline import START_US, Tell
+from tests.storyline import START_US, Tell, hospital, plain_class
 
 
 @pytest.mark.parametrize(
@@ -55,7 +56,7 @@ def test_a_success_without_what_later_steps_build_on_is_a_failure(tell: Tell) ->
     story = tell().begun()
     story.send(Finished("lis-1/restore/1", "ok", "", {"restore_point_us": 1}))
     assert story.records[-1][2]["outcome"] == "failed"
-    assert "names no host key" in str(story.records[-1][2]["sentence"])
+    assert "does not name the host key" in str(story.records[-1][2]["sentence"])
     story.nothing()
 
 
@@ -63,3 +64,28 @@ def test_a_forecast_is_kept_and_nothing_follows_from_it(tell: Tell) -> None:
     story = tell().opened()
     assert story.send(Forecasted(20, {"laboratory": [60, 90, 200]})).recorded
     assert story.records[-1][1:] == ("forecasted", {"v": 1, "runs": 20, "functions": {"laboratory": [60, 90, 200]}})
+
+
+@pytest.mark.parametrize(
+    ("facts", "lacks"),
+    [
+        ({"medium": "disk 7", "holder": "CERT"}, "the digest of what it preserved"),
+        ({"digest": "d", "holder": "CERT"}, "its medium or seal"),
+        ({"digest": "d", "medium": " ", "seal": "", "holder": "CERT"}, "its medium or seal"),
+        ({"digest": "d", "seal": "A-7"}, "who holds it"),
+        ({"digest": "d", "seal": "A-7", "holder": "x" * 201}, "who holds it"),
+        ({"digest": 7, "holder": "a\nb"}, "the digest of what it preserved and its medium or seal and who holds it"),
+    ],
+)
+def test_evidence_nobody_could_find_again_is_not_preserved(tell: Tell, facts: dict[str, Json], lacks: str) -> None:
+    story = tell(hospital(classes=(plain_class("server", preservation="required"),))).begun()
+    story.send(Finished("lis-1/preserve/1", "ok", "", facts)).nothing()
+    assert story.records[-1][2]["sentence"] == f"It ended well and does not name {lacks}."
+    assert not story.state.evidence_kept(0)
+    assert not story.state.custody
+
+
+def test_a_seal_is_as_good_as_a_medium(tell: Tell) -> None:
+    story = tell(hospital(classes=(plain_class("server", preservation="required"),))).begun()
+    story.send(Finished("lis-1/preserve/1", "ok", "", {"digest": "d", "seal": "A-7", "holder": "CERT"}))
+    story.expect("issue lis-1/restore/1 restore")

@@ -153,7 +153,10 @@ def test_a_restore_point_that_nobody_names_counts_as_taken_now(tell: Tell) -> No
 
 def test_a_restore_without_a_host_key_and_a_preservation_without_a_digest_have_failed(tell: Tell) -> None:
     story = tell(lone(preservation="required")).begun().send(Finished("lis-1/preserve/1", "ok")).nothing()
-    assert story.records[-1][2]["sentence"] == "It ended well and names no digest of what it preserved."
+    assert (
+        story.records[-1][2]["sentence"]
+        == "It ended well and does not name the digest of what it preserved and its medium or seal and who holds it."
+    )
     story.at(1).expect("issue lis-1/preserve/2").finish("lis-1/preserve/2").expect("issue lis-1/restore/1 restore")
     story.finish("lis-1/restore/1", host_key="").nothing().at(1).expect("issue lis-1/restore/2 restore")
     assert story.state.tries[story.host("lis-1")][1] == 1

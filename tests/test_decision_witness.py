@@ -271,13 +271,13 @@ def test_10_a_wipe_without_evidence_is_seen(tell: Tell) -> None:
     wipe = Issue("lis-1/restore/1", "lis-1", "restore", "restore")
     bare = (10, "lis-1", "it is wiped without preservation or waiver")
     assert seen(story, Finished("lis-1/preserve/1", "failed"), wipe) == [bare]
-    assert seen(story, Finished("lis-1/preserve/1", "ok", "", {"digest": "d"}), wipe) == []
+    assert seen(story, Finished("lis-1/preserve/1", "ok", "", {"digest": "d", "seal": "7", "holder": "h"}), wipe) == []
     waived = order("fact.waiver", "class:server", "forensic-lead")
     assert seen(story, Finished("lis-1/preserve/1", "lost"), waived, wipe) == []
     strange = Issue("lis-1/restore/1", "lis-1", "restore", "declared")
-    assert seen(story, Finished("lis-1/preserve/1", "ok", "", {"digest": "d"}), strange) == [
-        (10, "lis-1", "'declared' is no strategy")
-    ]
+    assert seen(
+        story, Finished("lis-1/preserve/1", "ok", "", {"digest": "d", "seal": "7", "holder": "h"}), strange
+    ) == [(10, "lis-1", "'declared' is no strategy")]
 
 
 def test_11_a_device_is_never_acted_on(tell: Tell) -> None:

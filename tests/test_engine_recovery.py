@@ -103,6 +103,7 @@ class Past:
         self.order("fact.t0", "t0", "analyst-1", "it-director", at_us=NOW_US - HOUR_US)
         self.order("wave.launch", "foundations", "operator-1")
         facts: dict[str, Any] = {"restore_point_us": 1, "host_key": "ssh-ed25519 AAAA", "digest": "d"}
+        facts |= {"medium": "disk", "holder": "store"}
         while not under_way(self.state, "inspect"):
             action = next(name for name, one in self.state.open.items() if self.estate.is_server[one.host])
             self.send(Finished(action, "ok", "", facts))

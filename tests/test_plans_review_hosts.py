@@ -196,3 +196,16 @@ def test_what_was_made_up_or_left_out_is_debt(tmp_path: Path, file: str, old: st
     small.edit(file, old, new)
     assert small.said("debt") == [sentence]
     assert small.said() == []
+
+
+def test_a_site_of_which_no_workstation_would_be_kept_after_a_waiver_is_named(tmp_path: Path) -> None:
+    small = SmallEstate(tmp_path)
+
+    def told() -> list[str]:
+        return [one for one in small.said("warning") if "no_waiver" in one]
+
+    assert "No workstation of north, south is named" in told()[0]
+    small.append("plans/restart.yaml", "no_waiver: [lab-n-1, lis-1]\n")
+    assert told()[0].startswith("plans/restart.yaml:9 No workstation of south is named in `no_waiver`: after a waiver")
+    small.edit("plans/restart.yaml", "[lab-n-1, lis-1]", "[lab-n-1, rec-s-1]")
+    assert told() == []

@@ -79,7 +79,7 @@ def test_two_runs_side_by_side_never_mix_what_they_were_asked(hosts: ManagedHost
     submit(worker, hosts.ask(hosts.request(1, "preserve"), name="1"))
     submit(worker, hosts.ask(hosts.request(2, "restore"), name="2"))
     ended = outcomes(worker, 2)
-    assert set(ended["host-1/preserve/1"].facts) == {"digest", "medium"}
+    assert set(ended["host-1/preserve/1"].facts) == {"digest", "medium", "holder"}
     assert "host_key" in ended["host-2/restore/1"].facts
     assert all("restore" not in line for line in hosts.log(1))
 

@@ -230,7 +230,7 @@ def test_ansible_is_found_although_the_callers_path_is_empty(hosts: ManagedHosts
     run_dir = hosts.ask(hosts.request(1, "preserve"))
     assert start(run_dir, PATH="/nowhere").returncode == 0
     (line,) = invocation.results(run_dir)[0]
-    assert line.facts == {"digest": "0123", "medium": "tape-1"}
+    assert line.facts == {"digest": "0123", "medium": "tape-1", "holder": "store"}
 
 
 def test_a_batch_ended_at_its_limit_keeps_the_lines_it_has_and_leaves_no_process(hosts: ManagedHosts) -> None:

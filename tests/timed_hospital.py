@@ -72,6 +72,7 @@ class TimedHospital:
         for entry in decide(self.state, event, (self.second + 1) * SECOND):
             if isinstance(entry, Issue):
                 facts: dict[str, Json] = {"restore_point_us": 1, "host_key": "key", "digest": "digest"}
+                facts |= {"medium": "disk", "holder": "store"}
                 self._later(self._takes_s(entry), Finished(entry.action, "ok", "", facts))
 
     def _takes_s(self, entry: Issue) -> int:

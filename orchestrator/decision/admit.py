@@ -5,7 +5,7 @@ Never applies anything: what is refused here has changed nothing. Orders and ver
 
 from __future__ import annotations
 
-from orchestrator.decision import orders
+from orchestrator.decision import custody, orders
 from orchestrator.decision.events import (
     Cancelled,
     Epoch,
@@ -72,11 +72,14 @@ def _admit_result(state: State, event: Finished | Lost | Cancelled) -> Event:
 def _complete(state: State, event: Finished) -> Finished:
     """A success that does not say what later steps build on is none."""
     step = state.open[event.action].step
-    wanted = {"preserve": "digest", "restore": "host_key"}.get(step, "")
-    if event.outcome != "ok" or not wanted or event.facts.get(wanted):
+    lacks: list[str] = []
+    if step == "preserve":
+        lacks = custody.lacking(event.facts)
+    elif step == "restore" and not event.facts.get("host_key"):
+        lacks = ["the host key of what it restored"]
+    if event.outcome != "ok" or not lacks:
         return event
-    said = "digest of what it preserved" if step == "preserve" else "host key of what it restored"
-    return Finished(event.action, "failed", f"It ended well and names no {said}.", event.facts)
+    return Finished(event.action, "failed", f"It ended well and does not name {' and '.join(lacks)}.", event.facts)
 
 
 def _admit_reading(state: State, event: Reading) -> None:

@@ -75,6 +75,7 @@ class DryRun:
         for entry in decide(self.state, event, self.now_us):
             if isinstance(entry, Issue):
                 facts: dict[str, Json] = {"restore_point_us": 1, "host_key": "key", "digest": "digest"}
+                facts |= {"medium": "medium", "holder": "holder"}
                 self._queue.append(Finished(entry.action, "ok", "", facts))
 
     def _open(self) -> None:

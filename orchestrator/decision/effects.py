@@ -10,6 +10,7 @@ from typing import cast
 
 from orchestrator.canonical import Json
 from orchestrator.decision import epoch, host_key, life, orders, revision
+from orchestrator.decision.custody import Hand
 from orchestrator.decision.events import Ordered
 from orchestrator.decision.imported import Imported
 from orchestrator.decision.order_rules import EXCEPTION_MAX_S
@@ -296,6 +297,11 @@ def _import_evidence(state: State, order: OrderState, at_us: int) -> None:
             state.seen_apart.add(host)
 
 
+def _hand_over(state: State, order: OrderState, at_us: int) -> None:
+    to, seal = str(order.args["to"]), str(order.args["seal"])
+    state.custody[order.subject].hands.append(Hand(to, seal, order.persons[0], at_us))
+
+
 def _force_indicators(state: State, order: OrderState, at_us: int) -> None:
     """Verdicts under another set count no more: seats in quarantine reopen, hosts that are out owe an inspection."""
     state.indicator_set = order.subject
@@ -370,6 +376,7 @@ EFFECTS: dict[str, Callable[[State, OrderState, int], None]] = {
     "fact.outside": _outside,
     "fact.accepted": _accepted,
     "evidence.import": _import_evidence,
+    "evidence.custody": _hand_over,
     "indicators.force": _force_indicators,
     "service.lower-k": _lower_k,
     "service.drop-need": _drop_need,

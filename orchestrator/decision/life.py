@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 
-from orchestrator.decision import quorum
+from orchestrator.decision import custody, quorum
 from orchestrator.decision.blockers import tasks_before
 from orchestrator.decision.capacity import occupy, release, signature
 from orchestrator.decision.commands import Cancel, Issue
@@ -176,7 +176,8 @@ def _succeeded(state: State, action: OpenAction, event: Finished, at_us: int) ->
         # Only a success proves that the lost action's mark was replaced; until then every try names it.
         state.superseded.pop(host, None)
     if action.step == "preserve":
-        state.preserved[host] = str(event.facts.get("digest", ""))
+        state.custody[event.action] = custody.preserved(event.facts, at_us)
+        state.preserved[host] = state.custody[event.action].digest
     elif action.step == "restore":
         _new_restore(state, action, event, at_us)
     elif action.step == "inspect":

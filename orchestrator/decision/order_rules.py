@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from orchestrator.decision import epoch, host_key, quorum, revision, seats
+from orchestrator.decision import custody, epoch, host_key, quorum, revision, seats
 from orchestrator.decision.events import Ordered
 from orchestrator.decision.stages import OUT, Stage
 from orchestrator.decision.state import State
@@ -273,6 +273,30 @@ def _import(state: State, event: Ordered, now_us: int) -> None:
             raise Refused(f"This evidence of {name} was imported already.", rule="evidence.twice", host=name)
 
 
+def _custody(state: State, event: Ordered, now_us: int) -> None:
+    """Who gives must be who holds, so that no hand is left out; a seal that stays is named as well."""
+    kept, to, seal = state.custody.get(event.subject), event.args.get("to"), event.args.get("seal")
+    if kept is None:
+        raise Refused(
+            f"Nothing was preserved by {event.subject}; `relance custody HOST` lists what was.", rule="custody.evidence"
+        )
+    if not custody.is_text(to) or not (seal == "" or custody.is_text(seal)):
+        raise Refused(
+            "A hand-over names who gives (from), who takes (to) and the seal from then on (seal, or empty), each in at "
+            f"most {custody.TEXT_CHARS_MAX} printable characters.",
+            rule="custody.form",
+        )
+    last = kept.hands[-1]
+    if event.args.get("from") != last.holder:
+        raise Refused(
+            f"{last.holder} holds what {event.subject} preserved, not {event.args.get('from')}: a hand is missing.",
+            rule="custody.chain",
+            holder=last.holder,
+        )
+    if (to, seal) == (last.holder, last.seal):
+        raise Refused(f"{last.holder} holds it already, under this seal.", rule="custody.chain", holder=last.holder)
+
+
 def _content(state: State, event: Ordered, now_us: int) -> None:
     order, known = event.args.get("functions"), state.estate.content.inventory.functions
     if event.kind == "functions.order" and (
@@ -306,6 +330,7 @@ RULES: dict[str, Callable[[State, Ordered, int], None]] = {
     "fact.waiver": _waiver,
     "fact.outside": _outside,
     "evidence.import": _import,
+    "evidence.custody": _custody,
     "service.lower-k": _service,
     "service.drop-need": _service,
     "roster.revoke": _revoke,

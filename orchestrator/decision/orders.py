@@ -54,6 +54,7 @@ KINDS: dict[str, Seats] = {
     "fact.outside": _seats("operator", "analyst|it_director"),
     "fact.accepted": _seats("crisis"),
     "evidence.import": _seats("analyst|forensic_lead"),
+    "evidence.custody": _seats("forensic_lead|analyst|technician|operator"),
     "indicators.force": _seats("analyst", "analyst|forensic_lead"),
     "service.lower-k": _seats("operator", LEADS),
     "service.drop-need": _seats("operator", LEADS),

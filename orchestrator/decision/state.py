@@ -15,6 +15,7 @@ from typing import Any
 
 from orchestrator import canonical
 from orchestrator.canonical import Json
+from orchestrator.decision.custody import Preserved
 from orchestrator.decision.estate import Estate
 from orchestrator.decision.imported import Imported
 from orchestrator.decision.requirements import INSPECT, RECONNECT, RESTORE
@@ -187,6 +188,7 @@ class State:
         self.tries = [[0] * len(STEPS) for _ in range(count)]
         self.unreachable = [0] * count
         self.preserved = [""] * count  # the digest of what was preserved
+        self.custody: dict[str, Preserved] = {}  # by the action that preserved it, of all attempts
         self.restore_point_us = [0] * count
         self.late_points = [0] * count
         self.host_key = [""] * count

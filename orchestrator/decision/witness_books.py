@@ -268,7 +268,9 @@ def _finished(books: Books, event: e.Finished, at_us: int) -> None:
 
 
 def _preserved(books: Books, event: e.Finished, name: str, at_us: int) -> None:
-    books.host[name].preserved = bool(event.facts.get("digest"))
+    """Kept is what has a digest, lies somewhere or under a seal, and is in somebody's hands."""
+    said = {name for name, value in event.facts.items() if isinstance(value, str) and value.strip()}
+    books.host[name].preserved = {"digest", "holder"} <= said and bool({"medium", "seal"} & said)
 
 
 def _restored(books: Books, event: e.Finished, name: str, at_us: int) -> None:

@@ -135,6 +135,11 @@ def _show_views(app: FastAPI, live: Live) -> None:
         kept = live.read(views_people.evidence_kept)
         return {**kept, "stored_bytes": live.blobs.stored_bytes()}
 
+    @app.get("/custody/{host}")
+    def get_custody(host: str) -> d.Custody:
+        """What was preserved of a host, and who holds it."""
+        return live.read(lambda state, now_us: views_people.custody(state, host))
+
     @app.get("/tasks")
     def get_tasks(site: str = "") -> list[d.Task]:
         """What people must do, everywhere or at one site."""

@@ -47,6 +47,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "findings": ("cli_findings", "import what other tools found on hosts, as evidence"),
     "indicators": ("cli_indicators", "import what to look for; its cost; order it into force"),
     "evidence": ("cli_evidence", "what the latest inspection of a host saw, and what not"),
+    "custody": ("cli_custody", "who holds what was preserved of a host; hand it over, seal it"),
     "golden": ("cli_evidence", "take HOST: what the files of its class should be"),
     "sweep": ("cli_evidence", "look through stored evidence for what would start later"),
     "audit": ("cli_keeping", "prove the journal whole and replay it"),

@@ -211,6 +211,33 @@ class ImportedKept(TypedDict):
     at_us: int
 
 
+class Hand(TypedDict):
+    """Since when who holds what was preserved, under which seal; `person` signed it, empty for the first holder."""
+
+    holder: str
+    seal: str
+    person: str
+    at_us: int
+
+
+class PreservedKept(TypedDict):
+    """What one preserve kept of a host, and its chain of custody, the first hand first."""
+
+    action: str
+    digest: str
+    medium: str
+    hands: list[Hand]
+
+
+class Custody(TypedDict):
+    """What was preserved of a host; `kept` says whether it may be wiped now; no class waiver covers `named` hosts."""
+
+    host: str
+    kept: bool
+    named: bool
+    preserved: list[PreservedKept]
+
+
 class EvidenceKept(TypedDict):
     """The latest inspection of every host that has one, what was imported, and the indicator set in force.
 

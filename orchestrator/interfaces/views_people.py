@@ -10,7 +10,18 @@ from orchestrator.decision.exposure import exposure
 from orchestrator.decision.stages import OUT
 from orchestrator.decision.state import OrderState, State, TaskState
 from orchestrator.errors import UsageError
-from orchestrator.interfaces.documents import EvidenceKept, Exposure, Inspected, Kind, Order, Queue, Seat, Task, Why
+from orchestrator.interfaces.documents import (
+    Custody,
+    EvidenceKept,
+    Exposure,
+    Inspected,
+    Kind,
+    Order,
+    Queue,
+    Seat,
+    Task,
+    Why,
+)
 
 SECOND = "2 persons when it stops a service, or is the fourth within 15 minutes"
 NOTES = {"host.exclude": "1 person (operator) for a workstation", "host.isolate": SECOND, "host.recall": SECOND}
@@ -114,6 +125,29 @@ def _seat(state: State, host: int, now_us: int) -> Seat:
         "owed": host in state.obligations,
         "seats_open": seats.seats_open(state, host, now_us),
         "claims": [{"person": person, "until_us": until} for person, until in claims.items()],
+    }
+
+
+def custody(state: State, host: str) -> Custody:
+    """What was preserved of a host, and who held it. Raises UsageError for a host that is not in the estate."""
+    number = _number(state, host)
+    mine = [name for name in state.custody if name.partition("/")[0] == host]
+    return {
+        "host": host,
+        "kept": state.evidence_kept(number),
+        "named": host in state.estate.content.restart.no_waiver,
+        "preserved": [
+            {
+                "action": name,
+                "digest": state.custody[name].digest,
+                "medium": state.custody[name].medium,
+                "hands": [
+                    {"holder": one.holder, "seal": one.seal, "person": one.person, "at_us": one.at_us}
+                    for one in state.custody[name].hands
+                ],
+            }
+            for name in mine
+        ],
     }
 
 

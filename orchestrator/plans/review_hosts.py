@@ -29,6 +29,7 @@ def review_hosts(report: Report) -> None:
     _review_pools(report)
     _review_roster(report)
     _review_shifts(report)
+    _review_samples(report)
 
 
 def _review_hosts(report: Report) -> None:
@@ -190,3 +191,16 @@ def _review_shifts(report: Report) -> None:
             report.warn(("shift", shift.id), message)
     if not report.content.capacity.shifts:
         report.warn(("shift", ""), "No shift is named, so nobody is known to be there to sign.")
+
+
+def _review_samples(report: Report) -> None:
+    """A waiver of a class never takes the last trace of how a site was struck: one workstation of each is named."""
+    hosts = [host for host in report.content.inventory.hosts if host.kind == "workstation"]
+    sampled = {host.site for host in hosts if host.id in report.content.restart.no_waiver}
+    bare = {host.site for host in hosts} - sampled
+    if bare:
+        message = (
+            f"No workstation of {listed(bare)} is named in `no_waiver`: after a waiver of their class none there would "
+            "be kept, and nobody could learn how the site was struck."
+        )
+        report.warn(("restart", "restart", "no_waiver"), message)

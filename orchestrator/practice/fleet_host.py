@@ -120,7 +120,8 @@ class PracticeHost:
         content = disk.archive(self.disk)
         digest = disk.digest_of(content)
         write_whole(self.folders.evidence(digest), content, 0o600)
-        return self._ran(action, "preserve", {"digest": digest, "medium": "fleet-evidence"})
+        kept: dict[str, object] = {"digest": digest, "medium": "fleet-evidence", "holder": "practice fleet"}
+        return self._ran(action, "preserve", kept)
 
     def restore_begin(self, action: str, strategy: str) -> RestorePlan:
         """Notes the restore, wipes the disk, and says how it will go."""

@@ -258,7 +258,7 @@ class World:
         if job.issue.step == "restore":
             point_us = self.now_us if self._is_young(job, key) else 1
             return {"restore_point_us": point_us, "host_key": f"key of {job.issue.action}"}
-        return {"digest": "d", "evidence": "e"}
+        return {"digest": "d", "medium": "m", "holder": "h", "evidence": "e"}
 
     def _is_young(self, job: Job, key: tuple[int, ...]) -> bool:
         """Whether it restores from a point after T0."""

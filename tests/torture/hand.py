@@ -114,7 +114,7 @@ def at_host(root: str, action: str, host: str, strategy: str, supersedes: str) -
     note(log, "run", action, what)
     time.sleep(PAUSE_S)
     reach(root, "work-done")
-    facts: dict[str, object] = {"digest": "0" * 64, "medium": "tape-1"}
+    facts: dict[str, object] = {"digest": "0" * 64, "medium": "tape-1", "holder": "store"}
     if tool == "restore":
         facts = {"host_key": "ssh-ed25519 AAAA", "restore_point_us": 1, "image_digest": "0" * 64}
     said = json.dumps(facts, separators=(",", ":"))
