@@ -22,6 +22,7 @@ from pathlib import Path
 
 from orchestrator.workers import invocation
 from orchestrator.workers.base import Invocation, Outcome, Request, Worker
+from tests.release_papers import let_out
 
 PLAYBOOKS = Path(__file__).parents[1] / "plans" / "playbooks"
 USER = pwd.getpwuid(os.getuid()).pw_name
@@ -219,6 +220,8 @@ class ManagedHosts:
         )
         run_dir = self.runs / name
         invocation.write(run_dir, replace(asked, **changes))  # type: ignore[arg-type]
+        if requests[0].step == "reconnect":
+            let_out(run_dir, requests)
         return run_dir
 
     def _script(self, name: str, text: str) -> None:

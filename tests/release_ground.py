@@ -40,7 +40,8 @@ def anchor_of(bundle: dict[str, Any]) -> str:
 
 def refused(bundle: dict[str, Any], journal: Path, anchor: str, **how: bool) -> list[str]:
     """The rules that refuse a bundle."""
-    return [line.rule for line in verifier.check(bundle, journal, anchor, **how) if not line.holds]
+    (lines,) = verifier.check([bundle], journal, anchor, **how)
+    return [line.rule for line in lines if not line.holds]
 
 
 def journal_of(here: Hospital) -> Path:

@@ -27,7 +27,7 @@ from orchestrator.decision.stages import Stage
 from orchestrator.inventory.model import Names, Needs, Task
 from orchestrator.plans.model import Pool
 from tests.estates import PRACTICE_TIMING, check, server, service, with_checks, with_pools, workstation
-from tests.forged_histories import ALARM, RECONNECT, SLICE, clean, heard, needing, order, orders, ready, seen
+from tests.forged_histories import ALARM, RECONNECT, SLICE, UNPROVEN, clean, heard, needing, order, orders, ready, seen
 from tests.storyline import OLD_POINT_US, SECOND, SET, T0_US, Story, Tell, hospital, plain_class
 
 
@@ -382,6 +382,38 @@ def test_1_a_reconnect_of_a_host_whose_restore_point_is_not_older_than_t0_is_see
     assert seen(story, *earlier, clean(story), RECONNECT) == [young]
     declared = orders("host.declare", "lis-1", "operator-1", "it-director", restore_point_us=point_us)
     assert young in seen(story, *declared, clean(story), RECONNECT)
+
+
+@pytest.mark.parametrize(
+    ("taken", "imported", "found"),
+    [
+        ("host", "", [UNPROVEN]),
+        ("host", "host", [UNPROVEN]),
+        ("host", "offline", []),
+        ("host", "outside", []),
+        ("offline", "", []),
+        ("outside", "", []),
+    ],
+)
+def test_1_a_reconnect_of_a_host_that_was_not_wiped_by_its_own_word_alone_is_seen(
+    tell: Tell, taken: str, imported: str, found: list[tuple[int, str, str]]
+) -> None:
+    declared = orders("host.declare", "lis-1", "operator-1", "it-director", restore_point_us=OLD_POINT_US)
+    inspected = [
+        Issue("lis-1/inspect/2", "lis-1", "inspect"),
+        Finished("lis-1/inspect/2", "ok", "", {"taken": taken}),
+    ]
+    looked = (
+        [order("evidence.import", "file", "analyst-1", hosts={"lis-1": "disk"}, taken=imported)] if imported else []
+    )
+    story = ready(tell)
+    verdicts = [clean(story, who, of="lis-1/inspect/2") for who in ("analyst-1", "analyst-2")]
+    assert seen(story, *declared, *inspected, *looked, *verdicts, RECONNECT) == found
+    restored = [
+        Issue("lis-1/restore/3", "lis-1", "restore", "reimage"),
+        Finished("lis-1/restore/3", "ok", "", {"host_key": "k"}),
+    ]
+    assert seen(story, *declared, *restored, *inspected, *verdicts, RECONNECT) == [], "wiped since"
 
 
 def test_a_gate_that_passes_while_a_host_of_it_is_back_in_quarantine_is_seen(tell: Tell) -> None:

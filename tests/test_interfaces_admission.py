@@ -13,6 +13,7 @@ from orchestrator.decision.events import Ordered
 from orchestrator.errors import Conflict, NeedsAnother, Refused, RelanceError, UsageError
 from orchestrator.evidence.document import Evidence
 from orchestrator.interfaces.admission import admit_order, admit_verdict, document_in, order_text
+from orchestrator.journal import anchor
 from orchestrator.trust.signature import sign, verify
 from orchestrator.trust.statement import ORDER_NAMESPACE, VERDICT_NAMESPACE, Order, Subject
 from tests.estates import key_of, person
@@ -68,6 +69,18 @@ def test_the_roster_is_signed_by_two_of_its_own_persons_and_then_counts(empty: H
     assert taken["kind"] == "genesis"
     assert "ordered" in taken["records"]
     assert empty.engine.read(lambda state, now_us: len(state.roster)) == 9
+    assert anchor.read(empty.engine.state_dir) == anchor.digest_of(text)
+
+
+def test_a_genesis_beside_the_one_in_force_leaves_its_anchor_alone(empty: Hospital) -> None:
+    abandoned, text = (empty.text("genesis", "roster", **roster()) for _ in range(2))
+    with pytest.raises(NeedsAnother):
+        empty.sign(abandoned, "operator-1")
+    empty.order("genesis", "roster", "operator-1", "it-director", **roster())
+    stands = anchor.read(empty.engine.state_dir)
+    assert stands != anchor.digest_of(abandoned)
+    assert refused(empty, text, "operator-1", signed(text, "operator-1")).exit_code in (3, 5)
+    assert anchor.read(empty.engine.state_dir) == stands
 
 
 def test_a_genesis_without_persons_is_refused(empty: Hospital) -> None:

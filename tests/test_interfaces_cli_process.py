@@ -85,6 +85,7 @@ def test_a_process_answers_holds_its_state_alone_and_goes_on_where_it_was(estate
         first = typed(*where, "--format", "json", *made, cwd=tmp_path)
         assert first.code == 4, first.err
         order = json.loads(first.out)["error"]["facts"]["order"]
+        assert f"to note on paper: {(estate.path / '.relance' / 'anchor').read_text().strip()}" in first.err
         # The second signature would set the isolation of real addresses going: it is not given here.
         ended = stopped(process, signal.SIGINT)
         assert ended.code == 0, ended.err

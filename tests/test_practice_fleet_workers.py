@@ -17,6 +17,7 @@ from orchestrator.workers.ansible import AnsibleWorker
 from orchestrator.workers.base import Invocation, Outcome, Request
 from tests.managed_hosts import PLAYBOOKS, outcomes
 from tests.practice_ground import GATE, PROBER, Ground, running, small_fleet
+from tests.release_papers import let_out
 
 HOSTS = ("h0", "h1", "h2", "h3")
 
@@ -44,6 +45,7 @@ def request(ground: Ground, host: str, step: str, attempt: int = 1, supersedes: 
         management_user=ground.ready.user,
         management_port=ground.fleet.ssh_port,
         supersedes=supersedes,
+        host_key="ssh-ed25519 AAAA" if step == "reconnect" else "",
     )
 
 
@@ -60,6 +62,8 @@ def drive(ground: Ground, name: str, *requests: Request) -> dict[str, Outcome]:
     )
     run_dir = ground.root / "runs" / name
     invocation.write(run_dir, asked)
+    if requests[0].step == "reconnect":
+        let_out(run_dir, requests)
     worker = AnsibleWorker()
     worker.submit(run_dir, asked.requests)
     return outcomes(worker, len(requests))

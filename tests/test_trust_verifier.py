@@ -79,11 +79,11 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Case:
 
 
 def test_a_reconnect_the_core_issued_is_accepted_rule_by_rule(lab: Case) -> None:
-    lines = verifier.check(lab.bundle, lab.journal, lab.anchor)
+    (lines,) = verifier.check([lab.bundle], lab.journal, lab.anchor)
     assert [line.rule for line in lines if not line.holds] == []
     assert [line.rule for line in lines] == [
-        *("journal", "roster", "action", "host key", "quarantine", "restore point", "verdicts", "separation"),
-        *("launch", "hold", "freeze", "clock", "breach closed", "gates", "needs", "plan"),
+        *("journal", "roster", "action", "host key", "quarantine", "restore point", "own word"),
+        *("verdicts", "separation", "launch", "hold", "freeze", "clock", "breach closed", "gates", "needs", "plan"),
     ]
     assert lab.bundle["gates"], "an ancestor's gate is cited"
     assert lab.bundle["services"], "a need is cited"
@@ -138,11 +138,11 @@ def test_each_document_removed_changed_or_exchanged_is_refused_with_its_record(l
         without = {key: value for key, value in documents.items() if key != seq}
         other = next(value for value in documents.values() if value != text)
         for changed in (without, {**documents, seq: text + " "}, {**documents, seq: other}):
-            (line,) = verifier.check({**lab.bundle, "documents": changed}, lab.journal, lab.anchor)
+            ((line,),) = verifier.check([{**lab.bundle, "documents": changed}], lab.journal, lab.anchor)
             assert (line.rule, line.holds) == ("signatures", False)
             assert line.sentence.startswith(f"Record {seq}: ")
     for text in ("", "{", "[]", "[" * 100_000):
-        (line,) = verifier.check({**lab.bundle, "documents": {"3": text}}, lab.journal, lab.anchor)
+        ((line,),) = verifier.check([{**lab.bundle, "documents": {"3": text}}], lab.journal, lab.anchor)
         assert not line.holds
 
 
@@ -373,10 +373,10 @@ def test_facts_exceptions_and_declarations_count_as_they_are_signed(lab: Case) -
     both = ("analyst-1", "it-director")
     assert before_reconnect(lab, *signed(lab, "fact.t0", "t0", *both, at_us=2)) == []
     declared = signed(lab, "host.declare", host, "operator-1", "it-director", host_key=key, restore_point_us=5)
-    assert before_reconnect(lab, *declared) == ["verdicts"]
+    assert before_reconnect(lab, *declared) == ["own word", "verdicts"]
     assert before_reconnect(lab, *signed(lab, "host.declare", "ad-2", "operator-1", "it-director")) == []
     early = signed(lab, "fact.t0", "t0", *both, at_us=4)
-    assert before_reconnect(lab, *declared, *early) == ["restore point", "verdicts"]
+    assert before_reconnect(lab, *declared, *early) == ["restore point", "own word", "verdicts"]
     withdrawn = ordered("fact.withdraw", "breach_closed", "analyst-1")
     assert before_reconnect(lab, withdrawn, *signed(lab, "fact.breach_closed", "breach_closed", *both)) == []
     other = signed(lab, "indicators.force", "ab" * 32, "analyst-1", "analyst-2")
@@ -390,6 +390,33 @@ def test_facts_exceptions_and_declarations_count_as_they_are_signed(lab: Case) -
     assert before_reconnect(lab, *gone, *long) == ["verdicts"]
     past = signed(lab, "host.exception", host, "operator-2", "crisis-1", until_us=1)
     assert before_reconnect(lab, *gone, *past) == ["verdicts"]
+
+
+def test_a_host_that_was_not_wiped_needs_more_than_its_own_word(lab: Case) -> None:
+    host, key = lab.bundle["host"], lab.bundle["host_key"]
+    declared = signed(lab, "host.declare", host, "operator-1", "it-director", host_key=key, restore_point_us=5)
+
+    def seen(taken: str, by: str = "analyst-1", where: str = host) -> list[Any]:
+        return signed(lab, "evidence.import", "ab" * 32, by, taken=taken, tool="scan", hosts={where: "cd" * 32})
+
+    def inspected(taken: str) -> list[Any]:
+        action = f"{host}/inspect/9"
+        return [Issue(action, host, "inspect"), Finished(action, "ok", "", {"evidence": "e", "taken": taken})]
+
+    for taken in ("offline", "outside"):
+        assert before_reconnect(lab, *declared, *seen(taken)) == ["verdicts"]
+        assert before_reconnect(lab, *declared, *inspected(taken)) == ["verdicts"]
+    own = ["own word", "verdicts"]
+    assert before_reconnect(lab, *declared, *seen("host")) == own
+    assert before_reconnect(lab, *declared, *inspected("host")) == own
+    assert before_reconnect(lab, *seen("offline"), *declared) == own, "before it was declared"
+    assert before_reconnect(lab, *declared, *seen("offline", where="ad-1")) == own, "of another host"
+    assert before_reconnect(lab, *declared, *seen("offline", by="operator-1")) == own, "nobody who may say so"
+    ((record, _),) = seen("offline")
+    assert before_reconnect(lab, *declared, record) == ["signatures"], "unproven"
+    out, back = f"{host}/reconnect/8", f"{host}/isolate/9"
+    gone = [Issue(out, host, "reconnect"), Finished(out, "ok"), Issue(back, host, "isolate"), Finished(back, "ok")]
+    assert before_reconnect(lab, *declared, *seen("offline"), *gone) == ["quarantine", *own], "it was outside since"
 
 
 def test_time_moves_only_once_a_person_confirmed_the_clock(lab: Case) -> None:

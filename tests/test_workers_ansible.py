@@ -18,6 +18,7 @@ from orchestrator.engine.dispatch import event_of
 from orchestrator.workers import invocation, processes
 from orchestrator.workers.ansible import AnsibleWorker
 from orchestrator.workers.base import Outcome, Request
+from orchestrator.workers.release_gate import bundle_file
 from tests.managed_hosts import ManagedHosts, managed_hosts, outcomes, wait_until
 
 
@@ -91,6 +92,32 @@ def test_a_gate_reconnects_a_host_and_the_gates_own_word_is_the_fact(
     ended = outcomes(worker, 1)["host-1/reconnect/1"]
     assert ended.facts == {"host": "host-1", "state": "open"}
     assert hosts.log(1) == []
+
+
+def test_a_host_whose_bundle_was_changed_between_issue_and_run_stays_in_quarantine(
+    hosts: ManagedHosts, worker: AnsibleWorker
+) -> None:
+    run_dir = hosts.ask(hosts.request(1, "reconnect"), hosts.request(2, "reconnect"))
+    bundle = bundle_file(run_dir, "host-1/reconnect/1")
+    bundle.write_bytes(bundle.read_bytes().replace(b"analyst-2", b"analyst-3"))
+    submit(worker, run_dir)
+    ended = outcomes(worker, 2)
+    assert ended["host-2/reconnect/1"].outcome == "ok"
+    assert ended["host-1/reconnect/1"].outcome == "failed"
+    assert ended["host-1/reconnect/1"].sentence.startswith("Not released: signatures. Record ")
+    gate = hosts.base / hosts.gate
+    assert not [line for line in (gate / "log").read_text().splitlines() if "host-1" in line], "nobody dialled for it"
+    assert not (gate / "state-host-1").exists()
+
+
+def test_without_its_bundle_a_host_stays_in_quarantine(hosts: ManagedHosts, worker: AnsibleWorker) -> None:
+    run_dir = hosts.ask(hosts.request(1, "reconnect"))
+    bundle_file(run_dir, "host-1/reconnect/1").unlink()
+    submit(worker, run_dir)
+    ended = outcomes(worker, 1)["host-1/reconnect/1"]
+    assert (ended.outcome, ended.facts) == ("failed", {"released": False})
+    assert "no readable bundle" in ended.sentence
+    assert not (hosts.base / hosts.gate / "log").exists()
 
 
 def test_a_gate_that_obeys_and_does_nothing_is_a_failure(hosts: ManagedHosts, worker: AnsibleWorker) -> None:

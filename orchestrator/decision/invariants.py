@@ -73,6 +73,8 @@ def _reconnect(state: State, host: int, now_us: int) -> None:
     _require(cut_off and state.isolated_us[host] > 0, 1, name, "reconnected from no proven quarantine")
     fresh, said = _signers(state, host, now_us + group.klass.limit_s.reconnect * SECOND)
     _require(_enough(state, host, now_us), 1, name, "reconnected without a proof of clean that outlives it")
+    apart = state.strategy[host] != "declared" or host in state.seen_apart
+    _require(apart, 1, name, "it was not wiped, and nobody but itself says that it is clean")
     launchers = set(wave.launchers) - state.revoked
     others = launchers - (said if host in state.exceptions else fresh)
     _require(not launchers or bool(others), 3, name, "everyone who launched its wave signed for it")

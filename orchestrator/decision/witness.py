@@ -169,9 +169,12 @@ class Witness:
         self._require(not launchers or bool(launchers - signers), 3, name, "its launchers all signed for it")
 
     def _proven(self, name: str, at_us: int) -> bool:
-        """Enough distinct persons say CLEAN of the latest inspection, or an exception stands in for the last one."""
+        """Enough distinct persons say CLEAN of the latest inspection, or an exception stands in for the last one.
+
+        Of a host that was not wiped they cannot say so by what it tells of itself.
+        """
         books, host = self.books, self.books.host[name]
-        if not host.inspection or host.tainted or host.infected:
+        if not host.inspection or host.tainted or host.infected or (host.unwiped and not host.seen_apart):
             return False
         required = books.klass(name).verdicts_required
         valid = {

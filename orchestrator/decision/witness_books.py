@@ -32,7 +32,8 @@ class Filed:
 class HostBook:
     """One host as the records tell it; `isolating` from the first try of an isolation until one succeeds.
 
-    `away`: failed or excluded now, whoever took its place.
+    `away`: failed or excluded now, whoever took its place. `unwiped`: declared as it was; `seen_apart`: since then, and
+    since it was last outside, somebody looked at its disk offline or at it from outside.
     """
 
     preserved: bool = False
@@ -52,6 +53,8 @@ class HostBook:
     must_isolate: bool = False
     isolating: bool = False
     away: bool = False
+    unwiped: bool = False
+    seen_apart: bool = False
 
     @property
     def serves(self) -> bool:
@@ -277,6 +280,7 @@ def _restored(books: Books, event: e.Finished, name: str, at_us: int) -> None:
     host = books.host[name]
     host.inspection, host.clean, host.tainted, host.infected = "", {}, "", False
     host.exception_us = 0
+    host.unwiped = False
 
 
 def _inspected(books: Books, event: e.Finished, name: str, at_us: int) -> None:
@@ -284,6 +288,7 @@ def _inspected(books: Books, event: e.Finished, name: str, at_us: int) -> None:
     if event.action not in books.void:
         host = books.host[name]
         host.inspection, host.clean, host.tainted = event.action, {}, ""
+        host.seen_apart |= event.facts.get("taken") in ("offline", "outside")
 
 
 def _reconnected(books: Books, event: e.Finished, name: str, at_us: int) -> None:
@@ -300,7 +305,7 @@ def _isolated(books: Books, event: e.Finished, name: str, at_us: int) -> None:
     host.isolated_us, host.silent, host.connected = at_us, False, False
     host.must_isolate = host.isolating = False
     if host.out:
-        host.out = host.in_service = host.preserved = False
+        host.out = host.in_service = host.preserved = host.seen_apart = False
         host.inspection, host.clean, host.tainted = "", {}, ""
 
 

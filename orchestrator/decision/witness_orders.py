@@ -70,7 +70,14 @@ def _declared(books: Books, event: e.Ordered, at_us: int) -> None:
     host = books.host[event.subject]
     host.inspection, host.clean, host.tainted, host.infected, host.exception_us = "", {}, "", False, 0
     host.point_us = cast("int", event.args["restore_point_us"])
+    host.unwiped, host.seen_apart = True, False
     back(books, event.subject)
+
+
+def _imported(books: Books, event: e.Ordered, at_us: int) -> None:
+    """Evidence from elsewhere: only what the host's own kernel did not tell says more than its own word."""
+    for name in cast("dict[str, str]", event.args["hosts"]) if event.args["taken"] != "host" else ():
+        books.host[name].seen_apart = True
 
 
 def _taken_back(books: Books, event: e.Ordered, at_us: int) -> None:
@@ -176,6 +183,7 @@ _EFFECTS: dict[str, Callable[[Books, e.Ordered, int], None]] = {
     "freeze": _frozen,
     "thaw": _thawed,
     "host.declare": _declared,
+    "evidence.import": _imported,
     "host.retry": _retried,
     "host.take-back": _taken_back,
     "host.exception": _excepted,

@@ -156,11 +156,11 @@ class Dispatcher:
         self._written.append((run_dir, requests))
 
     def _keep_bundles(self, run_dir: Path, state: State, requests: Sequence[Request]) -> None:
-        """What each reconnect rests on, for whoever checks it later; nothing waits for it yet."""
+        """What each reconnect rests on: the runner lets nothing out without it."""
         try:
             self._bundles.write(run_dir, state, [request.action for request in requests])
         except RelanceError as error:
-            LOG.warning("%s The reconnects of run %s have no bundle to verify.", error.sentence, run_dir.name)
+            LOG.warning("%s The reconnects of run %s have no bundle and will be refused.", error.sentence, run_dir.name)
 
     def committed(self) -> None:
         """Starts what was dispatched; what a run folder that cannot be read asked for is lost."""

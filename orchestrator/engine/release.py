@@ -5,7 +5,7 @@ Never judges any of it: `trust.verifier` does, from the journal and without the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, cast
@@ -22,8 +22,8 @@ from orchestrator.journal.disk import sync_folder
 from orchestrator.journal.record import Head, Record
 from orchestrator.journal.sqlite import Journal
 from orchestrator.trust.verifier import PERSONS, STOPS
+from orchestrator.workers.release_gate import FOLDER, bundle_file
 
-FOLDER = "release"
 _OPENED = ("fact.outside", "service.drop-need")
 
 
@@ -34,7 +34,7 @@ class Citations:
         self.seq = 0
         self._blob_of = blob_of
         self._orders: list[tuple[int, str, str, str]] = []
-        self._verdicts: dict[str, list[tuple[int, str]]] = {}
+        self._on_host: dict[str, list[tuple[int, str]]] = {}
         self._latest: dict[tuple[str, str], int] = {}
         self._opened: dict[str, list[int]] = {}
 
@@ -47,15 +47,21 @@ class Citations:
     def note(self, record: Record) -> None:
         """Keeps what may be cited of the next record."""
         self.seq, body = record.seq, cast("Any", record.body)
-        if record.kind == "ordered" and body["kind"] in PERSONS and body["kind"] not in STOPS:
+        if record.kind == "ordered" and body["kind"] == "evidence.import":
+            self._on_hosts(body["args"]["hosts"], record.seq, body["blob"])
+        elif record.kind == "ordered" and body["kind"] in PERSONS and body["kind"] not in STOPS:
             self._orders.append((record.seq, body["kind"], body["subject"], body["blob"]))
         elif record.kind == "ordered" and body["kind"] in _OPENED:
             self._opened.setdefault(body["subject"], []).append(record.seq)
         elif record.kind == "judged" and body["verdict"] == "CLEAN":
-            for host in body["inspections"]:
-                self._verdicts.setdefault(host, []).append((record.seq, body["blob"]))
+            self._on_hosts(body["inspections"], record.seq, body["blob"])
         elif record.kind in ("pass_gate", "enter_service"):
             self._latest[record.kind, body.get("wave") or body["host"]] = record.seq
+
+    def _on_hosts(self, hosts: Iterable[str], seq: int, blob: str) -> None:
+        """A signed document that is about these hosts alone."""
+        for host in hosts:
+            self._on_host.setdefault(host, []).append((seq, blob))
 
     def bundle(self, state: State, action: str, head: Head) -> dict[str, Json]:
         """The bundle of a reconnect that was issued, as of `head`."""
@@ -86,7 +92,7 @@ class Citations:
             },
             "gates": {wave: [self._latest.get(("pass_gate", wave), 0)] for wave in after},
             "services": {one: [*self._serving(state, estate.service_number[one])] for one in needs},
-            "documents": dict(self._documents(signed | {*self._verdicts.get(name, [])})),
+            "documents": dict(self._documents(signed | {*self._on_host.get(name, [])})),
         }
 
     def _documents(self, cited: set[tuple[int, str]]) -> Iterator[tuple[str, Json]]:
@@ -121,7 +127,7 @@ class Bundles:
             (run_dir / FOLDER).mkdir(mode=0o700)
             for action in actions:
                 text = canonical.encode(self._citations.bundle(state, action, head))
-                (run_dir / FOLDER / f"{action.replace('/', '@')}.json").write_bytes(text)
+                bundle_file(run_dir, action).write_bytes(text)
             sync_folder(run_dir)
         except OSError as error:
             raise Unusable(f"The run folder {run_dir.name} cannot be written: {error.strerror}.") from error

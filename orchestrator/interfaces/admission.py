@@ -22,6 +22,7 @@ from orchestrator.interfaces.documents import OrderText, Taken
 from orchestrator.interfaces.live import Live
 from orchestrator.interfaces.proposing import offer
 from orchestrator.interfaces.views_people import missing_roles
+from orchestrator.journal import anchor
 from orchestrator.trust import signature, statement
 from orchestrator.trust.keys import parse_public
 from orchestrator.trust.statement import ORDER_NAMESPACE, VERDICT_NAMESPACE, Order, Statement
@@ -50,6 +51,8 @@ def admit_order(live: Live, text: bytes, person: str, armoured: str) -> Taken:
     elif order.kind == "evidence.import":
         _kept_evidence(live, order)
     blob = live.blobs.put(_kept(text, person, armoured))
+    if order.kind == "genesis" and live.read(lambda state, now_us: not state.roster):
+        anchor.write(live.state_dir, text)
     entries = live.submit(
         Ordered(order.id, order.kind, order.subject, order.args, person, order.expires_us, order.head.size, blob)
     )

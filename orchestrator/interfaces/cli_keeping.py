@@ -113,7 +113,7 @@ def _release(options: argparse.Namespace) -> int:
         bundle = json.loads(options.file.read_bytes())
     except (OSError, ValueError, RecursionError) as error:
         raise UsageError(f"{options.file} is no bundle: {error}.", rule="usage.bundle") from error
-    lines = verifier.check(bundle, options.journal, options.anchor, now=options.now)
+    (lines,) = verifier.check([bundle], options.journal, options.anchor, now=options.now)
     accepted = all(line.holds for line in lines)
     document = {"accepted": accepted, "rules": [asdict(line) for line in lines]}
     told = [f"{'holds  ' if line.holds else 'REFUSED'}  {line.rule}: {line.sentence}" for line in lines]

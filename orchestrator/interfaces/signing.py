@@ -18,6 +18,7 @@ from orchestrator.clock import SystemClock
 from orchestrator.errors import UsageError
 from orchestrator.interfaces.output import progress, show
 from orchestrator.interfaces.places import state_of
+from orchestrator.journal import anchor
 from orchestrator.trust.keys import BadKey, PrivateKey, load_private
 from orchestrator.trust.signature import sign
 from orchestrator.trust.statement import ORDER_NAMESPACE, Head, Order, Statement, in_words
@@ -59,6 +60,8 @@ def send_order(options: argparse.Namespace, client: Client, order: Order) -> int
     """Signs an order as it stands and sends it; exit 4 comes as the error that says who is missing."""
     text = order.to_bytes()
     signature = sign(signer(options, order), ORDER_NAMESPACE, text)
+    if order.kind == "genesis":
+        progress(f"The anchor of this incident, to note on paper: {anchor.digest_of(text)}")
     taken = client.post("orders", order=text.decode(), person=options.person, signature=signature)
     show(options, taken, f"{taken['kind']} {taken['subject']}: in effect (order {taken['id']}).")
     return 0

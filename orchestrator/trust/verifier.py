@@ -1,24 +1,24 @@
 """Decides from a journal and signatures alone whether a host may be reconnected: the release check beside the core's.
 
-It reads every record by itself: the hashes, the roster from its genesis on, what people signed, what was found on the
-host, its quarantine, launch, freezes and facts. Never asks the core, and never knows the plan: which site, wave, gates
-and needs, how many verdicts and which address is the bundle's word; for gates and needs it looks whether the journaled
-records exist, and says so. What is missing or unreadable refuses.
+Every record is read: hashes, roster from its genesis on, what people signed, what was found on the host, quarantine,
+launch, freezes, facts. Never asks the core, and never knows the plan: site, wave, gates, needs, number of verdicts and
+address are the bundle's word; whether records cited exist, it sees. What is missing or unreadable refuses.
 """
 
 from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import sha256
 from itertools import permutations
 from pathlib import Path
 from typing import Any
 
 from orchestrator.trust.keys import BadKey
+from orchestrator.trust.log import Log, texts
 from orchestrator.trust.signature import BadSignature, verify
 from orchestrator.trust.statement import ORDER_NAMESPACE, VERDICT_NAMESPACE, BadStatement, Order, Statement
 
@@ -35,6 +35,7 @@ PERSONS: dict[str, tuple[str, ...]] = {
     "task.done": (ANYONE,),
     "host.declare": ("operator", "analyst|it_director"),
     "host.exception": ("operator", "crisis"),
+    "evidence.import": ("analyst|forensic_lead",),
     "wave.hold": ("operator|analyst|crisis",),
     "freeze": ("operator|analyst|crisis|it_director",),
     "fact.withdraw": ("analyst|it_director",),
@@ -56,89 +57,80 @@ class Line:
 _Held = tuple[dict[str, str], Order | Statement]  # a document as it was stored, and read
 
 
-class Unproven(Exception):
-    """The bundle does not prove a record that it must prove."""
+verified = lru_cache(1 << 12)(verify)  # the hosts of a run rest on many of the same documents
+_UNPROVEN = (BadKey, BadSignature, BadStatement)
+_WHOLE = ("ordered", "judged", "finished", "swept", "epoch")
+_READ = {*_WHOLE, "opened", "issue", "lost", "cancelled", "started", "confirm_task", "hold", "unhold", "jumped"}
 
 
-def check(bundle: dict[str, Any], journal: Path, anchor: str, *, now: bool = False) -> list[Line]:
-    """Every rule, in order; the host may be reconnected when all of them hold.
+def check(bundles: Sequence[dict[str, Any]], journal: Path, anchor: str, *, now: bool = False) -> list[list[Line]]:
+    """Every rule for each bundle, in one reading; a host may be reconnected when all of its lines hold.
 
-    `anchor` is the SHA-256 of the genesis order. Judged as of the bundle's head, or of the journal's end (`now`).
+    `anchor` is the SHA-256 of the genesis order. Judged as of the first bundle's head, or the journal's end (`now`).
     """
-    seen = 0
+    log, unreadable = Log(), list[Line]()
+    readings = [_Reading(bundle, anchor, log) for bundle in bundles]
     try:
-        reading = _Reading(bundle, anchor)
-        for seen, text in enumerate(_texts(journal), 1):
-            reading.take(text)
-            if not now and seen == bundle["head"]["size"]:
+        for text in texts(journal):
+            log.take(text)
+            if log.kind in _READ:
+                for one in readings:
+                    one.take(log.kind, log.body)
+            if not now and log.size == readings[0].until:
                 break
-        return list(reading.rules())
-    except (Unproven, BadKey, BadSignature, BadStatement) as error:
-        return [Line("signatures", False, f"Record {seen}: {getattr(error, 'sentence', error)}")]
     except _UNREADABLE as error:
-        return [Line("journal", False, f"Bundle and journal cannot be read after record {seen}: {error!r:.300}")]
+        unreadable = _refusal(error, log.size)
+    return [one.refusal or unreadable or one.lines() for one in readings]
 
 
-def _texts(journal: Path) -> Iterator[bytes]:
-    """The records' bytes, of a state folder's journal or of an export."""
-    with journal.open("rb") as file:
-        if file.read(16) != b"SQLite format 3\0":
-            file.seek(0)
-            yield from (line.removesuffix(b"\n") for line in file if not line.startswith(b'{"head":'))
-            return
-    with closing(sqlite3.connect(f"{journal.resolve().as_uri()}?mode=ro", uri=True)) as db:
-        yield from (text for (text,) in db.execute("SELECT bytes FROM journal ORDER BY seq"))
+def _refusal(error: Exception, size: int) -> list[Line]:
+    """What refuses when a record cannot be read, or is not proven."""
+    if isinstance(error, _UNREADABLE):
+        return [Line("journal", False, f"Bundle and journal cannot be read after record {size}: {error!r:.300}")]
+    return [Line("signatures", False, f"Record {size}: {getattr(error, 'sentence', error)}")]
 
 
 class _Reading:
     """Takes the records in order and keeps what the rules ask for."""
 
-    def __init__(self, bundle: dict[str, Any], anchor: str) -> None:
-        self.bundle, self.anchor, self.plan, self.name = bundle, anchor, bundle["plan"], bundle["host"]
-        self.size = self.at_us = self.jump_us = self.t0_us = self.missed = self.issued_us = 0
-        self.peaks: list[tuple[int, bytes]] = []
-        self.roots = {0: sha256(b"").hexdigest()}
-        kept = (json.loads(json.loads(text)["document"]) for text in bundle["documents"].values())
-        self.asked = {bundle["head"]["size"], *(one.get("predicate", one)["head"]["size"] for one in kept)}
-        self.numbers = {seq for cited in ("gates", "services") for seqs in bundle[cited].values() for seq in seqs}
-        self.cited: dict[int, dict[str, Any]] = {}
+    def __init__(self, bundle: dict[str, Any], anchor: str, log: Log) -> None:
+        self.bundle, self.anchor, self.log = bundle, anchor, log
+        self.refusal: list[Line] = []
+        try:
+            self.plan, self.name, self.until = bundle["plan"], bundle["host"], bundle["head"]["size"]
+            self.own = {"wave": self.plan["wave"], "host": self.name, "task": f"{self.plan['site']}/isolate"}
+        except _UNREADABLE as error:
+            self.until, self.refusal = 0, _refusal(error, 0)
+        self.jump_us = self.t0_us = self.missed = self.issued_us = 0
         self.incident = self.genesis = self.indicators = self.witness = ""
-        self.roster: dict[str, dict[str, Any]] = {}
-        self.signed: dict[str, list[str]] = {}
-        self.revoked: set[str] = set()
-        self.launchers: set[str] = set()
-        self.holds: set[str] = set()
-        self.frozen: set[str] = set()
+        self.roster, self.signed = dict[str, dict[str, Any]](), dict[str, list[str]]()
+        self.revoked, self.launchers, self.holds, self.frozen = set[str](), set[str](), set[str](), set[str]()
         self.closed = self.doubted = self.confirmed = False
         # What the journal says of the host, and by person: until when CLEAN, under which set, of how many hosts.
         self.key = self.image = self.inspection = self.evidence = self.under_way = ""
         self.clean: dict[str, tuple[int, str, int]] = {}
         self.point_us = self.exception_us = self.isolated_us = 0
-        self.infected = self.quarantined = self.out = False
+        self.infected = self.quarantined = self.out = self.declared = self.apart = False
         self.actions: dict[str, tuple[int, str]] = {}
 
-    def take(self, text: bytes) -> None:
-        """One record: its place in the tree, then what it means."""
-        record = json.loads(text)
-        self.size += 1
-        self.peaks.append((1, sha256(b"\0" + text).digest()))
-        while len(self.peaks) > 1 and self.peaks[-1][0] == self.peaks[-2][0]:
-            (size, right), (_, left) = self.peaks.pop(), self.peaks.pop()
-            self.peaks.append((2 * size, sha256(b"\1" + left + right).digest()))
-        if record["seq"] != self.size or (record["at_us"] < self.at_us and record["kind"] != "epoch"):
-            raise ValueError("a record stands where it does not belong")
-        if self.size in self.asked:
-            root = self.peaks[-1][1]
-            for _, peak in self.peaks[-2::-1]:
-                root = sha256(b"\1" + peak + root).digest()
-            self.roots[self.size] = root.hex()
-        if self.size in self.numbers:
-            self.cited[self.size] = record
-        self.at_us = record["at_us"]
-        if record["kind"] in ("ordered", "judged", "finished", "swept", "epoch"):
-            getattr(self, f"_{record['kind']}")(record["body"])
-        else:
-            self._notes(record["kind"], record["body"])
+    def take(self, kind: str, body: dict[str, Any]) -> None:
+        """What the log's last record means here."""
+        if self.refusal:
+            return
+        try:
+            if kind in _WHOLE:
+                getattr(self, f"_{kind}")(body)
+            else:
+                self._notes(kind, body)
+        except (*_UNREADABLE, *_UNPROVEN) as error:
+            self.refusal = _refusal(error, self.log.size)
+
+    def lines(self) -> list[Line]:
+        """Every rule, at the end of the reading."""
+        try:
+            return list(self.rules())
+        except _UNREADABLE as error:
+            return _refusal(error, self.log.size)
 
     def _notes(self, kind: str, body: dict[str, Any]) -> None:
         """The records that change one thing."""
@@ -146,16 +138,16 @@ class _Reading:
             case "opened":
                 self.incident = body["incident"]
             case "issue" if body["target"] in (self.name, self.plan["site"]):
-                self.actions[body["action"]] = (self.at_us, body["strategy"])
+                self.actions[body["action"]] = (self.log.at_us, body["strategy"])
                 if body["step"] == "reconnect":
-                    self.under_way, self.issued_us = body["action"], self.at_us
+                    self.under_way, self.issued_us = body["action"], self.log.at_us
             case "lost" if body["action"] == self.under_way:
                 self._reconnected(out=False)
             case "cancelled" if body["action"] == self.under_way:  # only a new sweep proves the quarantine again
                 self.under_way, self.quarantined = "", False
             case "started":  # nobody swept while no process ran
                 self.quarantined = self.quarantined and bool(self.under_way)
-            case "confirm_task" if body["task"] == f"{self.plan['site']}/isolate":
+            case "confirm_task" if body["task"] == self.own["task"]:
                 self._site_isolated()
             case "hold" | "unhold" if body["wave"] == self.plan["wave"]:
                 self.holds = self.holds - {body["cause"]} | ({body["cause"]} if kind == "hold" else set())
@@ -166,8 +158,8 @@ class _Reading:
     def _ordered(self, body: dict[str, Any]) -> None:
         """An order that matters here; with the last person needed it takes effect."""
         kind, subject, args = body["kind"], body["subject"], body["args"]
-        own = {"wave": self.plan["wave"], "host": self.name, "task": f"{self.plan['site']}/isolate"}
-        if kind not in PERSONS or subject != own.get(kind.partition(".")[0], subject):
+        elsewhere = kind == "evidence.import" and self.name not in args["hosts"]
+        if elsewhere or kind not in PERSONS or subject != self.own.get(kind.partition(".")[0], subject):
             return
         if kind not in STOPS:
             kept = self._kept(body)
@@ -223,9 +215,11 @@ class _Reading:
                 self.closed = kind == "fact.breach_closed" or (self.closed and subject != "breach_closed")
             case "host.exception":
                 until_us = self._ends_us(args["until_us"])
-                self.exception_us = until_us if until_us <= self.at_us + EXCEPTION_MAX_US else 0
+                self.exception_us = until_us if until_us <= self.log.at_us + EXCEPTION_MAX_US else 0
             case "host.declare":
-                self._anew(args["host_key"], "", args["restore_point_us"])
+                self._anew(args["host_key"], "", args["restore_point_us"], declared=True)
+            case "evidence.import":
+                self.apart = self.apart or args["taken"] in ("offline", "outside")
             case _:  # a second person confirms that the site was cut off by hand
                 if self.witness not in ("", *persons):
                     self._site_isolated()
@@ -233,9 +227,9 @@ class _Reading:
 
     def _kept(self, body: dict[str, Any]) -> dict[str, str]:
         """The document under a record, which must be the one recorded."""
-        text = self.bundle["documents"].get(str(self.size), "")
+        text = self.bundle["documents"].get(str(self.log.size), "")
         if sha256(text.encode("utf-8")).hexdigest() != body["blob"]:
-            raise Unproven(f"the bundle has no document for what {body['person']} signed.")
+            raise BadStatement(f"the bundle has no document for what {body['person']} signed.")
         kept: dict[str, str] = json.loads(text)
         return kept
 
@@ -245,16 +239,16 @@ class _Reading:
         member = self.roster.get(person, {})
         names |= {"expires_us": said.expires_us, "person": kept["person"]}
         if any(body[name] != value for name, value in names.items()):
-            raise Unproven("its document says something else.")
+            raise BadStatement("its document says something else.")
         if not member or person in self.revoked:
-            raise Unproven(f"{person} is not in the roster, or was revoked.")
-        if not member.get("valid_from_us", 0) <= self.at_us < member.get("valid_until_us", 1 << 62):
-            raise Unproven(f"{person} was outside their time in the roster.")
-        verify(kept["signature"], namespace, kept["document"].encode("utf-8"), member["key"])
-        if said.incident != self.incident or said.expires_us <= self.at_us + min(0, self.jump_us):
-            raise Unproven(f"what {person} signed is of another incident, or had expired.")
-        if said.head.size >= self.size or self.roots.get(said.head.size) != said.head.root:
-            raise Unproven(f"what {person} saw is no part of this journal.")
+            raise BadStatement(f"{person} is not in the roster, or was revoked.")
+        if not member.get("valid_from_us", 0) <= self.log.at_us < member.get("valid_until_us", 1 << 62):
+            raise BadStatement(f"{person} was outside their time in the roster.")
+        verified(kept["signature"], namespace, kept["document"].encode("utf-8"), member["key"])
+        if said.incident != self.incident or said.expires_us <= self.log.at_us + min(0, self.jump_us):
+            raise BadStatement(f"what {person} signed is of another incident, or had expired.")
+        if said.head.size >= self.log.size or not self.log.had(said.head.size, said.head.root):
+            raise BadStatement(f"what {person} saw is no part of this journal.")
 
     def _judged(self, body: dict[str, Any]) -> None:
         """A verdict on this host's latest inspection."""
@@ -272,14 +266,14 @@ class _Reading:
         self._signed_by(names, body, VERDICT_NAMESPACE, (kept, said))
         (about,) = (one for one in said.subjects if one.host == self.name)
         if about.evidence != self.evidence or about.image not in ("", self.image) or said.person != body["person"]:
-            raise Unproven("it judges other evidence, or another image, than this host's.")
+            raise BadStatement("it judges other evidence, or another image, than this host's.")
         if "analyst" not in self.roster[said.person]["roles"]:
-            raise Unproven(f"{said.person} is no analyst.")
+            raise BadStatement(f"{said.person} is no analyst.")
         self.clean[said.person] = (self._ends_us(said.expires_us), said.indicator_set, len(said.subjects))
 
     def _ends_us(self, signed_us: int) -> int:
         """While a clock jump is unconfirmed the earlier end of the two counts; what has ended already, never."""
-        return min((end for end in (signed_us, signed_us - self.jump_us) if end > self.at_us), default=0)
+        return min((end for end in (signed_us, signed_us - self.jump_us) if end > self.log.at_us), default=0)
 
     def _finished(self, body: dict[str, Any]) -> None:
         """An action of this host, or the isolation of its site, ends."""
@@ -292,15 +286,16 @@ class _Reading:
         elif step == "isolate":
             if self.out:
                 self._void()
-            self.exception_us = 0 if self.out else self.exception_us
-            self.out, self.quarantined, self.isolated_us = False, False, self.at_us
+                self.exception_us, self.apart = 0, False
+            self.out, self.quarantined, self.isolated_us = False, False, self.log.at_us
         elif step == "restore":  # a restore point that nobody names counts as taken now
-            point = facts.get("restore_point_us", self.at_us) if self.actions[action][1] == "restore" else 0
+            point = facts.get("restore_point_us", self.log.at_us) if self.actions[action][1] == "restore" else 0
             self._anew(facts.get("host_key", ""), facts.get("image_digest", ""), point)
         elif step == "inspect":
             self._void()
             if self.out or 0 < self.isolated_us <= self.actions[action][0]:
                 self.inspection, self.evidence = action, facts.get("evidence", "")
+                self.apart = self.apart or facts.get("taken") in ("offline", "outside")
         elif step == self.plan["site"]:
             self._site_isolated()
 
@@ -308,12 +303,13 @@ class _Reading:
         """Nothing found or said about it counts any more."""
         self.inspection, self.clean = "", {}
 
-    def _anew(self, key: str, image: str, point_us: int) -> None:
+    def _anew(self, key: str, image: str, point_us: int, *, declared: bool = False) -> None:
         self._void()
         self.key, self.image, self.point_us, self.infected, self.exception_us = key, image, point_us, False, 0
+        self.declared, self.apart = declared, False
 
     def _site_isolated(self) -> None:
-        self.isolated_us = self.isolated_us if self.out else self.at_us
+        self.isolated_us = self.isolated_us if self.out else self.log.at_us
 
     def _reconnected(self, *, out: bool) -> None:
         """Well or not, nobody may count on the isolation of before."""
@@ -339,7 +335,7 @@ class _Reading:
     def _epoch(self, body: dict[str, Any]) -> None:
         """Time continues from the clock a person confirmed, and every time kept moves with it."""
         if not self.confirmed or body["delta_us"] != self.jump_us:
-            raise Unproven("time moves, and nobody confirmed the clock.")
+            raise BadStatement("time moves, and nobody confirmed the clock.")
         for name in ("isolated_us", "exception_us", "issued_us"):
             setattr(self, name, getattr(self, name) and getattr(self, name) + self.jump_us)
         self.clean = {who: (end + self.jump_us, used, size) for who, (end, used, size) in self.clean.items()}
@@ -349,10 +345,11 @@ class _Reading:
     def rules(self) -> Iterator[Line]:
         """Each rule with what was found."""
         bundle, plan, action = self.bundle, self.plan, self.bundle["action"]
-        seen = self.roots.get(bundle["head"]["size"], "") == bundle["head"]["root"]
-        yield Line("journal", seen, f"{self.size} records; the bundle's head is {'a' if seen else 'no'} part of them.")
-        known = self.genesis == self.anchor != ""
-        yield Line("roster", known, f"{len(self.roster)} persons; the genesis is {self.genesis or 'not there'}.")
+        seen = self.log.had(**bundle["head"])
+        yield Line(
+            "journal", seen, f"{self.log.size} records; the bundle's head is {'a' if seen else 'no'} part of them."
+        )
+        yield Line("roster", self.genesis == self.anchor != "", f"{len(self.roster)} persons, of {self.genesis}.")
         yield Line("action", action == self.under_way != "", f"Under way is {self.under_way or 'none'}.")
         same = self.key.split()[:2] == bundle["host_key"].split()[:2] != []
         yield Line("host key", same, f"The restore gave {self.key or 'none'}.")
@@ -360,6 +357,8 @@ class _Reading:
         yield Line("quarantine", cut, f"A sweep from outside {'proves' if cut else 'does not prove'} it.")
         old = not self.point_us or self.point_us < self.t0_us
         yield Line("restore point", old, f"{self.point_us or 'None'}; T0 is {self.t0_us}.")
+        apart = f"Not wiped: {self.declared}; seen offline or from outside: {self.apart}."
+        yield Line("own word", self.apart or not self.declared, apart)
         yield from self._proof()
         launchers, holds = self.launchers - self.revoked, {one for one in self.holds if one[:8] != "relapse:"}
         yield Line("launch", bool(launchers), f"{plan['wave']} was launched by: {_listed(launchers)}.")
@@ -375,7 +374,7 @@ class _Reading:
 
     def _proof(self) -> Iterator[Line]:
         """Who says CLEAN, how many must, and whether somebody else launched."""
-        until_us = self.issued_us + self.plan["limit_s"] * 1_000_000
+        until_us = max(self.issued_us, self.log.at_us) + self.plan["limit_s"] * 1_000_000
         said = {who for who, one in self.clean.items() if one[1] == self.indicators} - self.revoked
         fresh = {who for who in said if self.clean[who][0] > until_us}
         excepted = bool(said) and self.exception_us > until_us
@@ -389,11 +388,11 @@ class _Reading:
 
     def _says(self, name: str, seqs: list[int]) -> bool:
         """The records are there: a gate passed, hosts entered service, people opened a service or dropped a need."""
-        found = [self.cited.get(seq, {"kind": "", "body": {}}) for seq in seqs]
-        opened = [one["body"] for one in found if one["body"].get("kind") in ("fact.outside", "service.drop-need")]
-        gates = [one["body"] for one in found if one["kind"] == "pass_gate"]
-        good = sum(one.get("wave", one.get("subject")) == name for one in (*gates, *opened))
-        return bool(found) and good + sum(one["kind"] == "enter_service" for one in found) == len(found)
+        for kind, body in (self.log.cited.get(seq, ("", {})) for seq in seqs):
+            opened = body.get("kind") in ("fact.outside", "service.drop-need") and body["subject"] == name
+            if not (opened or kind == "enter_service" or (kind == "pass_gate" and body["wave"] == name)):
+                return False
+        return bool(seqs)
 
 
 def _listed(names: set[str]) -> str:

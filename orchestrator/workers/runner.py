@@ -58,6 +58,18 @@ class Batch:
                 self.write(Outcome(request.action, "failed", _BUSY, {"busy": True}))
         return tuple(held)
 
+    def released(self, requests: tuple[Request, ...]) -> tuple[Request, ...]:
+        """The requests that may go on; a reconnect that the release check refuses gets its line now."""
+        asked = [request for request in requests if request.step == "reconnect"]
+        if not asked:
+            return requests
+        from orchestrator.workers import release_gate  # late: it costs CPU that other runs never need
+
+        refused = release_gate.refusals(self.run_dir, asked)
+        for action, sentence in refused.items():
+            self.write(Outcome(action, "failed", sentence, {"released": False}))
+        return tuple(request for request in requests if request.action not in refused)
+
     def open(self) -> list[Request]:
         """The requests that have no line yet."""
         return [request for request in self.asked.requests if request.action not in self.results.written]
@@ -139,7 +151,7 @@ def run(run_dir: Path) -> int:
     with invocation.held(run_dir):
         invocation.start(run_dir)
         batch = Batch(run_dir, asked)
-        requests = batch.take_locks()
+        requests = batch.released(batch.take_locks())
         in_time = not requests or _play(batch, requests)
         if not in_time:
             _never_reached(batch)

@@ -63,6 +63,7 @@ def test_imports_go_one_way_and_what_decides_reaches_no_clock_chance_or_io() -> 
         ("journal/__init__.py", "import orchestrator.trust", "Imports go one way"),
         ("surprise.py", "import orchestrator.engine", "Imports go one way"),
         ("trust/__init__.py", "import orchestrator.decision", "Who says so"),
+        ("trust/log.py", "import orchestrator.journal", "The release check"),
     ],
 )
 def test_a_forbidden_import_is_found_wherever_it_is_planted(

@@ -42,7 +42,7 @@ def parsed(text: bytes) -> Any:
 
 @pytest.fixture(autouse=True)
 def unsigned(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(verifier, "verify", lambda *given: None)
+    monkeypatch.setattr(verifier, "verified", lambda *given: None)
     monkeypatch.setattr(verifier, "Order", SimpleNamespace(from_bytes=parsed))
     monkeypatch.setattr(verifier, "Statement", SimpleNamespace(from_bytes=parsed))
 
@@ -98,7 +98,7 @@ class Written:
         """The rules that refuse this reconnect now."""
         self.path.write_bytes(b"".join(line + b"\n" for line in self.lines))
         bundle = self.citations.bundle(self.state, action, Head(len(self.lines), self.frontier.root()))
-        lines = verifier.check(json.loads(json.dumps(bundle)), self.path, self.anchor)
+        (lines,) = verifier.check([json.loads(json.dumps(bundle))], self.path, self.anchor)
         return [f"{line.rule}: {line.sentence}" for line in lines if not line.holds]
 
 
