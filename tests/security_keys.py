@@ -58,13 +58,16 @@ class SecurityKey:
 
     def sign(self, namespace: str, message: bytes, *, flags: int = TOUCH | PIN, said: int | None = None) -> str:
         """An armoured signature under these flags; `said` writes other flags into it than those it signed."""
-        counter = (41).to_bytes(4, "big")
-        text = text_to_sign(namespace.encode(), message)
-        covered = hashlib.sha256(self.application).digest() + bytes([flags]) + counter + hashlib.sha256(text).digest()
-        shown = bytes([flags if said is None else said]) + counter
-        inner = string(self.kind.encode()) + string(self._signature(covered)) + shown
+        inner = self.signed(text_to_sign(namespace.encode(), message), flags, said)
         parts = (self.blob, namespace.encode(), b"", b"sha512", inner)
         return armoured(b"SSHSIG\0\0\0\1" + b"".join(map(string, parts)))
+
+    def signed(self, text: bytes, flags: int, said: int | None = None) -> bytes:
+        """What the key answers when asked to sign `text`, as it stands inside a signature or an agent's answer."""
+        counter = (41).to_bytes(4, "big")
+        covered = hashlib.sha256(self.application).digest() + bytes([flags]) + counter + hashlib.sha256(text).digest()
+        shown = bytes([flags if said is None else said]) + counter
+        return string(self.kind.encode()) + string(self._signature(covered)) + shown
 
     def _private(self) -> Ed25519PrivateKey | ec.EllipticCurvePrivateKey:
         if self.kind == SK_ED25519:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterator
+from hashlib import sha256
+from io import StringIO
 from pathlib import Path
 
 import pytest
+from pydantic import TypeAdapter
 
+from orchestrator.interfaces.documents import Request, SignedRequest
 from orchestrator.trust.signature import verify
-from orchestrator.trust.statement import VERDICT_NAMESPACE, Statement
-from tests.command_line import Terminal, terminal
+from orchestrator.trust.statement import VERDICT_NAMESPACE, Statement, in_words
+from tests.command_line import Keyboard, Said, Terminal, terminal
 from tests.estates import person
 
 LOOKED = (
@@ -69,29 +74,124 @@ def test_a_host_without_an_inspection_has_nothing_to_judge(here: Terminal) -> No
     assert (said.code, said.document["error"]["rule"]) == (3, "verdict.inspection")
 
 
-def test_a_statement_signed_into_files_is_filed_later_by_anyone(here: Terminal, tmp_path: Path) -> None:
-    out = tmp_path / "backup-1"
-    said = here.signs("analyst-1", "verdict", "sign", "CLEAN", "backup-1", *LOOKED, "--out", str(out))
-    files = [Path(name) for name in said.document["files"]]
-    text = files[0].read_bytes()
-    verify(files[1].read_text(), VERDICT_NAMESPACE, text, person("analyst-1", "analyst").key)
-    assert Statement.from_bytes(text).verdict == "CLEAN"
-    assert here.types.json("queue").document["hosts"][0]["seats_open"] == 2, "nothing was filed yet"
-    filed = here.types.json("verdict", "file", *map(str, files))
-    assert filed.document["subject"] == "backup-1"
+def carried_out(here: Terminal, stick: Path, verdict: str, *hosts: str, who: str = "analyst-1") -> Path:
+    """A request for this person, on the stick."""
+    stick.mkdir(exist_ok=True)
+    said = here.types.json("verdict", "sign", verdict, *hosts, *LOOKED, "--offline", str(stick), "--person", who)
+    request = Path(said.document["request"])
+    TypeAdapter(Request).validate_python(said.document, strict=True)
+    assert sha256(request.read_bytes()).hexdigest() == said.document["sha256"]
+    return request
 
 
-def test_files_that_cannot_be_written_or_read_are_sentences(here: Terminal, tmp_path: Path) -> None:
-    nowhere = str(tmp_path / "nowhere" / "x")
-    said = here.signs("analyst-1", "verdict", "sign", "CLEAN", "backup-1", *LOOKED, "--out", nowhere)
+def seats_open(here: Terminal, host: str) -> int:
+    """How many seats the queue shows open at a host."""
+    return sum(one["seats_open"] for one in here.types.json("queue").document["hosts"] if one["host"] == host)
+
+
+def signed_elsewhere(
+    request: Path, capsys: pytest.CaptureFixture[str], key: Path, *, what: str = "verdict", state: str = "/nowhere"
+) -> Said:
+    """What another machine says, which has no state and no live process."""
+    return Keyboard(capsys, "--state", state).json(what, "sign-request", str(request), "--key", str(key))
+
+
+def test_a_verdict_is_carried_out_signed_on_another_machine_and_filed(
+    here: Terminal, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    request = carried_out(here, tmp_path / "stick", "CLEAN", "backup-1")
+    assert seats_open(here, "backup-1") == 2, "nothing was filed yet"
+    said = signed_elsewhere(request, capsys, here.here.key_file("analyst-1"))
+    TypeAdapter(SignedRequest).validate_python(said.document, strict=True)
+    assert said.document["sha256"] in said.err, "both machines show the same checksum"
+    assert in_words(Statement.from_bytes(request.read_bytes())) in said.err
+    verify(
+        Path(said.document["signature"]).read_text(),
+        VERDICT_NAMESPACE,
+        request.read_bytes(),
+        person("analyst-1", "analyst").key,
+    )
+    assert here.types.json("verdict", "file", str(request)).document["subject"] == "backup-1"
+    assert seats_open(here, "backup-1") == 1
+
+
+def test_a_request_signed_with_ssh_keygen_alone_is_filed_too(here: Terminal, tmp_path: Path) -> None:
+    request = carried_out(here, tmp_path / "stick", "CLEAN", "backup-1")
+    key = str(here.here.key_file("analyst-1"))
+    subprocess.run(["ssh-keygen", "-q", "-Y", "sign", "-n", VERDICT_NAMESPACE, "-f", key, str(request)], check=True)
+    assert here.types("verdict", "file", str(request)).code == 0
+
+
+@pytest.mark.parametrize(
+    ("found", "put", "shown"),
+    [
+        (b'"verdict":"CLEAN"', b'"verdict":"INFECTED"', "statement.means"),
+        (b'"backup-1', b'"backup-9', "backup-9"),
+        (b'"not_examined":[]', b'"not_examined":["memory"]', "Not examined: memory."),
+        (b'"method":"hunt', b'"method":"haunt', "method: haunt"),
+        (b'{"_type"', b'{ "_type"', "statement.form"),
+    ],
+)
+def test_a_request_altered_on_the_stick_is_seen_by_its_signer(
+    here: Terminal, tmp_path: Path, capsys: pytest.CaptureFixture[str], found: bytes, put: bytes, shown: str
+) -> None:
+    request = carried_out(here, tmp_path / "stick", "CLEAN", "backup-1")
+    was = sha256(request.read_bytes()).hexdigest()
+    request.write_bytes(request.read_bytes().replace(found, put))
+    said = signed_elsewhere(request, capsys, here.here.key_file("analyst-1"))
+    assert shown in said.err + said.out
+    assert was not in said.err, "the checksum is not the one the other machine showed"
+
+
+def test_a_request_altered_after_it_was_signed_is_refused(
+    here: Terminal, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    request = carried_out(here, tmp_path / "stick", "CLEAN", "backup-1")
+    signed_elsewhere(request, capsys, here.here.key_file("analyst-1"))
+    request.write_bytes(request.read_bytes().replace(b"hunt 1.0", b"hunt 2.0"))
+    said = here.types.json("verdict", "file", str(request))
+    assert (said.code, said.document["error"]["rule"]) == (3, "signature.mismatch")
+
+
+def test_a_request_is_signed_once_and_never_overwritten(
+    here: Terminal, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    request = carried_out(here, tmp_path / "stick", "CLEAN", "backup-1")
+    signed_elsewhere(request, capsys, here.here.key_file("analyst-1"))
+    again = signed_elsewhere(request, capsys, here.here.key_file("analyst-1"))
+    assert (again.code, again.document["error"]["rule"]) == (2, "usage.file")
+
+
+def test_a_request_no_stick_takes_or_gives_is_a_sentence(here: Terminal, tmp_path: Path) -> None:
+    nowhere = str(tmp_path / "nowhere")
+    words = ("verdict", "sign", "CLEAN", "backup-1", *LOOKED, "--offline", nowhere, "--person", "analyst-1")
+    said = here.types.json(*words)
     assert (said.code, said.document["error"]["rule"]) == (2, "usage.file")
-    assert here.types("verdict", "file", nowhere, nowhere).code == 2
+    assert here.types("verdict", "file", nowhere).code == 2
 
 
-def test_a_statement_that_was_changed_is_refused(here: Terminal, tmp_path: Path) -> None:
-    out = tmp_path / "ad-1"
-    here.signs("analyst-1", "verdict", "sign", "SUSPECT", "ad-1", *LOOKED, "--out", str(out))
-    statement, signature = out.with_name("ad-1.json"), out.with_name("ad-1.sig")
-    statement.write_bytes(statement.read_bytes().replace(b"SUSPECT", b"CLEAN"))
-    said = here.types.json("verdict", "file", str(statement), str(signature))
-    assert (said.code, said.document["error"]["rule"]) == (3, "statement.means")
+def test_an_order_of_two_is_carried_to_each_and_back(
+    here: Terminal, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stick = tmp_path / "stick"
+    stick.mkdir()
+    words = ("host", "exclude", "ad-2", "--offline", str(stick), "--person", "operator-1")
+    first = Path(here.types.json(*words).document["request"])
+    assert signed_elsewhere(first, capsys, here.here.key_file("operator-1"), what="order").code == 0
+    waits = here.types.json("order", "file", str(first), "--person", "operator-1")
+    assert waits.code == 4
+    order = waits.document["error"]["facts"]["order"]
+    words = ("order", "sign", order, "--offline", str(stick), "--person", "it-director")
+    second = Path(here.types.json(*words).document["request"])
+    assert second.read_bytes() == first.read_bytes(), "everyone signs the same bytes"
+    assert "host.exclude" in signed_elsewhere(second, capsys, here.here.key_file("it-director"), what="order").err
+    assert here.types.json("order", "file", str(second), "--person", "it-director").code == 0
+
+
+def test_somebody_at_a_terminal_signs_only_after_saying_yes(here: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    for answer, code in (("no\n", 3), ("", 3), ("yes\n", 0)):
+        monkeypatch.setattr("sys.stdin", StringIO(answer))
+        monkeypatch.setattr("sys.stdin.isatty", lambda: True)
+        said = here.signs("analyst-1", "verdict", "sign", "CLEAN", "backup-1", *LOOKED)
+        assert said.code == code
+        assert said.err.index("You sign a VERDICT") < said.err.index("Type yes to sign this:")

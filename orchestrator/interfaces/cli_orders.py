@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import cast
 
 from orchestrator.canonical import INTEGER_MAX, Json, NotCanonical, decode
@@ -14,7 +15,17 @@ from orchestrator.client import Client
 from orchestrator.errors import UsageError
 from orchestrator.interfaces.output import Commands
 from orchestrator.interfaces.places import estate_of, state_of
-from orchestrator.interfaces.signing import EXPIRES_H, add_signer, give_order, order_of, send_order
+from orchestrator.interfaces.signing import (
+    EXPIRES_H,
+    add_sign_request,
+    add_signer,
+    carried_back,
+    give_order,
+    order_of,
+    post_order,
+    send_order,
+)
+from orchestrator.trust.statement import Order
 
 FACTS = ("t0", "breach_closed", "waiver", "outside", "accepted")
 
@@ -37,6 +48,11 @@ def _add_order(commands: Commands) -> None:
     parser.add_argument("order", metavar="ID")
     add_signer(parser)
     parser.set_defaults(call=_sign)
+    add_sign_request(parts, Order.from_bytes)
+    parser = parts.add_parser("file", description="Hand in an order signed on another machine: FILE and FILE.sig.")
+    parser.add_argument("request", type=Path, metavar="FILE")
+    parser.add_argument("--person", required=True, help="who signed it")
+    parser.set_defaults(call=_file)
     parser = parts.add_parser("make", description="Give an order of any kind; `relance orders --kinds` lists them.")
     parser.add_argument("kind")
     parser.add_argument("subject")
@@ -115,6 +131,11 @@ def _add_work(commands: Commands) -> None:
 def _sign(options: argparse.Namespace) -> int:
     client = Client(state_of(options))
     return send_order(options, client, order_of(client, options.order))
+
+
+def _file(options: argparse.Namespace) -> int:
+    text, signature = carried_back(options.request)
+    return post_order(options, Client(state_of(options)), Order.from_bytes(text), signature)
 
 
 def _make(options: argparse.Namespace) -> int:

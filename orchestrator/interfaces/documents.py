@@ -486,3 +486,17 @@ class Simulated(TypedDict):
     not_live: list[NotLive]
     events_per_s: int
     cpu_s: float
+
+
+class Request(TypedDict):
+    """What was carried out to be signed elsewhere: the file, and the SHA-256 of its bytes."""
+
+    request: str
+    sha256: str
+
+
+class SignedRequest(TypedDict):
+    """What was signed on another machine: the signature's file, and the SHA-256 of the bytes it is under."""
+
+    signature: str
+    sha256: str
