@@ -26,6 +26,7 @@ ROUTES = {
     ("/orders", "post"),
     ("/verdicts", "post"),
     ("/forecasts", "post"),
+    ("/checkins", "post"),
     ("/status", "get"),
     ("/why/{host}", "get"),
     ("/exposure/{host}", "get"),
@@ -242,3 +243,15 @@ def test_a_forecast_of_nothing_known_is_refused_and_a_malformed_one_cannot_be_us
     is_problem(web.post("/forecasts", json=FORECAST | {"functions": {"laboratory": [1, 2, 3, 4]}}), 400, "usage")
     is_problem(web.post("/forecasts", json=FORECAST | {"runs": 0}), 400, "usage")
     is_problem(web.post("/forecasts", json=FORECAST | {"more": 0}), 400, "usage")
+
+
+def test_check_in_scripts_are_made_through_the_socket_alone_and_for_hours_within_a_week(
+    web: httpx.Client, here: Hospital, tmp_path: Path
+) -> None:
+    asked = {"host": "ad-1", "hours": 1}
+    assert is_problem(web.post("/checkins", json=asked), 403, "refused")["error"]["rule"] == "checkin.closed"
+    with serve(here.engine, tmp_path, 0) as listening:
+        body = is_problem(httpx.post(f"{listening.url}/checkins", json=asked), 403, "refused")
+    assert body["error"]["rule"] == "api.socket"
+    for wrong in ({"hours": 0}, {"hours": 169}, {"more": 1}):
+        is_problem(web.post("/checkins", json=asked | wrong), 400, "usage")

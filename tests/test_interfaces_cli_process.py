@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import signal
@@ -21,6 +22,7 @@ from orchestrator.interfaces import hand_checks
 from orchestrator.trust import keys
 from tests.command_line import Keyboard, Said, typed
 from tests.drill_ground import wait_until
+from tests.managed_hosts import free_port
 from tests.small_estate import SmallEstate
 from tests.state_secrets import place_secrets
 
@@ -135,6 +137,20 @@ def test_a_process_without_its_secrets_does_not_start_and_says_which(estate: Sma
     said = typed(*where, "--state", str(state), "run", "--port", "0", cwd=tmp_path)
     assert (said.code, "chmod 600" in said.err) == (7, True)
     assert not (estate.path / ".relance" / "journal.sqlite").exists()
+
+
+def test_check_ins_are_taken_beside_the_live_process_and_at_an_address_of_nobody_they_are_not(
+    estate: SmallEstate, tmp_path: Path
+) -> None:
+    port = free_port()
+    with running(estate.path, "--dropbox", f"127.0.0.1:{port}") as process:
+        line = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+        line.request("POST", "/checkin", b"x", {"X-Claim": "none", "X-Proof": "0" * 64})
+        answer = line.getresponse()
+        assert (answer.status, answer.read()) == (403, b"This is no claim of a check-in.\n")
+        assert f"Check-ins are taken at http://127.0.0.1:{port}/checkin." in stopped(process, signal.SIGTERM).err
+    said = typed("--estate", str(estate.path), "run", "--port", "0", "--dropbox", "0.0.0.0:1", cwd=tmp_path)
+    assert (said.code, "ADDRESS:PORT" in said.err, "Traceback" in said.err) == (2, True, False)
 
 
 def test_a_port_that_is_taken_leaves_no_process_behind(estate: SmallEstate, tmp_path: Path) -> None:

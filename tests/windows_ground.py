@@ -13,6 +13,19 @@ from typing import Any
 
 RECORDED = Path(__file__).parent / "recorded" / "windows_server.txt"
 BESIDE = str(Path(sys.prefix) / "windows")
+# Of Windows PowerShell 5.1; each of them only reads, or makes an object of this process.
+READS = {
+    *("Set-StrictMode", "New-Object", "Test-Path", "Get-Item", "Get-ChildItem", "Join-Path"),
+    *("Get-CimInstance", "ForEach-Object", "Where-Object", "Sort-Object", "ConvertFrom-Json"),
+}
+# `Write` goes to a stream of this process; no other method changes anything but what holds it.
+METHODS = {
+    *("GetBytes", "GetString", "FromBase64String", "Write", "WriteLine", "Min", "Flush", "Dispose", "Read", "Push"),
+    *("Pop", "GetValue", "GetValueNames", "EnumerateFileSystemInfos", "Substring", "TrimEnd", "TrimStart", "IndexOf"),
+    *("ToUniversalTime", "ToString", "Replace", "ToLowerInvariant", "ComputeHash", "GetFileName", "ReadAllLines"),
+    *("OpenStandardOutput", "Invoke", "InvokeMember", "GetType", "GetTasks", "GetFolders", "GetFolder", "Connect"),
+    *("GetIPGlobalProperties", "GetActiveTcpListeners", "GetActiveUdpListeners", "GetActiveTcpConnections"),
+}
 
 # It reads the script as PowerShell would, and runs nothing of it.
 _STAND_IN = """#!{python}
@@ -63,6 +76,12 @@ def nodes(tree: Any, *kinds: str) -> Iterator[Any]:
 def texts(tree: Any, *kinds: str) -> set[str]:
     """What stands at all nodes of these kinds."""
     return {node.text.decode() for node in nodes(tree, *kinds)}
+
+
+def called(tree: Any) -> set[str]:
+    """The methods that are called."""
+    calls = nodes(tree, "invokation_expression")
+    return {one.text.decode() for call in calls for one in call.children[1:] if one.type == "member_name"}
 
 
 def recorded(token: str) -> bytes:

@@ -24,6 +24,7 @@ from orchestrator.plans.model import HostClass
 from orchestrator.workers import invocation
 from orchestrator.workers.ansible import AnsibleWorker
 from orchestrator.workers.base import Invocation, Outcome, Request
+from orchestrator.workers.checkin import standing
 from orchestrator.workers.script import ON_DISK, RUNNING, Sweep
 from orchestrator.workers.ssh import InspectionWorker
 
@@ -278,4 +279,5 @@ def request_of(state: State, command: Issue) -> Request:
         limit_s=int(getattr(klass.limit_s, command.step)),
         before_us=state.t0_us(),
         restore_point_us=state.restore_point_us[host],
+        standing=standing(state, host).digest() if command.step == "inspect" else "",
     )

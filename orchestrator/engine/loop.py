@@ -69,6 +69,7 @@ class Engine:
         self.blobs = Blobs(state_dir / "evidence")
         self.failure: RelanceError | None = None
         self.backup = "Nothing is backed up by itself."
+        self.dropbox = ""
         self._state = state
         self._hands = hands
         self._clock = clock

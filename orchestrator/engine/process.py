@@ -28,6 +28,8 @@ from orchestrator.journal.sqlite import Journal
 from orchestrator.plans.model import Content
 from orchestrator.plans.waves import derive
 from orchestrator.workers.ansible import AnsibleWorker
+from orchestrator.workers.checkin import FOLDER as FOLDER_OF_CHECKINS
+from orchestrator.workers.checkin import Arrivals
 from orchestrator.workers.probing import Prober
 from orchestrator.workers.ssh import InspectionWorker
 
@@ -114,7 +116,8 @@ def _hands(state: State, state_dir: Path) -> LiveHands:
         packed=True,
         bytes_max=lambda: state.estate.content.restart.inspection.evidence_bytes_max,
     )
-    inspector = InspectionWorker(places.key, evidence.put, goldens=Golden(state_dir, evidence))
+    arrived = Arrivals(state_dir / FOLDER_OF_CHECKINS)
+    inspector = InspectionWorker(places.key, evidence.put, goldens=Golden(state_dir, evidence), arrivals=arrived)
     return LiveHands(
         Dispatcher(places, AnsibleWorker(), inspector), Watch(state, Prober(secrets=state_dir / "secrets"))
     )

@@ -25,6 +25,7 @@ from orchestrator.errors import Refused, RelanceError, UsageError
 from orchestrator.interfaces import documents as d
 from orchestrator.interfaces import views, views_people
 from orchestrator.interfaces.admission import admit_order, admit_verdict, order_text
+from orchestrator.interfaces.checking_in import script_for
 from orchestrator.interfaces.live import Live
 from orchestrator.interfaces.metrics import CONTENT_TYPE, Metrics
 from orchestrator.interfaces.proposing import proposal
@@ -60,6 +61,14 @@ class Forecast(BaseModel):
     model_config = ConfigDict(extra="forbid")
     runs: Annotated[int, Field(ge=1, le=1 << 20)]
     functions: Annotated[dict[str, Annotated[list[int], Field(max_length=3)]], Field(max_length=1000)]
+
+
+class WantedCheckIn(BaseModel):
+    """A host that is to check in, and how many hours its script is good for."""
+
+    model_config = ConfigDict(extra="forbid")
+    host: Annotated[str, Field(max_length=63)]
+    hours: Annotated[int, Field(ge=1, le=168)]
 
 
 def build(live: Live) -> FastAPI:
@@ -102,10 +111,20 @@ def _take_documents(app: FastAPI, live: Live) -> None:
     @app.post("/forecasts", responses=refusals)
     def post_forecast(body: Forecast, request: Request) -> dict[str, int]:
         """Keep a forecast, to be compared with what happens; unsigned, so through the socket alone."""
-        if request.client is not None:
-            raise Refused("Forecasts are kept through the socket of the state folder alone.", rule="api.socket")
+        _through_socket(request, "Forecasts are kept")
         live.submit(Forecasted(body.runs, body.functions))
         return {"kept": len(body.functions)}
+
+    @app.post("/checkins", responses=refusals)
+    def post_checkin(body: WantedCheckIn, request: Request) -> d.CheckIn:
+        """A script to check in with; it holds a token, so through the socket alone."""
+        _through_socket(request, "Check-in scripts are made")
+        return script_for(live, body.host, body.hours)
+
+
+def _through_socket(request: Request, what: str) -> None:
+    if request.client is not None:
+        raise Refused(f"{what} through the socket of the state folder alone.", rule="api.socket")
 
 
 def _show_views(app: FastAPI, live: Live) -> None:

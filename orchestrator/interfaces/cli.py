@@ -44,6 +44,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "claim": ("cli_orders", "take a seat at a host before verifying it"),
     "task": ("cli_orders", "claim a task, report it done or failed"),
     "verdict": ("cli_verdicts", "sign a verdict, or file one signed elsewhere"),
+    "checkin": ("cli_checkin", "write a script with which a host posts its own inspection, once"),
     "findings": ("cli_findings", "import what other tools found on hosts, as evidence"),
     "indicators": ("cli_indicators", "import what to look for; its cost; order it into force"),
     "evidence": ("cli_evidence", "what the latest inspection of a host saw, and what not"),

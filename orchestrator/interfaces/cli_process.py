@@ -28,6 +28,9 @@ def add(commands: Commands) -> None:
     parser = commands.add_parser("run", description="The live process: loop, API on a socket and loopback, metrics.")
     parser.add_argument("--port", type=int, default=PORT, help="loopback port of API and metrics; 0: any free one")
     parser.add_argument("--backup", type=Path, metavar="DIR", help="back up into DIR every 15 minutes; the last 4 stay")
+    parser.add_argument(
+        "--dropbox", default="", metavar="ADDRESS:PORT", help="take check-ins there, from hosts in quarantine"
+    )
     parser.set_defaults(call=_run)
     parser = commands.add_parser("drill", description="Practise a whole restart on invented hosts, with real tools.")
     parser.add_argument("--hosts", type=int, default=120)
@@ -50,6 +53,7 @@ def _run(options: argparse.Namespace) -> int:
     from orchestrator.engine.process import lay_out, open_engine, require_secrets
     from orchestrator.interfaces.backing_up import backing_up
     from orchestrator.interfaces.beginning import beginning, tell_edited
+    from orchestrator.interfaces.checking_in import taking
     from orchestrator.interfaces.serving import serve
 
     for number in (signal.SIGTERM, signal.SIGINT):  # a shell starts background jobs with SIGINT ignored
@@ -67,7 +71,9 @@ def _run(options: argparse.Namespace) -> int:
             progress(
                 f"Incident {live.engine.incident}: live at {listening.socket} and {listening.url}. Ctrl-C ends it."
             )
-            with backing_up(live.engine, options.backup):
+            with backing_up(live.engine, options.backup), taking(live.engine, options.dropbox) as url:
+                if url:
+                    progress(f"Check-ins are taken at {url}.")
                 _wait(live.engine.wait)
     finally:
         going_on = live.close()

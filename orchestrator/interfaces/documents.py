@@ -318,6 +318,17 @@ class Taken(TypedDict):
     records: list[str]
 
 
+class CheckIn(TypedDict):
+    """A script for one host to check in with once; `token_sha256` is what the inspection it becomes will name."""
+
+    host: str
+    name: str
+    script: str
+    sha256: str
+    token_sha256: str
+    until_us: int
+
+
 class Proposal(TypedDict):
     """Content that may be put in force: the hosts its errors leave out, what it changes, and the errors."""
 

@@ -33,6 +33,11 @@ class Live(Protocol):
         ...
 
     @property
+    def dropbox(self) -> str:
+        """Where check-ins are taken; empty: nowhere."""
+        ...
+
+    @property
     def blobs(self) -> Blobs:
         """Where bytes too large for a record are kept."""
         ...

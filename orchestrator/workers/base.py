@@ -27,7 +27,7 @@ class Request:
     """One action as asked. `host` is empty when a whole site is isolated; `gate` is `address:port`.
 
     `before_us` is T0 (0: not known): a restore takes the newest point that is older. `restore_point_us`: which one the
-    host came from (0: none).
+    host came from (0: none). `standing`: the digest that a check-in must carry to stand for an inspection.
     """
 
     action: str
@@ -49,6 +49,7 @@ class Request:
     limit_s: int = 300
     before_us: int = 0
     restore_point_us: int = 0
+    standing: str = ""
 
     @property
     def lane(self) -> Lane:

@@ -14,7 +14,7 @@ else { $Out = New-Object System.IO.MemoryStream }
 $Root = $Asked.root
 if (-not $Root) { $Root = $env:SystemDrive + '\' }
 # Functions change it, so it is an object: a script that came as text has no scope of its own to name.
-$Unread = @{ count = 0 }
+$Unread = @{ count = 0; said = @() }
 
 function Send-Text([string]$Line) {
     $bytes = $Text.GetBytes($Line)
@@ -24,7 +24,10 @@ function Send-Text([string]$Line) {
 function Write-Unread([string]$What, $Problem) {
     # The first are named, the others counted.
     $Unread.count += 1
-    if ($Unread.count -le 20) { [Console]::Error.WriteLine($What + ': ' + $Problem.Exception.Message) }
+    if ($Unread.count -gt 20) { return }
+    $line = ($What + ': ' + $Problem.Exception.Message) -replace '[\x00-\x1f\x7f]+', ' '
+    $Unread.said += $line
+    [Console]::Error.WriteLine($line)
 }
 
 function Send-List([string]$Name, [scriptblock]$Read) {
@@ -362,6 +365,9 @@ else {
     Send-Manifest
     Send-Text ($Asked.token + " wanted`n")
 }
-if ($Unread.count -gt 20) { [Console]::Error.WriteLine('and ' + ($Unread.count - 20) + ' more that could not be read') }
+if ($Unread.count -gt 20) {
+    $Unread.said += 'and ' + ($Unread.count - 20) + ' more that could not be read'
+    [Console]::Error.WriteLine($Unread.said[-1])
+}
 Send-Text ($Asked.token + " end`n")
 $Out.Flush()

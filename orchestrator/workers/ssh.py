@@ -24,6 +24,7 @@ from orchestrator.evidence.document import Evidence
 from orchestrator.evidence.manifest import PATH_AT, Difference, Lines, text_of
 from orchestrator.workers import script, windows
 from orchestrator.workers.base import Outcome, Request
+from orchestrator.workers.checkin import Arrivals, Arrived
 from orchestrator.workers.connection import (
     Key,
     Limits,
@@ -41,6 +42,8 @@ from orchestrator.workers.threads import Threads
 
 DIFFERENCE_MAX = 10_000
 COMM_CHARS = 15
+CHECK_IN = "relance check-in"
+SELF_TOLD = ("whether it is that host: it was told by its token and serial, not by its host key",)
 _LIMITS = Limits(output_max=1 << 26)
 # Where what starts by itself stands: of files that differ, these are fetched first.
 _STARTS = re.compile(
@@ -102,15 +105,28 @@ class Look:
         return b"".join(line[PATH_AT:] + b"\n" for line in self.wanted)
 
 
-def look(request: Request, key: Key, sweep: Sweep, limits: Limits, goldens: Goldens) -> tuple[Look, Reply]:
-    """Ask one host. Raises Unreached (Mistrusted, Overran) with a sentence, or what the golden manifest refuses."""
+def checked_in(request: Request, arrived: Arrived, sweep: Sweep, goldens: Goldens) -> tuple[Look, Reply]:
+    """What the host's own script posted, in the place of an answer; a check-in sends no file."""
+    one = _begun(request, sweep, goldens, arrived.mark)
+    one.answer(arrived.body)
+    one.wanted, one.not_wanted = (), 0
+    errors = _of(_sections(arrived.body, arrived.mark), "errors").decode("utf-8", "replace")
+    return one, Reply(0, arrived.body, errors, cut=False)
+
+
+def _begun(request: Request, sweep: Sweep, goldens: Goldens, token: str) -> Look:
     golden = goldens.digests().get(request.klass, "")
     known = goldens.lines(golden) if golden else frozenset()
-    on_windows = request.os == "windows"
-    one = Look(request, windows.on_windows(sweep) if on_windows else sweep, f"--{secrets.token_hex(8)}", golden, known)
+    wanted = windows.on_windows(sweep) if request.os == "windows" else sweep
+    return Look(request, wanted, token, golden, known)
+
+
+def look(request: Request, key: Key, sweep: Sweep, limits: Limits, goldens: Goldens) -> tuple[Look, Reply]:
+    """Ask one host. Raises Unreached (Mistrusted, Overran) with a sentence, or what the golden manifest refuses."""
+    one = _begun(request, sweep, goldens, f"--{secrets.token_hex(8)}")
     peer = Peer(request.address, request.port, request.user, request.host_key)
     question = Question(f"{one.token} wanted\n".encode(), one.answer)
-    if on_windows:
+    if request.os == "windows":
         reply = windows.look(peer, key, one.sweep, limits, question)
     else:
         reply = ask(peer, key, sweep.script(one.token), limits, question)
@@ -155,7 +171,8 @@ def evidence(one: Look, reply: Reply, keep: Callable[[bytes], str]) -> Evidence:
 class InspectionWorker:
     """Implements `Worker` with a few threads. `keep` stores bytes and returns their SHA-256 in hex.
 
-    `sweep` is what the next inspections look at; `goldens` the manifests they are compared with.
+    `sweep` is what the next inspections look at; `goldens` the manifests they are compared with. A host of which
+    `arrivals` holds a check-in is not dialled.
 
     An inspection only reads: one that is cut off by the engine's end is simply issued again.
     """
@@ -168,12 +185,14 @@ class InspectionWorker:
         sweep: Sweep | None = None,
         limits: Limits = _LIMITS,
         goldens: Goldens | None = None,
+        arrivals: Arrivals | None = None,
     ) -> None:
         self._key_path = key
         self._keep = keep
         self.sweep = sweep or Sweep()
         self._limits = limits
         self._goldens = goldens or NoGoldens()
+        self._arrivals = arrivals
         self._pool: Threads[Outcome] = Threads(8, "inspect")
         self._waiting: dict[str, Future[Outcome]] = {}
 
@@ -202,8 +221,8 @@ class InspectionWorker:
 
     def _inspect(self, request: Request) -> Outcome:
         try:
-            limits = replace(self._limits, command_s=request.limit_s)
-            seen = evidence(*look(request, load_key(self._key_path), self.sweep, limits, self._goldens), self._keep)
+            arrived = self._arrivals.take(request.host, request.standing) if self._arrivals else None
+            seen = self._posted(request, arrived) if arrived else self._asked(request)
             digest = self._keep(seen.to_bytes())
         except (Mistrusted, Overran) as error:
             return _failed(request, error)
@@ -217,8 +236,22 @@ class InspectionWorker:
             "marker": bool(seen.markers),
             "files": seen.files,
             "not_examined": list(seen.not_examined),
+            **({"checkin": arrived.token} if arrived else {}),
         }
         return Outcome(request.action, "ok", "", facts)
+
+    def _asked(self, request: Request) -> Evidence:
+        limits = replace(self._limits, command_s=request.limit_s)
+        return evidence(*look(request, load_key(self._key_path), self.sweep, limits, self._goldens), self._keep)
+
+    def _posted(self, request: Request, arrived: Arrived) -> Evidence:
+        seen = evidence(*checked_in(request, arrived, self.sweep, self._goldens), self._keep)
+        unsent = len(seen.differs.unknown) + len(seen.differs.changed) if seen.golden else seen.files
+        return replace(
+            seen,
+            tool=CHECK_IN,
+            not_examined=(*seen.not_examined, f"the content of {unsent} files: a check-in sends none", *SELF_TOLD),
+        )
 
 
 def _process(request: Request, name: str) -> str:

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from importlib.resources import files
+from types import MappingProxyType
 
 from orchestrator.workers import script
 from orchestrator.workers.connection import Key, Limits, Peer, Question, Reply, ask
 from orchestrator.workers.script import Sweep
 
 SCRIPT = "inspection.ps1"
+NO_POST: Mapping[str, str] = MappingProxyType({})
 # The lists of inspection.ps1, in its order.
 LISTS = (
     *("accounts", "groups", "services", "scheduled_tasks", "run_keys", "startup", "logon_scripts"),
@@ -42,10 +44,10 @@ def command(token: str) -> str:
     return f"powershell.exe -NoProfile -NonInteractive -ExecutionPolicy Bypass -EncodedCommand {encoded}"
 
 
-def script_of(sweep: Sweep, token: str, wanted: Iterable[str] = (), *, post: str = "") -> bytes:
+def script_of(sweep: Sweep, token: str, wanted: Iterable[str] = (), *, post: Mapping[str, str] = NO_POST) -> bytes:
     """The script with what it is asked, in ASCII; with `wanted` paths it sends these files and looks at nothing else.
 
-    `post` names where a check-in sends what it saw; without it the standard output gets it.
+    `post` is what a check-in sends what it saw with; without it the standard output gets it.
     """
     asked = {
         "token": token,
@@ -57,7 +59,7 @@ def script_of(sweep: Sweep, token: str, wanted: Iterable[str] = (), *, post: str
         "sample_bytes_max": script.SAMPLE_BYTES_MAX,
         "samples_bytes_max": script.SAMPLES_BYTES_MAX,
         "wanted": [*wanted],
-        **({"post": post} if post else {}),
+        **({"post": {**post}} if post else {}),
     }
     # As base64, so that no name in it means anything to PowerShell.
     told = base64.b64encode(json.dumps(asked).encode("ascii")).decode("ascii")
