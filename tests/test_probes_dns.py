@@ -28,7 +28,7 @@ def told(asked: bytes, *, cut: bool = False, number: int = 0) -> bytes:
     return reply.to_wire()
 
 
-def ask(port: int, timeout_s: float = 5, **params: str | int | bool) -> Answer:
+def ask(port: int, timeout_s: float = 20, **params: str | int | bool) -> Answer:
     wanted = {"name": "lis.hospital.example", "answer": "10.1.10.4"} | params
     return DnsProbe().ask(Question("127.0.0.1", port, "127.0.0.9", timeout_s, wanted))
 

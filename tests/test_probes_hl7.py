@@ -68,7 +68,7 @@ def laboratory(message: hl7.Message) -> list[str]:
     return [*acknowledges(message), result]
 
 
-def ask(port: int, timeout_s: float = 5, agreement: Agreement | None = None, **params: str | int | bool) -> Answer:
+def ask(port: int, timeout_s: float = 20, agreement: Agreement | None = None, **params: str | int | bool) -> Answer:
     return Hl7Probe().ask(Question("127.0.0.1", port, "127.0.0.9", timeout_s, params, agreement=agreement))
 
 

@@ -26,7 +26,7 @@ from tests.practice_peers import (
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 14\r\n\r\n42 results out"
 
 
-def ask(port: int, timeout_s: float = 5, **params: str | int | bool) -> Answer:
+def ask(port: int, timeout_s: float = 20, **params: str | int | bool) -> Answer:
     return HttpProbe().ask(Question("127.0.0.1", port, "127.0.0.9", timeout_s, params))
 
 

@@ -15,7 +15,7 @@ from tests.managed_hosts import free_port, wait_until
 from tests.practice_peers import datagram_peer
 
 
-def ask(port: int, timeout_s: float = 5, **params: str | int | bool) -> Answer:
+def ask(port: int, timeout_s: float = 20, **params: str | int | bool) -> Answer:
     return NtpProbe().ask(Question("127.0.0.1", port, "127.0.0.1", timeout_s, params))
 
 

@@ -20,7 +20,7 @@ def hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ManagedHosts]:
         yield started
 
 
-def ask(port: int, host_key: str, address: str = "127.0.0.1", timeout_s: float = 5) -> Answer:
+def ask(port: int, host_key: str, address: str = "127.0.0.1", timeout_s: float = 20) -> Answer:
     return SshProbe().ask(Question(address, port, "127.0.0.8", timeout_s, {"host_key": host_key}))
 
 

@@ -8,7 +8,7 @@ from tests.managed_hosts import free_port
 from tests.practice_peers import hangs_up, peer, speaks_first, stays_silent
 
 
-def ask(port: int, *, source: str = "", speaks: bool = False, timeout_s: float = 5) -> str:
+def ask(port: int, *, source: str = "", speaks: bool = False, timeout_s: float = 20) -> str:
     return TcpProbe().ask(Question("127.0.0.1", port, source, timeout_s, {"speaks": speaks})).outcome
 
 

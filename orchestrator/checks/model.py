@@ -14,7 +14,9 @@ from pydantic import Field, model_validator
 from orchestrator.inventory.model import Id, Strict
 
 Level = Literal["L0", "L1", "L2", "L3"]
-ProbeName = Literal["tcp", "ssh", "http", "dns", "ntp", "hl7", "postgresql"]
+ProbeName = Literal[
+    "tcp", "ssh", "http", "dns", "ntp", "hl7", "postgresql", "dicom", "ldap", "kerberos", "smb", "prometheus", "fhir"
+]
 
 
 class Reference(str):
@@ -42,6 +44,23 @@ PARAMETERS: dict[str, dict[str, type]] = {
         "code": str,
     },
     "postgresql": {**_SQL, **_TLS},
+    "dicom": {"ask": str, "called": str, "calling": str, "days": int, "modality": str, "found_min": int, **_TLS},
+    "ldap": {
+        "ask": str,
+        "synchronized": bool,
+        "catalog": bool,
+        "naming": str,
+        "offset_max_ms": int,
+        "user": str,
+        "password": Reference,
+        "base": str,
+        "starttls": bool,
+        **_TLS,
+    },
+    "kerberos": {"realm": str, "user": str, "offset_max_ms": int},
+    "smb": {"signing": bool, "offset_max_ms": int},
+    "prometheus": {"query": str, "min": int, "max": int, "series_min": int, "path": str, "token": Reference, **_TLS},
+    "fhir": {"ask": str, "path": str, "version": str, "query": str, "found_min": int, "token": Reference, **_TLS},
     "dns": {"name": str, "type": str, "answer": str, "serial_min": int, "tcp": bool},
 }
 # The highest level a probe's PASS proves, by what it is told to `ask`; the first is asked when nothing is said.
@@ -51,6 +70,12 @@ PROVES: dict[str, dict[str, Level]] = {
     "ntp": {"": "L2"},
     "hl7": {"ack": "L2", "order": "L3"},
     "postgresql": {"": "L2"},
+    "dicom": {"echo": "L1", "worklist": "L2", "study": "L2", "store": "L3"},
+    "ldap": {"root": "L2", "bind": "L2"},
+    "kerberos": {"": "L2"},
+    "smb": {"": "L1"},
+    "prometheus": {"": "L2"},
+    "fhir": {"capability": "L1", "search": "L2", "create": "L3"},
 }
 _WORDS = {str: "text", int: "a number", bool: "true or false", Reference: "`file:NAME` or `env:NAME`"}
 _REFERENCE = re.compile(r"(file|env):[A-Za-z0-9_][A-Za-z0-9._-]*")

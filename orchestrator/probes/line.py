@@ -60,12 +60,18 @@ class Talk:
         """Seconds left for this phase. Raises TimeoutError."""
         return min(self._deadline.left_s(), self._phase_end.left_s())
 
+    @property
+    def is_over(self) -> bool:
+        """Whether something has ended the talk on the line."""
+        return self._trouble is not None
+
     def took(self, count: int) -> None:
         """So many bytes came. Raises OSError beyond the bound."""
         self._heard = True
         self._bytes_left -= count
         if self._bytes_left < 0:
-            raise _Talkative
+            self._trouble = _Talkative()
+            raise self._trouble
 
     def bounded(self, line: socket.socket, receive: Callable[[], _T]) -> _T:
         """Do one thing with the line within the phase, and remember what ended it."""

@@ -44,7 +44,12 @@ def secured(line: Line, question: Question) -> tuple[TlsLine, dict[str, Json]]:
     facts: dict[str, Json] = {"certificate": shown, "certificate_checked": verified or bool(pin)}
     if verified:
         until = str((tls.getpeercert() or {})["notAfter"])
-        facts |= {"until_us": int(ssl.cert_time_to_seconds(until)) * 1_000_000, "now_us": now_us()}
+        ends = judge_certificate(
+            question, {"until_us": ssl.cert_time_to_seconds(until) * 1_000_000, "now_us": now_us()}
+        )
+        if ends is not None:
+            tls.close()
+            raise Ended(ends)
     line.talk.enter("answer")
     return tls, facts
 
@@ -63,9 +68,10 @@ def _agree(tls: TlsLine, question: Question) -> None:
 
 
 def judge_certificate(question: Question, certificate: Seen) -> Answer | None:
-    """FAIL when a checked certificate runs out sooner than `days_min` days from now; else nothing."""
-    if "until_us" not in certificate:
-        return None
+    """FAIL when a checked certificate runs out sooner than `days_min` days from now; else nothing.
+
+    `certificate`: `until_us`, its end, and `now_us`.
+    """
     until_us, at_us = (int(str(certificate[name])) for name in ("until_us", "now_us"))
     if (until_us - at_us) // _DAY_US >= question.number("days_min"):
         return None
