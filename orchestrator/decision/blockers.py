@@ -156,7 +156,10 @@ def freeze_blockers(state: State, host: int) -> Iterator[Blocker]:
     site = state.estate.sites[state.estate.site_of[host]]
     for scope in ("all", f"site:{site}", f"host:{state.estate.hosts[host]}"):
         if scope in state.freezes:
-            yield "freeze", scope
+            yield "alarm" if state.freezes[scope] == "alarm" else "freeze", scope
+    for recalled, hosts in state.reach.items():
+        if host in hosts:
+            yield "reach", state.estate.hosts[recalled]
 
 
 def _all_work(state: State, host: int) -> Iterator[Blocker]:

@@ -80,6 +80,8 @@ def _add_freeze(commands: Commands) -> None:
         where.add_argument("--hosts", nargs="+", metavar="HOST")
         if what == "freeze":
             parser.add_argument("--all-work", action="store_true", help="restores and inspections too")
+        else:
+            where.add_argument("--reach", metavar="HOST", help="whom this host spoke with, once it was recalled")
         add_signer(parser)
         parser.set_defaults(call=_freeze, what=what)
 
@@ -155,6 +157,8 @@ def _freeze(options: argparse.Namespace) -> int:
     subject = f"site:{options.site}" if options.site else "all"
     if options.hosts:
         subject, args["hosts"] = "hosts", options.hosts
+    elif getattr(options, "reach", None):
+        subject = f"reach:{options.reach}"
     if getattr(options, "all_work", False):
         args["all_work"] = True
     return give_order(options, options.what, subject, args)

@@ -1,9 +1,8 @@
 """Decides from a journal and signatures alone whether a host may be reconnected: the release check beside the core's.
 
 It reads every record by itself: the hashes, the roster from its genesis on, what people signed, what was found on the
-host, its quarantine, launch, freezes and facts. Never asks the core, and never knows the plan: which site, wave, gates
-and needs, how many verdicts and which address is the bundle's word; for gates and needs it looks whether the journaled
-records exist, and says so. What is missing or unreadable refuses.
+host, its quarantine, launch, freezes and facts. Never asks the core, and never knows the plan: site, wave, needs, how
+many verdicts are the bundle's word; that gates and needs are met, the records cited say. What is missing refuses.
 """
 
 from __future__ import annotations
@@ -40,8 +39,7 @@ PERSONS: dict[str, tuple[str, ...]] = {
     "fact.withdraw": ("analyst|it_director",),
     "indicators.force": ("analyst", "analyst|forensic_lead"),
 }
-# What only stops things counts as soon as it is recorded, whoever signed.
-STOPS = ("roster.revoke", "wave.hold", "freeze", "fact.withdraw")
+STOPS = ("roster.revoke", "wave.hold", "freeze", "fact.withdraw")  # these count at once, whoever signed
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +157,8 @@ class _Reading:
                 self._site_isolated()
             case "hold" | "unhold" if body["wave"] == self.plan["wave"]:
                 self.holds = self.holds - {body["cause"]} | ({body["cause"]} if kind == "hold" else set())
+            case "freeze" | "thaw" if body["scope"][:5] == "site:" or self.name in body.get("hosts", [self.name]):
+                self.frozen = self.frozen - {body["scope"]} | ({body["scope"]} if kind == "freeze" else set())
             case "jumped":
                 self.jump_us += body["delta_us"]
                 self.doubted, self.confirmed = True, False
@@ -321,10 +321,9 @@ class _Reading:
 
     def _swept(self, body: dict[str, Any]) -> None:
         """The outside prober looked at a site."""
-        if body["site"] != self.plan["site"]:
-            return
-        self.missed = 0 if body["control"] else self.missed + 1
-        if self.out or self.under_way:
+        mine = body["site"] == self.plan["site"]
+        self.missed = (0 if body["control"] else self.missed + 1) if mine else self.missed
+        if self.out or self.under_way or not mine:
             return
         if not body["control"]:
             self.quarantined = self.quarantined and self.missed < 3
@@ -364,7 +363,8 @@ class _Reading:
         launchers, holds = self.launchers - self.revoked, {one for one in self.holds if one[:8] != "relapse:"}
         yield Line("launch", bool(launchers), f"{plan['wave']} was launched by: {_listed(launchers)}.")
         yield Line("hold", not holds, f"{plan['wave']} is held by: {_listed(holds)}.")
-        scopes = self.frozen & {"all", f"site:{plan['site']}", f"host:{self.name}"}
+        mine = ("all", f"site:{plan['site']}", f"host:{self.name}")
+        scopes = {one for one in self.frozen if one in mine or one[:6] == "reach:"}
         yield Line("freeze", not scopes, f"Frozen: {_listed(scopes)}.")
         yield Line("clock", not self.doubted, f"A jump of the clock waits: {'yes' if self.doubted else 'no'}.")
         yield Line("breach closed", self.closed, f"Signed, and not withdrawn: {'yes' if self.closed else 'no'}.")
