@@ -318,8 +318,7 @@ def _comes_back(state: State, host: int) -> None:
     state.not_before_us[0][host] = 0
     state.failing_us[host] = 0
     state.relapse_stale = True
-    if host in state.reach:
-        state.freezes[f"reach:{state.estate.hosts[host]}"] = "isolated"
+    state.freezes[f"reach:{state.estate.hosts[host]}"] = "isolated"  # two persons may thaw it from now on
     state.void_proof(host)
     state.seen_apart.discard(host)
     state.preserved[host] = ""  # what ran outside since is evidence of its own
