@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import cast
 
 from orchestrator.canonical import INTEGER_MAX, Json, NotCanonical, decode
@@ -15,6 +16,7 @@ from orchestrator.errors import UsageError
 from orchestrator.interfaces.output import Commands
 from orchestrator.interfaces.places import estate_of, state_of
 from orchestrator.interfaces.signing import EXPIRES_H, add_signer, give_order, order_of, send_order
+from orchestrator.trust.statement import Order
 
 FACTS = ("t0", "breach_closed", "waiver", "outside", "accepted")
 
@@ -37,6 +39,10 @@ def _add_order(commands: Commands) -> None:
     parser.add_argument("order", metavar="ID")
     add_signer(parser)
     parser.set_defaults(call=_sign)
+    parser = parts.add_parser("give", description="Sign an order that was drafted (exposure --orders), and send it.")
+    parser.add_argument("file", type=Path, metavar="FILE")
+    add_signer(parser)
+    parser.set_defaults(call=_give)
     parser = parts.add_parser("make", description="Give an order of any kind; `relance orders --kinds` lists them.")
     parser.add_argument("kind")
     parser.add_argument("subject")
@@ -117,6 +123,14 @@ def _add_work(commands: Commands) -> None:
 def _sign(options: argparse.Namespace) -> int:
     client = Client(state_of(options))
     return send_order(options, client, order_of(client, options.order))
+
+
+def _give(options: argparse.Namespace) -> int:
+    try:
+        text = options.file.read_bytes()
+    except OSError as error:
+        raise UsageError(f"{options.file} cannot be read: {error.strerror}.", rule="usage.file") from error
+    return send_order(options, Client(state_of(options)), Order.from_bytes(text))
 
 
 def _make(options: argparse.Namespace) -> int:

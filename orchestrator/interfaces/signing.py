@@ -36,17 +36,21 @@ def give_order(options: argparse.Namespace, kind: str, subject: str, args: dict[
     """Makes an order about what the journal holds now, shows it in words, signs it and sends it."""
     hours = _hours(str(getattr(options, "expires_h", EXPIRES_H)))
     client = Client(state_of(options))
+    return send_order(options, client, drafted(client, kind, subject, args or {}, hours))
+
+
+def drafted(client: Client, kind: str, subject: str, args: dict[str, Json], hours: int = EXPIRES_H) -> Order:
+    """An order about what the journal holds now, which nobody has signed."""
     head = client.get("head")
-    order = Order(
+    return Order(
         incident=head["incident"],
         id=secrets.token_hex(16),
         kind=kind,
         subject=subject,
-        args=args or {},
+        args=args,
         expires_us=SystemClock().now_us() + hours * HOUR_US,
         head=Head(head["size"], head["root"]),
     )
-    return send_order(options, client, order)
 
 
 def _hours(text: str) -> int:
