@@ -44,6 +44,10 @@ _WORDS: dict[str, tuple[str, str]] = {
         "whoever that gate waits for",
     ),
     "quarantine": ("It is not proven from outside that {subject} is cut off.", "the site's prober and gate"),
+    "no-prober": (
+        "{subject} has no outside prober: what stands there is restored, and never released.",
+        "whoever puts a prober up and names it in the plan (content propose)",
+    ),
     "own-word": (
         "{subject} was not wiped, and nothing but its own word speaks for it.",
         "an analyst or the forensic lead (findings import --taken offline or outside)",
