@@ -20,6 +20,8 @@ RECONNECT = Issue("lis-1/reconnect/1", "lis-1", "reconnect")
 SLICE = "laboratory/slice"
 UNPROVEN = (1, "lis-1", "its proof of clean does not stand")
 UNSWEPT = (1, "lis-1", "it is not proven to be in quarantine")
+UNFROZEN = "a recall of it is asked for, or it answered, and nothing was frozen"
+RECALLED = "it is recalled and its reach is not frozen"
 ALARM = (9, "lis-1", "it holds INFECTED and is connected, and nobody was asked")
 
 
@@ -33,15 +35,19 @@ def heard(story: Story) -> Witness:
     return witness
 
 
-def seen(story: Story, *forged: Event | Command) -> list[tuple[int, str, str]]:
-    """What the witness says when these records follow the story: invariant, subject, sentence."""
+def seen(story: Story, *forged: Event | Command, freezes: bool = False) -> list[tuple[int, str, str]]:
+    """What the witness says when these records follow the story: invariant, subject, sentence.
+
+    That nothing was frozen is said to stories about `freezes` alone.
+    """
     witness = heard(story)
     story.whatever()
     for entry in forged:
         witness.see(entry, story.now_us)
     witness.settle(story.now_us)
     assert all(broken.seq > len(story.records) for broken in witness.broken)
-    return [(broken.invariant, broken.subject, broken.sentence) for broken in witness.broken]
+    told = [one for one in witness.broken if freezes or one.sentence not in (UNFROZEN, RECALLED)]
+    return [(broken.invariant, broken.subject, broken.sentence) for broken in told]
 
 
 def order(kind: str, subject: str, person: str, order_id: str = "f" * 32, **args: Json) -> Ordered:

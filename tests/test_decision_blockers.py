@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from orchestrator.decision.blockers import blockers, next_step
+from orchestrator.decision.explain import why
 from orchestrator.decision.stages import Stage
 from orchestrator.inventory.model import Needs
 from orchestrator.plans.model import Content
@@ -154,6 +155,20 @@ def test_a_verdict_must_outlive_the_time_the_reconnect_may_take(tell: Tell) -> N
     story.verdicts("lis-1", "analyst-2").nothing()
     assert standing(story, "lis-1") == ["verdicts 1"]
     story.at(15).nothing().verdicts("lis-1", "analyst-1").expect("issue lis-1/reconnect/1")
+
+
+def test_a_host_of_a_site_without_a_prober_is_restored_and_never_released(tell: Tell) -> None:
+    content = hospital()
+    sites = tuple(one.model_copy(update={"prober": None}) for one in content.inventory.sites)
+    content = content.model_copy(update={"inventory": content.inventory.model_copy(update={"sites": sites})})
+    story = tell(content).opened().launched()
+    story.finish("north/isolate/1").whatever().finish("lis-1/restore/1").whatever().finish("lis-1/inspect/1").nothing()
+    assert story.stage("lis-1") is Stage.INSPECTED
+    first = next(blockers(story.state, story.host("lis-1"), "reconnect", story.now_us))
+    assert first == ("no-prober", "north")
+    assert why(story.state, story.host("lis-1"), story.now_us)[0].sentence == (
+        "north has no outside prober: what stands there is restored, and never released."
+    )
 
 
 def test_a_reconnect_stops_when_a_service_it_needs_is_recalled_before_its_gate(tell: Tell) -> None:

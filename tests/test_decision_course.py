@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
+
+from orchestrator.decision.blockers import blockers
 from orchestrator.decision.stages import Stage
+from orchestrator.inventory.model import Needs
 from orchestrator.plans.model import Content, Strategy
 from tests.estates import server, service, workstation
-from tests.storyline import T0_US, Story, Tell, hospital, plain_class
+from tests.storyline import T0_US, Story, Tell, hospital, plain_class, words
 
 LAB = "laboratory/slice"
 
@@ -132,3 +136,78 @@ def test_an_action_asked_to_stop_is_asked_once(tell: Tell) -> None:
     story = tell(servers(2)).begun().order("host.exclude", "lis-2", "operator-1", "crisis-1")
     story.expect("cancel lis-2/restore/1").sweep().nothing().at(5).nothing()
     story.stop("lis-2/restore/1").expect("exclude lis-2")
+
+
+# what a recall freezes
+
+
+def restored_from_backup() -> Content:
+    """The laboratory server is restored from one of two backup servers, with which a third server has nothing to do."""
+    backed = service("lis", "laboratory", needs=Needs(restore=("backup",)))
+    services = (service("backup"), backed, service("fax", "laboratory"))
+    backups = (server("backup-1", "north", "backup"), server("backup-2", "north", "backup"))
+    return hospital(*backups, server("lis-1", "north", "lis"), server("fax-1", "north", "fax"), services=services)
+
+
+def recalled(story: Story) -> Story:
+    """A backup server is recalled; the other one goes on."""
+    return story.order("host.recall", "backup-1", "operator-1")
+
+
+def waits(story: Story, name: str) -> list[tuple[str, str]]:
+    """What stands between an inspected host and its reconnect, verdicts aside."""
+    found = blockers(story.state, story.host(name), "reconnect", story.now_us)
+    return [one for one in found if one[0] not in ("verdicts", "gate")]
+
+
+def test_a_recall_freezes_whom_the_host_spoke_with_until_it_is_cut_off_and_two_persons_thaw(tell: Tell) -> None:
+    story = tell(restored_from_backup()).begun().passed("foundations").inspected("lis-1", "fax-1").whatever()
+    recalled(story).expect("freeze reach:backup-1 ['lis-1']", "issue backup-1/isolate/1")
+    assert story.state.freezes == {"reach:backup-1": "recall"}
+    story.whatever().verdicts("lis-1", "analyst-1", "analyst-2").nothing()
+    assert waits(story, "lis-1") == [("reach", "backup-1")]
+    story.verdicts("fax-1", "analyst-1", "analyst-2").expect("issue fax-1/reconnect/1")
+    thaw = partial(story.order, "thaw", "reach:backup-1", "operator-1", "it-director")
+    assert "backup-1 is out: recall it" in story.refuses("freeze.reach", thaw).sentence
+    story.finish("backup-1/isolate/1").whatever()
+    assert story.state.freezes == {"reach:backup-1": "isolated"}
+    assert waits(story, "lis-1") == [("reach", "backup-1")]
+    thaw().expect("issue lis-1/reconnect/1")
+    assert (story.state.freezes, story.state.reach) == ({}, {})
+    story.refuses("freeze.scope", thaw)
+
+
+def test_a_reconnect_that_has_not_begun_is_stopped_when_a_host_it_spoke_with_is_recalled(tell: Tell) -> None:
+    story = tell(restored_from_backup()).begun().passed("foundations").bring("lis-1", Stage.RECONNECTING).whatever()
+    recalled(story).expect("freeze reach:backup-1 ['lis-1']", "cancel lis-1/reconnect/1", "issue backup-1/isolate/1")
+    assert story.reason(1) == "reach backup-1"
+
+
+def test_a_host_found_infected_while_out_freezes_its_reach_before_anybody_recalls_it(tell: Tell) -> None:
+    story = tell(restored_from_backup()).begun().passed("foundations").inspected("lis-1").whatever()
+    story.verdicts("backup-1", "analyst-3", verdict="INFECTED")
+    assert [words(one) for one in story.left[:2]] == ["freeze reach:backup-1 ['lis-1']", "ask backup-1 network"]
+    story.whatever().order("host.retry", "backup-1", "operator-1").expect("ask backup-1 network")
+    assert story.state.freezes == {"reach:backup-1": "recall"}, "that somebody waved the question aside thaws nobody"
+    recalled(story).expect("issue backup-1/isolate/1")
+
+
+def test_the_reach_of_a_suspect_thaws_by_itself_once_enough_persons_found_it_clean(tell: Tell) -> None:
+    story = tell(restored_from_backup()).begun().passed("foundations").inspected("lis-1").whatever()
+    story.verdicts("backup-1", "analyst-3", verdict="SUSPECT").whatever()
+    assert story.state.freezes == {"reach:backup-1": "recall"}
+    story.finish("backup-1/inspect/2").whatever().verdicts("backup-1", "analyst-1").nothing()
+    story.verdicts("backup-1", "analyst-2")
+    assert "thaw reach:backup-1" in [words(one) for one in story.left]
+    assert (story.whatever().state.freezes, story.state.reach) == ({}, {})
+
+
+def test_a_host_that_is_recalled_again_before_anybody_thawed_freezes_those_of_before_and_those_of_since(
+    tell: Tell,
+) -> None:
+    story = tell(restored_from_backup()).begun().passed("foundations").inspected("lis-1").whatever()
+    recalled(story).whatever().finish("backup-1/isolate/1").whatever().bring("backup-1", Stage.RELEASED).whatever()
+    story.excluded("lis-1")
+    recalled(story).expect("freeze reach:backup-1", "issue backup-1/isolate/2")
+    assert story.state.reach == {story.host("backup-1"): frozenset({story.host("lis-1")})}
+    assert story.state.freezes == {"reach:backup-1": "recall"}

@@ -57,6 +57,19 @@ def test_a_host_explains_itself_at_every_stage_of_its_life(tell: Tell) -> None:
     assert codes(story) == []
 
 
+def test_who_spoke_with_a_recalled_host_is_told_who_lets_it_go_on(tell: Tell) -> None:
+    services = (service("backup"), service("lis", "laboratory", needs=Needs(restore=("backup",))))
+    hosts = (server("backup-1", "north", "backup"), server("lis-1", "north", "lis"))
+    story = tell(hospital(*hosts, services=services)).begun().passed("foundations").inspected("lis-1").whatever()
+    story.verdicts("backup-1", "analyst-3", verdict="SUSPECT").whatever().sweep(answered=("lis-1",)).whatever()
+    story.finish("lis-1/isolate/1").whatever().inspected("lis-1")
+    told = {reason.code: reason for reason in why(story.state, story.host("lis-1"), story.now_us)}
+    assert told["reach"].sentence == "It spoke with backup-1, which is recalled or may have to be."
+    assert "thaw --reach backup-1" in told["reach"].who
+    assert "a host that was cut off there answered" in told["alarm"].sentence
+    assert told["alarm"].subject == "site:north"
+
+
 def test_a_question_to_a_person_is_said_once(tell: Tell) -> None:
     story = tell(hospital(classes=(plain_class("server", preservation="required"),))).begun()
     for number, wait_s in ((1, 1), (2, 2)):

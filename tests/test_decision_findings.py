@@ -86,7 +86,7 @@ def test_a_debt_is_settled_by_the_required_persons_where_the_host_stands(tell: T
 def test_suspect_on_a_host_that_owes_asks_for_a_recall_and_inspects_again(tell: Tell) -> None:
     story = owing(tell).verdicts("lis-1", "analyst-1", verdict="SUSPECT").expect("issue lis-1/inspect/3")
     assert story.asks("lis-1") == {"network": "SUSPECT while out: recall it"}
-    story.finish("lis-1/inspect/3").nothing().verdicts("lis-1", "analyst-1", "analyst-2").nothing()
+    story.finish("lis-1/inspect/3").nothing().verdicts("lis-1", "analyst-1", "analyst-2").expect("thaw reach:lis-1")
     assert not story.state.obligations
 
 
@@ -128,7 +128,7 @@ def test_a_host_in_service_found_suspect_is_asked_about_inspected_where_it_stand
     story.expect("owe lis-1 it was found SUSPECT while out", "hold radiology/slice owed:lis-1", "issue lis-1/inspect/2")
     assert story.asks("lis-1") == {"network": "SUSPECT while out: recall it"}
     story.finish("lis-1/inspect/2").nothing().verdicts("lis-1", "analyst-1").nothing()
-    story.verdicts("lis-1", "analyst-2").expect("unhold radiology/slice owed:lis-1")
+    story.verdicts("lis-1", "analyst-2").expect("unhold radiology/slice owed:lis-1", "thaw reach:lis-1")
     assert story.asks("lis-1") == {}
 
 
@@ -217,11 +217,31 @@ def test_a_sweep_that_began_before_the_isolation_ended_proves_nothing(tell: Tell
 
 def test_a_host_that_answers_the_prober_loses_its_verdicts_and_is_inspected_anew_once_cut_off(tell: Tell) -> None:
     story = tell().opened().isolated().inspected("lis-1").verdicts("lis-1", "analyst-1", "analyst-2").nothing()
-    story.sweep(answered=("lis-1",)).expect("issue lis-1/isolate/1").later(3600)
+    story.sweep(answered=("lis-1",)).expect("freeze site:north", "issue lis-1/isolate/1").later(3600)
+    assert story.reason(0) == "cut off, and answered the outside prober: lis-1"
     story.finish("lis-1/isolate/1").expect("issue lis-1/inspect/2").sweep().nothing()
     story.order("wave.launch", "laboratory/slice", "operator-1").nothing()
-    story.finish("lis-1/inspect/2").nothing().verdicts("lis-1", "analyst-1", "analyst-2")
-    story.expect("issue lis-1/reconnect/1")
+    story.finish("lis-1/inspect/2").nothing().verdicts("lis-1", "analyst-1", "analyst-2").nothing()
+    assert list(blockers(story.state, 0, "reconnect", story.now_us)) == [("alarm", "site:north")]
+    story.order("thaw", "site:north", "operator-1", "it-director").expect("issue lis-1/reconnect/1")
+
+
+def test_an_alarm_stays_beside_a_stronger_freeze_and_above_a_weaker_one(tell: Tell) -> None:
+    story = tell().opened().isolated().order("freeze", "site:north", "operator-1").nothing()
+    story.sweep(answered=("lis-1",)).expect("freeze site:north", "issue lis-1/isolate/1")
+    story.order("freeze", "site:north", "operator-1").nothing()
+    assert story.state.freezes == {"site:north": "alarm"}
+    story.order("freeze", "site:north", "operator-1", all_work=True).nothing()
+    story.finish("lis-1/isolate/1").nothing().sweep(answered=("lis-1",))
+    story.expect("freeze site:north", "issue lis-1/isolate/2")
+    assert story.state.freezes == {"site:north": "all-work"}
+
+
+def test_who_thaws_a_site_has_seen_the_alarm_that_froze_it(tell: Tell) -> None:
+    story = tell().opened().isolated().order("freeze", "site:north", "operator-1").nothing()
+    head = story.state.seq
+    story.sweep(answered=("lis-1",)).expect("freeze site:north", "issue lis-1/isolate/1")
+    story.refuses("orders.head", lambda: story.order("thaw", "site:north", "operator-1", head=head))
 
 
 def test_an_inspection_during_which_the_host_was_connected_is_made_again(tell: Tell) -> None:

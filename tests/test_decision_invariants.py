@@ -99,16 +99,28 @@ def test_a_reconnect_of_a_wave_that_may_not_go_breaks_the_third(tell: Tell, how:
     assert broken(story, RECONNECT) == "invariant.3"
 
 
-@pytest.mark.parametrize("how", ["frozen", "breach", "clock"])
+@pytest.mark.parametrize("how", ["frozen", "reach", "breach", "clock"])
 def test_a_reconnect_while_frozen_or_before_the_breach_is_closed_breaks_the_fourth(tell: Tell, how: str) -> None:
     story = ready(tell)
     if how == "frozen":
         story.state.freezes["site:north"] = "reconnect"
+    elif how == "reach":
+        story.state.reach[1] = frozenset({story.host("lis-1")})
     elif how == "breach":
         del story.state.facts["breach_closed"]
     else:
         story.state.clock_doubted = True
     assert broken(story, RECONNECT) == "invariant.4"
+
+
+@pytest.mark.parametrize("mode", ["", "isolated"])
+def test_a_recall_of_a_host_whose_reach_is_not_frozen_breaks_the_fourth(tell: Tell, mode: str) -> None:
+    story = tell().begun().in_service("lis-1")
+    isolate = Issue("lis-1/isolate/1", "lis-1", "isolate")
+    story.state.freezes["reach:lis-1"] = "recall"
+    check(story.state, isolate, story.now_us)
+    story.state.freezes["reach:lis-1"] = mode
+    assert broken(story, isolate) == "invariant.4"
 
 
 @pytest.mark.parametrize(
@@ -207,11 +219,19 @@ def test_an_infected_host_that_is_connected_while_nobody_does_or_asks_anything_b
         event = Swept("north", 1, True, ["printer", "lis-1"])
     settled(story.state, event)
     story.state.infected_us[host] = 1
-    with pytest.raises(InvariantBroken):
+    with pytest.raises(InvariantBroken) as nobody_asked:
         settled(story.state, event)
+    assert nobody_asked.value.rule == "invariant.9"
     story.state.infected_us[0], story.state.connection[0] = 1, CONNECTED  # nobody speaks of this one
     story.state.asks[host] = {"network": "recall it?"}
+    with pytest.raises(InvariantBroken) as nothing_frozen:
+        settled(story.state, event)
+    assert nothing_frozen.value.rule == "invariant.4"
+    story.state.freezes["reach:lis-1"] = "recall"
     settled(story.state, event)
+    story.state.alarmed[0] = ["files-1"]
+    with pytest.raises(InvariantBroken, match="answered though it was cut off"):
+        settled(story.state, event)
     story.__init__(story.content)  # type: ignore[misc]
     story.records.clear()
 

@@ -58,6 +58,8 @@ def test_an_order_names_something_that_exists(tell: Tell, kind: str) -> None:
         ("freeze.scope", "freeze", "hosts", {"hosts": ["lis-1", "atlantis"]}),
         ("freeze.scope", "thaw", "site", {}),
         ("freeze.scope", "freeze", "hosts", {"hosts": [7]}),
+        ("freeze.scope", "freeze", "reach:lis-1", {}),
+        ("freeze.scope", "thaw", "reach:lis-1", {}),
         ("roster.form", "roster.add", "operator-9", {"person": {"id": "operator-9"}}),
         ("roster.form", "roster.add", "operator-9", {}),
         ("roster.person", "roster.revoke", "stranger", {}),

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from orchestrator.decision.commands import EnterService, Issue
+from orchestrator.decision.commands import Condemn, EnterService, Issue
 from orchestrator.decision.events import Cancelled, Event, Finished, Lost, Started
-from tests.forged_histories import ALARM, RECONNECT, UNPROVEN, UNSWEPT, clean, heard, ready, seen, swept
+from tests.forged_histories import ALARM, RECONNECT, UNPROVEN, UNSWEPT, clean, heard, order, ready, seen, swept
 from tests.storyline import SECOND, Tell
 
 CUT_OFF = (Issue("lis-1/isolate/9", "lis-1", "isolate"), Finished("lis-1/isolate/9", "ok"))
@@ -25,6 +25,13 @@ def test_an_inspection_begun_before_the_host_was_cut_off_says_nothing_about_it(t
 def test_a_verdict_on_an_earlier_inspection_counts_for_nothing(tell: Tell) -> None:
     story = ready(tell)
     assert seen(story, clean(story, of="lis-1/inspect/0"), RECONNECT) == [UNPROVEN]
+
+
+def test_what_was_said_of_a_host_that_is_wiped_for_its_restore_point_or_by_order_counts_for_nothing(tell: Tell) -> None:
+    story = ready(tell)
+    for wiped in (Condemn("lis-1", "too young"), order("host.retry", "lis-1", "operator-1", strategy="reimage")):
+        assert seen(story, wiped, clean(story), RECONNECT) == [UNPROVEN]
+    assert seen(story, order("host.retry", "lis-1", "operator-1"), clean(story), RECONNECT) == []
 
 
 def test_only_a_sweep_begun_after_the_host_was_cut_off_proves_its_silence(tell: Tell) -> None:

@@ -17,7 +17,7 @@ from orchestrator.checks.model import Check
 from orchestrator.decision.estate import Estate
 from orchestrator.decision.events import Event, Reading, Swept
 from orchestrator.decision.stages import Stage
-from orchestrator.decision.state import State
+from orchestrator.decision.state import OpenAction, State
 from orchestrator.engine.watch import GENTLE, Watch, judge, question_of, worst
 from orchestrator.inventory.model import Host
 from orchestrator.plans.model import Content
@@ -25,7 +25,7 @@ from orchestrator.plans.waves import derive
 from orchestrator.probes.base import Answer
 from orchestrator.workers.probing import Prober
 from tests.drill_ground import wait_until
-from tests.estates import check, small_estate, with_hosts, workstation
+from tests.estates import PRACTICE_TIMING, check, small_estate, with_hosts, workstation
 from tests.practice_peers import peer, speaks_first, stays_silent
 from tests.test_workers_probing import full_listener
 
@@ -347,6 +347,49 @@ def test_each_site_is_swept_and_what_answers_is_named(port: int, watching: list[
         assert swept[site].control
         assert sorted(swept[site].answered) == sorted(state.estate.hosts[h] for h in state.estate.hosts_of_site[number])
         assert swept[site].begun_us == NOW_US, "in the engine's time, as everything it is compared with"
+
+
+def test_a_host_whose_login_is_silent_is_disproved_by_any_port_that_production_would_use(
+    port: int, watching: list[Watching]
+) -> None:
+    content = placed(small_estate(), port)
+    deaf = tuple(one.model_copy(update={"login": one.login.model_copy(update={"port": 9})}) for one in content.classes)
+    checks = (tcp("ad-answers", port, service="ad"),)
+    state = cut_off(content.model_copy(update={"classes": deaf, "checks": checks}))
+    watching.append(Watching(state))
+    dialled = {host: {9, port} if "ad" in one.services else {9} for host, one in numbered(state)}
+    assert dict(enumerate(watching[0].watch._ports)) == dialled
+
+
+def numbered(state: State) -> list[tuple[int, Host]]:
+    return list(enumerate(state.estate.content.inventory.hosts))
+
+
+def test_after_a_reconnect_its_site_is_swept_again_within_seconds(port: int, watching: list[Watching]) -> None:
+    timing = PRACTICE_TIMING.model_copy(update={"sweep_s": 60})
+    state = cut_off(placed(small_estate(timing=timing), port).model_copy(update={"checks": ()}))
+    watching.append(Watching(state))
+    watching[0].sweeps(len(state.estate.sites))
+    state.open["ad-1/reconnect/1"] = OpenAction(0, 0, "reconnect", "", NOW_US)
+    assert not watching[0].poll(2)
+    del state.open["ad-1/reconnect/1"]
+    assert not watching[0].poll(2), "it was swept four seconds ago"
+    watching[0].poll(2)
+    (swept,) = watching[0].sweeps(1)
+    assert (swept.site, swept.begun_us) == (state.estate.sites[0], NOW_US + 6 * SECOND)
+    assert not watching[0].poll(6), "once is enough"
+
+
+def test_a_site_without_a_prober_is_never_swept(port: int, watching: list[Watching]) -> None:
+    content = placed(small_estate(), port)
+    blind, *others = content.inventory.sites
+    sites = (blind.model_copy(update={"prober": None}), *others)
+    inventory = content.inventory.model_copy(update={"sites": sites})
+    state = cut_off(content.model_copy(update={"inventory": inventory}))
+    watching.append(Watching(state))
+    for _ in range(3):
+        assert blind.id not in {event.site for event in watching[0].sweeps(len(others))}
+        watching[0].now_us += state.estate.timing.sweep_s * SECOND
 
 
 def test_when_an_epoch_sets_time_back_everything_is_asked_anew_as_after_a_start(

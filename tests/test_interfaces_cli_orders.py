@@ -89,6 +89,19 @@ def test_a_host_in_service_is_isolated_only_by_who_says_what_it_stops(here: Term
     assert here.signs("operator-1", "host", "isolate", "backup-1", "--stops", *stops).code in (0, 4)
 
 
+def test_the_reach_of_a_recalled_host_stays_frozen_until_two_thaw_it(here: Terminal) -> None:
+    here.here.bring_back("foundations")
+    said = here.signs("operator-1", "host", "recall", "backup-1", "--stops", "backup")
+    assert said.code == 4
+    assert here.signs("it-director", "order", "sign", said.document["error"]["facts"]["order"]).code == 0
+    here.here.settle()
+    assert here.types.json("status").document["frozen"] == {"reach:backup-1": "isolated"}
+    first = here.signs("operator-1", "thaw", "--reach", "backup-1")
+    assert first.code == 4
+    assert here.signs("it-director", "order", "sign", first.document["error"]["facts"]["order"]).code == 0
+    assert here.types.json("status").document["frozen"] == {}
+
+
 def test_a_freeze_of_hosts_is_thawed_by_two(here: Terminal) -> None:
     assert here.signs("operator-1", "freeze", "--all-work", "--hosts", "lis-1", "lis-2").code == 0
     frozen = here.types.json("status").document["frozen"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -53,6 +54,39 @@ def test_exposure_names_whom_an_infected_server_reached_and_isolates_nobody(here
     assert {one["host"] for one in found["hosts"]} >= {"backup-1"}
     assert here.types("status").out.count("isolate") == 0
     assert here.types("exposure", "ad-9").code == 2
+
+
+def test_who_is_exposed_and_connected_is_isolated_by_orders_that_were_drafted_and_people_give(
+    here: Terminal, tmp_path: Path
+) -> None:
+    here.here.bring_back("foundations")
+    drafts = tmp_path / "drafts"
+    said = here.types("exposure", "ad-1", "--orders", str(drafts), "--of", "backup-1")
+    assert said.code == 0
+    assert "It stops backup: a second person must sign." in said.err
+    assert "Isolating stops backup" in said.out
+    (draft,) = drafts.iterdir()
+    order = json.loads(draft.read_bytes())
+    assert (order["kind"], order["subject"], order["args"]) == ("host.isolate", "backup-1", {"stops": ["backup"]})
+    assert here.here.stage("backup-1") == "in_service", "a draft isolates nobody"
+    first = here.signs("analyst-1", "order", "give", str(draft))
+    assert first.code == 4
+    assert here.signs("it-director", "order", "sign", first.document["error"]["facts"]["order"]).code == 0
+    here.here.settle()
+    assert here.here.stage("backup-1") != "in_service"
+
+
+def test_only_who_is_exposed_and_connected_is_drafted_for(here: Terminal, tmp_path: Path) -> None:
+    here.here.bring_back("foundations")
+    assert here.types("exposure", "ad-1", "--orders", str(tmp_path / "drafts")).code == 0
+    drafted = {one.name for one in (tmp_path / "drafts").iterdir()}
+    listed = here.types.json("exposure", "ad-1").document["hosts"]
+    assert drafted == {f"isolate-{one['host']}.json" for one in listed if one["out"]} != set()
+    said = here.types("exposure", "ad-1", "--orders", str(tmp_path / "drafts"), "--of", "pacs-1")
+    assert (said.code, said.err.count("pacs-1 is not connected")) == (2, 1)
+    (tmp_path / "file").touch()
+    assert here.types("exposure", "ad-1", "--orders", str(tmp_path / "file")).code == 2
+    assert here.signs("analyst-1", "order", "give", str(tmp_path / "nowhere")).code == 2
 
 
 def test_the_queue_is_a_table_with_the_most_pressing_host_first(here: Terminal) -> None:

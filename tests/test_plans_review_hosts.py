@@ -151,6 +151,9 @@ def test_an_estate_without_shifts_is_warned(tmp_path: Path) -> None:
         ("inventory/sites.yaml", "control: 10.20.250.1:443", "control: 10.20.20.1:443",
          "inventory/sites.yaml:17 The control address 10.20.20.1:443 of `south` is that of `rec-s-1`, "
          "which goes down too."),
+        ("inventory/sites.yaml", "    prober: 10.20.250.2\n", "",
+         "inventory/sites.yaml:12 `south` has no outside prober: its hosts can be restored, and none of them is "
+         "released."),
         (SERVERS, "10.20.1.4,", "10.10.1.4,",
          "inventory/sites.yaml:15 Outside the networks of `south` are the addresses of ehr-1."),
         ("inventory/sites.yaml", "quarantine_flows: [hypervisor, backup, edr]", "quarantine_flows: [hypervisor, ad]",

@@ -80,6 +80,12 @@ def test_what_stops_everybody_is_lifted_before_anything_else(tell: Tell) -> None
     assert _wished(story) == ["clock.confirm clock", "thaw all", "wave.resume laboratory/slice"]
 
 
+def test_the_reach_of_a_recalled_host_is_thawed_once_it_is_cut_off(tell: Tell) -> None:
+    story = tell().begun().in_service("lis-1").order("host.recall", "lis-1", "operator-1", "analyst-1", stops=["lis"])
+    assert "thaw reach:lis-1" not in _wished(story.whatever())
+    assert "thaw reach:lis-1" in _wished(story.finish("lis-1/isolate/1").whatever())
+
+
 def test_a_service_without_hosts_is_dropped_and_one_with_too_few_is_lowered(tell: Tell) -> None:
     hosts = (server("lis-1", "north", "lis"), server("pacs-1", "north", "pacs"), server("pacs-2", "north", "pacs"))
     services = (service("lis", "laboratory"), service("pacs", "laboratory", quorum=2))
@@ -162,7 +168,8 @@ def test_a_gate_that_bars_the_last_hosts_of_a_relapsed_service_is_gone_around(te
     story.propose(with_hosts(found, server("dns-2", "north", "dns")), *PAIR).whatever().launched("foundations/rest-2")
     assert _wished(story) == [], "as long as another host serves nobody minds"
     story.order("host.recall", "dns-1", *PAIR, stops=["dns"]).whatever().finish("dns-1/isolate/1").whatever()
-    assert _wished(story) == []
+    assert _wished(story) == ["thaw reach:dns-1"]
+    story.order("thaw", "reach:dns-1", *PAIR).whatever()
     story.excluded("dns-1").whatever()
     around = [one for one in wishes(story.state, T0_US) if one.kind == "wave.after-removed"]
     assert [(one.subject, one.args) for one in around] == [("foundations/rest-2", {"after": "foundations/rest-1"})]

@@ -13,7 +13,7 @@ import pytest
 
 from orchestrator import canonical
 from orchestrator.decision import codec, orders
-from orchestrator.decision.commands import ConfirmTask, Hold, Issue
+from orchestrator.decision.commands import ConfirmTask, Freeze, Hold, Issue, Thaw
 from orchestrator.decision.events import Cancelled, Epoch, Finished, Judged, Jumped, Lost, Ordered, Started, Swept
 from orchestrator.journal.record import Head, Record, encode, leaf_hash, root_of
 from orchestrator.journal.sqlite import Journal
@@ -184,6 +184,11 @@ def test_what_came_after_the_bundle_counts_for_whoever_asks_now(lab: Case) -> No
     assert lab.after(freeze(f"site:{site}")) == ["freeze"]
     assert lab.after(freeze("all", hosts=[host])) == ["freeze"]
     assert lab.after(freeze("site:elsewhere"), freeze("all", hosts=["other"])) == []
+    assert lab.after(Freeze(f"site:{site}", "answered", [])) == ["freeze"]
+    assert lab.after(Freeze("site:elsewhere", "answered", [])) == []
+    assert lab.after(Freeze("reach:recalled", "INFECTED while out", ["other", host])) == ["freeze"]
+    assert lab.after(Freeze("reach:recalled", "INFECTED while out", ["other"]), Freeze("reach:x", "", [])) == []
+    assert lab.after(Freeze("reach:recalled", "SUSPECT", [host]), Thaw("reach:recalled", "found CLEAN")) == []
     assert lab.after(ordered("wave.hold", wave)) == ["hold"]
     assert lab.after(Hold(wave, "failures")) == ["hold"]
     assert lab.after(Hold(wave, "relapse:ad"), Hold("radiology/slice", "failures")) == []

@@ -106,6 +106,8 @@ APPLY: dict[type, Callable[[State, Any, int], None]] = {
     c.GiveUp: course.give_up,
     c.Ask: course.ask,
     c.Owe: course.owe,
+    c.Freeze: course.freeze,
+    c.Thaw: course.thaw,
     c.StartSoak: _start_soak,
     c.BreakSoak: _break_soak,
     c.PassGate: _pass_gate,

@@ -108,7 +108,8 @@ def but_unit(state: State, host: int, now_us: int) -> Iterator[Blocker]:
     """The unmet requirements of a reconnect that do not come from the host's own unit."""
     yield from _common(state, host, 1, now_us)
     if state.connection[host] != QUARANTINED:
-        yield "quarantine", state.estate.hosts[host]
+        site = state.estate.content.inventory.sites[state.estate.site_of[host]]
+        yield ("quarantine", state.estate.hosts[host]) if site.prober else ("no-prober", site.id)
     if state.restore_point_us[host] and not state.t0_us():
         yield "fact", "t0"
     if not quorum.vouched(state, host):
@@ -156,7 +157,10 @@ def freeze_blockers(state: State, host: int) -> Iterator[Blocker]:
     site = state.estate.sites[state.estate.site_of[host]]
     for scope in ("all", f"site:{site}", f"host:{state.estate.hosts[host]}"):
         if scope in state.freezes:
-            yield "freeze", scope
+            yield "alarm" if state.freezes[scope] == "alarm" else "freeze", scope
+    for recalled, hosts in state.reach.items():
+        if host in hosts:
+            yield "reach", state.estate.hosts[recalled]
 
 
 def _all_work(state: State, host: int) -> Iterator[Blocker]:

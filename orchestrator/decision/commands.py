@@ -86,6 +86,23 @@ class Owe:
 
 
 @dataclass(slots=True)
+class Freeze:
+    """Reconnects stop: at `site:ID` after an alarm; for `reach:HOST` those of `hosts`, which that host spoke with."""
+
+    scope: str
+    why: str
+    hosts: list[str]
+
+
+@dataclass(slots=True)
+class Thaw:
+    """The freeze of a reach ends: why a recall was asked for was answered."""
+
+    scope: str
+    why: str
+
+
+@dataclass(slots=True)
 class StartSoak:
     """Everything a gate judges shows PASS: its soak begins."""
 
@@ -149,6 +166,8 @@ Command = (
     | GiveUp
     | Ask
     | Owe
+    | Freeze
+    | Thaw
     | StartSoak
     | BreakSoak
     | PassGate

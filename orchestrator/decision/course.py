@@ -5,7 +5,17 @@ Never decides: `decide` did. Only `apply` calls these functions.
 
 from __future__ import annotations
 
-from orchestrator.decision.commands import Ask, ChangeStrategy, Condemn, EnterService, Exclude, GiveUp, Owe
+from orchestrator.decision.commands import (
+    Ask,
+    ChangeStrategy,
+    Condemn,
+    EnterService,
+    Exclude,
+    Freeze,
+    GiveUp,
+    Owe,
+    Thaw,
+)
 from orchestrator.decision.gates import substitute_post
 from orchestrator.decision.stages import OUT, Stage, Turn
 from orchestrator.decision.state import Obligation, State
@@ -126,3 +136,35 @@ def owe(state: State, command: Owe, at_us: int) -> None:
     state.relapse_stale = state.relapse_stale or command.holds
     state.wake_at(command.deadline_us, "host", host)
     state.dirty[host] = None
+
+
+def freeze(state: State, command: Freeze, at_us: int) -> None:
+    """No reconnects in this scope; a reach that is frozen already grows, a stronger freeze stays."""
+    kind, _, name = command.scope.partition(":")
+    if kind == "reach":
+        host = state.estate.host_number[name]
+        spoke_with = frozenset(state.estate.host_number[one] for one in command.hosts)
+        state.reach[host] = state.reach.get(host, frozenset()) | spoke_with
+        state.freezes[command.scope] = "recall"
+    else:
+        del state.alarmed[state.estate.site_number[name]]
+        if state.freezes.get(command.scope) != "all-work":
+            state.freezes[command.scope] = "alarm"
+    state.reconnects_stale = True
+    state.touch(command.scope, "freeze")
+
+
+def thaw(state: State, command: Thaw, at_us: int) -> None:
+    """What was frozen looks again."""
+    name = command.scope.partition(":")[2]
+    state.look_again(state.reach[state.estate.host_number[name]], (Stage.INSPECTED,))
+    unfreeze(state, command.scope)
+    state.touch(command.scope, "thaw")
+
+
+def unfreeze(state: State, scope: str) -> None:
+    """The freeze of this scope stands no more."""
+    state.freezes.pop(scope, None)
+    kind, _, name = scope.partition(":")
+    if kind == "reach":
+        state.reach.pop(state.estate.host_number.get(name, -1), None)

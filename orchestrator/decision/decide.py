@@ -21,16 +21,19 @@ from orchestrator.decision.commands import (
     ConfirmTask,
     EnterService,
     Exclude,
+    Freeze,
     GiveUp,
     Issue,
     OpenTask,
     Owe,
+    Thaw,
 )
 from orchestrator.decision.estate import STEP_NUMBER
 from orchestrator.decision.events import (
     Epoch,
     Event,
 )
+from orchestrator.decision.exposure import contacts
 from orchestrator.decision.requirements import HOST_STEPS, INSPECT, PRESERVE, RECONNECT, RESTORE, TaskKey
 from orchestrator.decision.stages import (
     BEFORE_RESTORE,
@@ -127,10 +130,13 @@ def _sites(state: State, now_us: int) -> Command | None:
 
 
 def _site(state: State, site: int, now_us: int) -> Command | None:
-    """Isolates a site once; witnesses do it where the site says so, and beside the playbook after three tries."""
+    """Freezes a site after an alarm; isolates it once, by witnesses where it says so, or beside three failed tries."""
+    name = state.estate.sites[site]
+    if site in state.alarmed:
+        why = f"cut off, and answered the outside prober: {', '.join(state.alarmed[site])}"
+        return Freeze(f"site:{name}", why, [])
     if state.site_isolated_us[site] or not state.roster:
         return None
-    name = state.estate.sites[site]
     key = f"{name}/isolate"
     by_people = state.estate.by_witnesses[site] or state.site_tries[site] >= state.estate.timing.tries
     if by_people and key not in state.tasks:
@@ -184,10 +190,12 @@ def _hosts(state: State, now_us: int) -> Command | None:
 
 def _host(state: State, host: int, now_us: int) -> Command | None:
     """What must be said or done about one host now; a step that may start is put into its queue."""
-    command = _network(state, host, now_us) if host in state.isolate_wanted else None
+    stage = state.stage[host]
+    command = _reach(state, host) if stage in OUT else None
+    if command is None and host in state.isolate_wanted:
+        command = _network(state, host, now_us)
     if command is None and host in state.leaving:
         command = _leaving(state, host)
-    stage = state.stage[host]
     if command is not None or stage in MOVING:
         return command
     command = _verdict_on_life(state, host)
@@ -223,6 +231,24 @@ def _expired_before(state: State, host: int, step: str, now_us: int) -> Command 
         task = state.tasks.get(key) if code == "task" else None
         if task is not None and task.status == "confirmed":
             return OpenTask(key, "it expired")
+    return None
+
+
+def _reach(state: State, host: int) -> Command | None:
+    """Freezes whom a host that is out spoke with, before it is recalled or a recall is asked for; ends that freeze
+    once it was found CLEAN. What a recalled host leaves frozen two persons thaw."""
+    asked = state.asks.get(host, {}).get("network", "")
+    if not (asked or state.infected_us[host] or host in state.isolate_wanted or host in state.reach):
+        return None  # most often
+    scope = f"reach:{state.estate.hosts[host]}"
+    frozen = state.freezes.get(scope) == "recall"
+    if asked or state.infected_us[host] or _being_isolated(state, host):
+        if frozen:
+            return None
+        why = asked or ("INFECTED while out" if state.infected_us[host] else "its recall was ordered")
+        return Freeze(scope, why, sorted(state.estate.hosts[one] for one in contacts(state, host)))
+    if frozen and host not in state.obligations and host not in state.recheck:
+        return Thaw(scope, "it was found CLEAN")
     return None
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import cast
 
 from orchestrator.canonical import Json
-from orchestrator.decision import epoch, host_key, life, orders, revision
+from orchestrator.decision import course, epoch, host_key, life, orders, revision
 from orchestrator.decision.custody import Hand
 from orchestrator.decision.events import Ordered
 from orchestrator.decision.imported import Imported
@@ -93,13 +93,15 @@ def _after_removed(state: State, order: OrderState, at_us: int) -> None:
 def _freeze(state: State, order: OrderState, at_us: int) -> None:
     """One person freezes; a weaker freeze never replaces a stronger one, which two persons thaw."""
     for scope in _scopes(order):
-        if order.args.get("all_work") is True or state.freezes.get(scope) != "all-work":
-            state.freezes[scope] = "all-work" if order.args.get("all_work") is True else "reconnect"
+        if order.args.get("all_work") is True:
+            state.freezes[scope] = "all-work"
+        else:
+            state.freezes.setdefault(scope, "reconnect")
 
 
 def _thaw(state: State, order: OrderState, at_us: int) -> None:
     for scope in _scopes(order):
-        state.freezes.pop(scope, None)
+        course.unfreeze(state, scope)
     _look_at_everyone(state)
 
 

@@ -44,6 +44,10 @@ _WORDS: dict[str, tuple[str, str]] = {
         "whoever that gate waits for",
     ),
     "quarantine": ("It is not proven from outside that {subject} is cut off.", "the site's prober and gate"),
+    "no-prober": (
+        "{subject} has no outside prober: what stands there is restored, and never released.",
+        "whoever puts a prober up and names it in the plan (content propose)",
+    ),
     "own-word": (
         "{subject} was not wiped, and nothing but its own word speaks for it.",
         "an analyst or the forensic lead (findings import --taken offline or outside)",
@@ -55,6 +59,14 @@ _WORDS: dict[str, tuple[str, str]] = {
     "gate": ("The gate of {subject} has not passed.", "whoever the gate waits for; two persons may go around it"),
     "clock": ("The clock jumped and nobody confirmed it.", "an operator (clock confirm)"),
     "freeze": ("Reconnects are frozen ({subject}).", "two persons (thaw)"),
+    "alarm": (
+        "Reconnects are frozen ({subject}): a host that was cut off there answered the outside prober.",
+        "two persons (thaw), once they know why it answered",
+    ),
+    "reach": (
+        "It spoke with {subject}, which is recalled or may have to be.",
+        "whoever recalls {subject}, then two persons (thaw --reach {subject}); or analysts who find it CLEAN",
+    ),
     "unit": ("Its unit ({subject}) cannot come out together yet.", "whoever brings the other members to clean"),
     "pool": ("All slots of {subject} are taken.", "nobody: wait, or raise the capacity"),
     "host-check": ("Its host check has not passed often enough yet.", "nobody: wait for the readings"),

@@ -33,7 +33,7 @@ def exposure(state: State, host: int, distance_max: int = 1) -> list[Exposed]:
     for distance in range(1, distance_max + 1):
         reached: dict[int, Exposed] = {}
         for source in edge:
-            links = _contacts(state, source)
+            links = contacts(state, source)
             if distance == 1:
                 _add_origins(state, source, links)
             for other, reasons in links.items():
@@ -44,7 +44,7 @@ def exposure(state: State, host: int, distance_max: int = 1) -> list[Exposed]:
     return sorted(found.values(), key=lambda one: (one.distance, state.urgency[one.host]))
 
 
-def _contacts(state: State, host: int) -> dict[int, list[str]]:
+def contacts(state: State, host: int) -> dict[int, list[str]]:
     """Who uses what the host plays, who plays what it uses, and the other ends of its interfaces, with the reasons."""
     estate, stage = state.estate, state.stage
     found: dict[int, list[str]] = {}

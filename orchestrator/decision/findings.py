@@ -162,6 +162,9 @@ def _unproven(state: State, site: int) -> None:
 def _disproved(state: State, host: int) -> None:
     """The host is connected: what was found of it may be true no longer, and it must be cut off."""
     if state.isolated_us[host]:
+        site = state.estate.site_of[host]
+        state.alarmed.setdefault(site, []).append(state.estate.hosts[host])
+        state.dirty_sites[site] = None
         state.isolated_us[host] = 0
         state.want_isolated(host, "answered the outside prober")
     if state.stage[host] is INSPECTED:

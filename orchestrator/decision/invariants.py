@@ -50,6 +50,8 @@ def _issue(state: State, command: Issue, now_us: int) -> None:
         return
     _require(not state.lanes[LANE[command.step]][host], 5, target, "one action per host and lane")
     if command.step == "isolate":
+        reached = state.stage[host] not in OUT or state.freezes.get(f"reach:{target}") == "recall"
+        _require(reached, 4, target, "it is recalled, and nobody it spoke with is frozen")
         return
     for pool in state.estate.group(host).pools[STEP_NUMBER[command.step]]:
         slot = state.estate.pools[pool]
@@ -92,6 +94,8 @@ def _reconnect(state: State, host: int, now_us: int) -> None:
     site = state.estate.sites[state.estate.site_of[host]]
     frozen = state.freezes and state.freezes.keys() & {"all", f"site:{site}", f"host:{name}"}
     _require(not frozen and not state.clock_doubted, 4, name, "reconnects are frozen")
+    reached = any(host in hosts for hosts in state.reach.values())
+    _require(not reached, 4, name, "it spoke with a host that is recalled")
     _require("breach_closed" in state.facts, 4, name, "the breach is not closed")
 
 
@@ -137,7 +141,8 @@ def _gate(state: State, command: PassGate, now_us: int) -> None:
 
 
 def settled(state: State, event: Event) -> None:
-    """Invariant 9, once all that follows from the event was decided, for the hosts the event was about."""
+    """Invariants 9 and 4, once all that follows from the event was decided, for the hosts the event was about."""
+    _require(not state.alarmed, 4, str(state.alarmed), "a host answered though it was cut off, and nothing froze")
     names: Iterable[str] = ()
     if isinstance(event, Judged):
         names = event.inspections
@@ -151,3 +156,5 @@ def settled(state: State, event: Event) -> None:
             cutting = host in state.isolate_wanted or f"{name}/isolate/" in state.lanes[1][host]
             with_site = state.stage[host] not in OUT and not state.site_isolated_us[state.estate.site_of[host]]
             _require(cutting or with_site or host in state.asks, 9, name, "INFECTED, connected, and nobody was asked")
+            reached = state.stage[host] not in OUT or state.freezes.get(f"reach:{name}") == "recall"
+            _require(reached, 4, name, "INFECTED, out, and nobody it spoke with is frozen")

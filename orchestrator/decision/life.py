@@ -229,6 +229,7 @@ def _inspected(state: State, action: OpenAction, event: Finished) -> bool:
     state.marker[host] = bool(event.facts.get("marker", False))
     if state.marker[host] and host in state.obligations:
         state.obligations[host].holds = state.relapse_stale = True
+        state.asks.setdefault(host, {})["network"] = "an indicator hit while out: recall it"
     return not online
 
 
@@ -318,6 +319,7 @@ def _comes_back(state: State, host: int) -> None:
     state.not_before_us[0][host] = 0
     state.failing_us[host] = 0
     state.relapse_stale = True
+    state.freezes[f"reach:{state.estate.hosts[host]}"] = "isolated"  # two persons may thaw it from now on
     state.void_proof(host)
     state.seen_apart.discard(host)
     state.preserved[host] = ""  # what ran outside since is evidence of its own

@@ -58,6 +58,13 @@ def _scope(state: State, event: Ordered, now_us: int) -> None:
     """A freeze of a place that does not exist would freeze nothing, and nobody would know."""
     kind, _, name = event.subject.partition(":")
     known = event.subject == "all" or (kind == "site" and name in state.estate.site_number)
+    if kind == "reach" and event.kind == "thaw" and event.subject in state.freezes:
+        if state.freezes[event.subject] == "recall":
+            raise Refused(
+                f"{name} is out: recall it, or find it CLEAN; until then nobody it spoke with comes out.",
+                rule="freeze.reach",
+            )
+        return
     hosts = event.args.get("hosts")
     if (isinstance(hosts, list) and hosts) or kind == "host":
         named = hosts if isinstance(hosts, list) and hosts else [name]
@@ -66,7 +73,9 @@ def _scope(state: State, event: Ordered, now_us: int) -> None:
             raise Refused(f"There is no host {unknown[0]}; nothing was frozen or thawed.", rule="freeze.scope")
         return
     if not known:
-        raise Refused(f"{event.subject} is no scope: all, site:ID or host:ID.", rule="freeze.scope")
+        raise Refused(
+            f"{event.subject} is no scope: all, site:ID, host:ID, or the reach:ID that is frozen.", rule="freeze.scope"
+        )
     scopes = [f"host:{host}" for host in hosts] if isinstance(hosts, list) and hosts else [event.subject]
     if event.kind == "thaw" and not state.freezes.keys() >= set(scopes):
         frozen = ", ".join(state.freezes) or "nothing"

@@ -168,7 +168,9 @@ class State:
         self.incident = ""
         self.indicator_set = ""
         self.facts: dict[str, dict[str, Json]] = {}
-        self.freezes: dict[str, str] = {}
+        self.freezes: dict[str, str] = {}  # of a reach: `recall` until its host is cut off, then `isolated`
+        self.reach: dict[int, frozenset[int]] = {}  # frozen because of this host, which spoke with them
+        self.alarmed: dict[int, list[str]] = {}  # by site: who answered though it was cut off, until that is recorded
         self.jump_us = 0
         self.clock_doubted = False
         self.clock_confirmed = False

@@ -15,6 +15,7 @@ from orchestrator.decision import events as e
 from orchestrator.decision.estate import Estate
 from orchestrator.decision.witness_books import NETWORK_STEPS, ActionBook, Books, HostBook
 from orchestrator.decision.witness_orders import confirmed, sign
+from orchestrator.decision.witness_reach import freeze, spoke_with
 from orchestrator.plans.model import Content
 
 MINUTE_US = 60_000_000
@@ -59,6 +60,8 @@ class Witness:
         elif isinstance(entry, e.Epoch):
             confirmed_us = sum(books.jumped_us) if books.clock_confirmed else None
             self._require(entry.delta_us == confirmed_us, 4, "clock", "time moves and nobody confirmed the clock")
+        elif isinstance(entry, c.Freeze | c.Thaw):
+            self._reach(entry, at_us)
         elif isinstance(entry, c.OpenTask | c.Owe):
             self._expires(entry, at_us)
         elif isinstance(entry, c.EnterService):
@@ -81,6 +84,9 @@ class Witness:
             if host.infected and host.connected and not self._answered_for(name, host):
                 host.answered_for = True
                 self._require(False, 9, name, "it holds INFECTED and is connected, and nobody was asked")
+        for name in self.books.unfrozen:
+            self._require(False, 4, name, "a recall of it is asked for, or it answered, and nothing was frozen")
+        self.books.unfrozen.clear()
         for action, book in self.books.open.items():
             if book.step != "reconnect" or book.cancelled or action in self._told:
                 continue
@@ -111,6 +117,8 @@ class Witness:
         same = [book for book in books.open.values() if book.target == name and _lane(book) == lane]
         self._require(not same, 5, name, f"two actions are under way in its {lane} lane")
         if command.step == "isolate":
+            live = name in books.reach and name not in books.shut
+            self._require(live or not books.host[name].out, 4, name, "it is recalled and its reach is not frozen")
             return
         self._pools(command, at_us)
         if command.step == "restore":
@@ -137,6 +145,16 @@ class Witness:
             recent = sum(at > at_us - MINUTE_US for at in books.paced.get(site, ())) + 1
             pace = books.content.restart.timing.workstations_per_minute
             self._require(recent <= pace, 6, site, f"{recent} workstations are released within a minute")
+
+    def _reach(self, command: c.Freeze | c.Thaw, at_us: int) -> None:
+        """The freeze of a reach covers everyone the host spoke with; without two persons, it ends only by CLEAN."""
+        kind, _, name = command.scope.partition(":")
+        if isinstance(command, c.Thaw):
+            self._require(self._proven(name, at_us), 4, name, "its reach is thawed and it is not proven CLEAN")
+        elif kind == "reach":
+            missed = sorted(spoke_with(self.books, name) - set(command.hosts))
+            self._require(not missed, 4, name, f"it spoke with {', '.join(missed)}, and they are not frozen")
+        freeze(self.books, command)
 
     def _wipe(self, command: c.Issue) -> None:
         books, name = self.books, command.target
@@ -199,6 +217,8 @@ class Witness:
         scopes = {"all", f"site:{books.hosts[name].site}", f"host:{name}"}
         if scopes & books.freezes:
             yield 4, "reconnects are frozen"
+        if any(name in reached for reached in books.reach.values()):
+            yield 4, "it spoke with a host that is recalled"
         if books.jumped_us:
             yield 4, "a clock jump is not confirmed"
         if "breach_closed" not in books.facts:

@@ -124,6 +124,9 @@ class Books:
         self.facts: set[str] = set()
         self.t0_us = 0
         self.freezes: set[str] = set()
+        self.reach: dict[str, set[str]] = {}  # whom a host spoke with, frozen; once it was isolated it stands in `shut`
+        self.shut: set[str] = set()
+        self.unfrozen: set[str] = set()  # hosts and sites for which a freeze must be recorded in this transaction
         self.jumped_us: list[int] = []
         self.clock_confirmed = False
         self.moved_us = 0
@@ -305,6 +308,7 @@ def _isolated(books: Books, event: e.Finished, name: str, at_us: int) -> None:
     host.isolated_us, host.silent, host.connected = at_us, False, False
     host.must_isolate = host.isolating = False
     if host.out:
+        books.shut.add(name)
         host.out = host.in_service = host.preserved = host.seen_apart = False
         host.inspection, host.clean, host.tainted = "", {}, ""
 
@@ -343,6 +347,8 @@ def _judged(books: Books, event: e.Judged, at_us: int) -> None:
             host.infected, host.exception_us = True, 0
             books.doubted[name] = None
         if event.verdict != "CLEAN":
+            if host.out and (name not in books.reach or name in books.shut):
+                books.unfrozen.add(name)
             host.tainted, host.clean = event.verdict, {}
         elif inspection == host.inspection:
             longest_s = books.content.restart.timing.verdict_valid_s + 60
@@ -367,6 +373,7 @@ def _swept(books: Books, event: e.Swept, at_us: int) -> None:
         if name in event.answered:
             host.silent = False
             if host.isolated_us < begun_us:
+                books.unfrozen.update([event.site] if host.isolated_us else ())
                 host.answered_for = host.answered_for and host.connected
                 host.connected, host.isolated_us = True, 0
                 host.inspection, host.clean = "", {}
@@ -399,6 +406,10 @@ def _jumped(books: Books, event: e.Jumped, at_us: int) -> None:
 def _epoch(books: Books, event: e.Epoch, at_us: int) -> None:
     books.moved_us += event.delta_us
     books.jumped_us, books.clock_confirmed = [], False
+
+
+def _condemned(books: Books, command: c.Condemn, at_us: int) -> None:
+    books.host[command.host].inspection, books.host[command.host].clean = "", {}
 
 
 def _enter_service(books: Books, command: c.EnterService, at_us: int) -> None:
@@ -470,6 +481,7 @@ _NOTES: dict[type, Callable[[Books, Any, int], None]] = {
     e.Epoch: _epoch,
     c.Issue: _issue,
     c.Cancel: _cancel,
+    c.Condemn: _condemned,
     c.EnterService: _enter_service,
     c.Exclude: _gone,
     c.GiveUp: _gone,

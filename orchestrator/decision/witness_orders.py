@@ -64,6 +64,10 @@ def _frozen(books: Books, event: e.Ordered, at_us: int) -> None:
 
 def _thawed(books: Books, event: e.Ordered, at_us: int) -> None:
     books.freezes.difference_update(_scopes(event))
+    kind, _, name = event.subject.partition(":")
+    if kind == "reach" and name in books.shut:  # before the host is cut off nobody may thaw
+        books.reach.pop(name, None)
+        books.shut.discard(name)
 
 
 def _declared(books: Books, event: e.Ordered, at_us: int) -> None:
@@ -87,6 +91,8 @@ def _taken_back(books: Books, event: e.Ordered, at_us: int) -> None:
 
 
 def _retried(books: Books, event: e.Ordered, at_us: int) -> None:
+    if event.args.get("strategy"):
+        books.host[event.subject].inspection, books.host[event.subject].clean = "", {}
     back(books, event.subject)
 
 

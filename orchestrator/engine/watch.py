@@ -23,6 +23,7 @@ LOG = logging.getLogger("relance.engine")
 SECOND = 1_000_000
 GENTLE = 20  # a host in service is asked this many times less often than while it is being judged
 SWEEP_TIMEOUT_S = 1.0
+OPENED_S = 5  # sweeps after reconnects begin no sooner than this after the one before
 
 
 @dataclass(slots=True)
@@ -51,6 +52,8 @@ class Watch:
         self._next_us: dict[str, int] = {}
         self._sweeps: dict[int, tuple[int, Future[Swept]]] = {}
         self._sweep_next_us: dict[int, int] = {}
+        self._leaving: dict[str, int] = {}  # reconnects under way, with their site
+        self._opened: set[int] = set()  # sites where one has ended since the last sweep began
         self._pool = ThreadPoolExecutor(2, thread_name_prefix="sweep")
         self._looked_us = 0
         self._read(state.estate)
@@ -61,6 +64,13 @@ class Watch:
         self._checks: dict[str, list[Check]] = {}
         for check in estate.content.checks:
             self._checks.setdefault(_subject(check), []).append(check)
+        # What is dialled to disprove a host's quarantine: its login, and every port that production would use of it.
+        self._ports: list[set[int]] = []
+        for host in estate.content.inventory.hosts:
+            klass = estate.group(estate.host_number[host.id]).klass
+            asked = [f"class:{klass.id}", *(f"service:{service}" for service in host.services)]
+            ports = {check.port for subject in asked for check in self._checks.get(subject, ())}
+            self._ports.append({klass.login.port, *ports})
 
     def poll(self, state: State, now_us: int) -> list[Event]:
         """Readings and sweeps that came in; puts the questions that are due."""
@@ -150,11 +160,20 @@ class Watch:
             prober.submit(name, check.probe, question_of(state, host, check))
 
     def _start_sweeps(self, state: State, now_us: int) -> list[Event]:
-        """Starts what is due; a site whose last sweep has not come back by then has missed one."""
+        """Starts what is due; a site whose last sweep has not come back by then has missed one.
+
+        After a reconnect its site is swept soon: a way that was opened for one host may let others through.
+        """
         estate, missed = state.estate, list[Event]()
+        leaving = {name: action.site for name, action in state.open.items() if action.step == "reconnect"}
+        self._opened |= {site for name, site in self._leaving.items() if name not in leaving}
+        self._leaving = leaving
         for site, hosts in enumerate(estate.hosts_of_site):
-            if self._sweep_next_us.get(site, 0) > now_us:
+            opened = site in self._opened and site not in self._sweeps
+            early_us = max(0, estate.timing.sweep_s - OPENED_S) * SECOND if opened else 0
+            if self._sweep_next_us.get(site, 0) - early_us > now_us:
                 continue
+            self._opened.discard(site)
             self._sweep_next_us[site] = now_us + estate.timing.sweep_s * SECOND
             if site in self._sweeps:
                 missed.append(SweptEvent(estate.sites[site], now_us, False, []))
@@ -167,11 +186,11 @@ class Watch:
                 and state.stage[host] not in OUT
                 and state.stage[host] is not Stage.RECONNECTING
             ]
-            if not inside:
-                continue
             place = estate.content.inventory.sites[site]
+            if not inside or place.prober is None:
+                continue
             places = estate.content.inventory.hosts
-            targets = {(places[host].address, estate.group(host).klass.login.port) for host in inside}
+            targets = {(places[host].address, port) for host in inside for port in self._ports[host]}
             address, _, port = place.control.partition(":")
             dialled = self._pool.submit(sweep, place.prober, targets, (address, int(port)), timeout_s=SWEEP_TIMEOUT_S)
             self._sweeps[site] = (now_us, dialled)
@@ -224,7 +243,7 @@ def judge(answers: list[Answer], need: int) -> tuple[str, str]:
 def question_of(state: State, host: int, check: Check) -> Question:
     """The question a check puts to a host, from the production side of its site."""
     place = state.estate.content.inventory.hosts[host]
-    prober = state.estate.content.inventory.sites[state.estate.site_of[host]].prober
+    prober = state.estate.content.inventory.sites[state.estate.site_of[host]].prober or ""
     params: Mapping[str, str | int | bool] = check.params
     if check.probe == "ssh":
         params = {**check.params, "host_key": state.host_key[host]}

@@ -14,8 +14,7 @@ from orchestrator.errors import UsageError
 from orchestrator.interfaces.documents import CheckIn
 from orchestrator.interfaces.output import Commands, clock, show
 from orchestrator.interfaces.places import state_of
-from orchestrator.interfaces.signing import add_signer, unlocked
-from orchestrator.trust.signature import sign
+from orchestrator.interfaces.signing import KEY_HELP, signed_text
 
 NAMESPACE = "relance-checkin@v1"
 HOURS, HOURS_MAX = 24, 168
@@ -29,17 +28,19 @@ def add(commands: Commands) -> None:
     parser.add_argument("host")
     parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="a stick; script and signature go there")
     parser.add_argument("--hours", type=int, default=HOURS, help=f"how long it is good for (1 to {HOURS_MAX})")
-    add_signer(parser)
+    parser.add_argument("--key", required=True, type=Path, help=KEY_HELP)
+    parser.add_argument("--person", required=True, help="your id in the roster")
     parser.set_defaults(call=_checkin)
 
 
 def _checkin(options: argparse.Namespace) -> int:
-    key = unlocked(options.key)
     made: CheckIn = Client(state_of(options)).post("checkins", host=options.host, hours=options.hours)
     text = made["script"].encode()
+    words = f"You sign the check-in script of {made['host']}, SHA-256 {made['sha256']}."
+    signature = signed_text(options.key, NAMESPACE, text, words)
     script = options.out / made["name"]
     _write(script, text)
-    _write(options.out / f"{made['name']}.sig", sign(key, NAMESPACE, text).encode())
+    _write(options.out / f"{made['name']}.sig", signature.encode())
     told = {name: value for name, value in made.items() if name != "script"} | {"file": str(script)}
     run = "powershell.exe -NoProfile -ExecutionPolicy Bypass -File" if script.suffix == ".ps1" else "sh"
     who = "an administrator" if script.suffix == ".ps1" else "root"

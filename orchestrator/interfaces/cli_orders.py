@@ -53,6 +53,10 @@ def _add_order(commands: Commands) -> None:
     parser.add_argument("request", type=Path, metavar="FILE")
     parser.add_argument("--person", required=True, help="who signed it")
     parser.set_defaults(call=_file)
+    parser = parts.add_parser("give", description="Sign an order that was drafted (exposure --orders), and send it.")
+    parser.add_argument("file", type=Path, metavar="FILE")
+    add_signer(parser)
+    parser.set_defaults(call=_give)
     parser = parts.add_parser("make", description="Give an order of any kind; `relance orders --kinds` lists them.")
     parser.add_argument("kind")
     parser.add_argument("subject")
@@ -96,6 +100,8 @@ def _add_freeze(commands: Commands) -> None:
         where.add_argument("--hosts", nargs="+", metavar="HOST")
         if what == "freeze":
             parser.add_argument("--all-work", action="store_true", help="restores and inspections too")
+        else:
+            where.add_argument("--reach", metavar="HOST", help="whom this host spoke with, once it was recalled")
         add_signer(parser)
         parser.set_defaults(call=_freeze, what=what)
 
@@ -138,6 +144,14 @@ def _file(options: argparse.Namespace) -> int:
     return post_order(options, Client(state_of(options)), Order.from_bytes(text), signature)
 
 
+def _give(options: argparse.Namespace) -> int:
+    try:
+        text = options.file.read_bytes()
+    except OSError as error:
+        raise UsageError(f"{options.file} cannot be read: {error.strerror}.", rule="usage.file") from error
+    return send_order(options, Client(state_of(options)), Order.from_bytes(text))
+
+
 def _make(options: argparse.Namespace) -> int:
     args = dict(_argument(word) for word in options.arg)
     if options.kind == "genesis" and "persons" not in args:
@@ -176,6 +190,8 @@ def _freeze(options: argparse.Namespace) -> int:
     subject = f"site:{options.site}" if options.site else "all"
     if options.hosts:
         subject, args["hosts"] = "hosts", options.hosts
+    elif getattr(options, "reach", None):
+        subject = f"reach:{options.reach}"
     if getattr(options, "all_work", False):
         args["all_work"] = True
     return give_order(options, options.what, subject, args)

@@ -1,16 +1,20 @@
 """The commands that only look: status, why, exposure, queue, tasks, orders.
 
-Never changes anything; all but `orders --kinds` ask the live process.
+Never changes anything (`exposure --orders` writes drafts that nobody signed); all but `orders --kinds` ask the live
+process.
 """
 
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from orchestrator.client import Client
 from orchestrator.clock import SystemClock
+from orchestrator.errors import UsageError
 from orchestrator.interfaces import texts
-from orchestrator.interfaces.output import Commands, show
+from orchestrator.interfaces.documents import Exposure
+from orchestrator.interfaces.output import Commands, progress, show
 from orchestrator.interfaces.places import state_of
 
 
@@ -23,6 +27,8 @@ def add(commands: Commands) -> None:
     parser = commands.add_parser("exposure", description="Whom a host may have infected, nearest first; proposes only.")
     parser.add_argument("host")
     parser.add_argument("--distance", type=int, choices=range(1, 6), default=1, help="contacts in between, at most")
+    parser.add_argument("--orders", type=Path, metavar="DIR", help="draft an order to isolate each that is connected")
+    parser.add_argument("--of", nargs="+", default=[], metavar="HOST", help="draft for these alone")
     parser.set_defaults(call=_exposure)
     commands.add_parser("queue", description="What the analysts verify next.").set_defaults(call=_queue)
     parser = commands.add_parser("tasks", description="What people must do, by site and bench; a sheet to print.")
@@ -47,9 +53,32 @@ def _why(options: argparse.Namespace) -> int:
 
 
 def _exposure(options: argparse.Namespace) -> int:
-    found = Client(state_of(options)).get("exposure", options.host, distance=str(options.distance))
+    client = Client(state_of(options))
+    found = client.get("exposure", options.host, distance=str(options.distance))
+    if options.orders is not None:
+        _draft(client, found, options.orders, options.of)
     show(options, found, texts.exposure_text(found))
     return 0
+
+
+def _draft(client: Client, found: Exposure, folder: Path, chosen: list[str]) -> None:
+    """One unsigned order a host: nothing is isolated before a person gives it, two where that stops something."""
+    # What is signed is known to those who draft alone.
+    from orchestrator.interfaces.signing import drafted
+
+    connected = {one["host"]: one for one in found["hosts"] if one["out"]}
+    if strange := sorted({*chosen} - connected.keys()):
+        raise UsageError(f"{strange[0]} is not connected, or not exposed to {found['host']}.", rule="usage.host")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in chosen or connected:
+            stops = connected[name]["stops"]
+            order = drafted(client, "host.isolate", name, {"stops": [*stops]} if stops else {})
+            (folder / f"isolate-{name}.json").write_bytes(order.to_bytes())
+            stopped = f" It stops {', '.join(stops)}: a second person must sign." if stops else ""
+            progress(f"{folder / f'isolate-{name}.json'}: relance order give FILE --key KEY --person YOU.{stopped}")
+    except OSError as error:
+        raise UsageError(f"{folder} cannot be written: {error.strerror}.", rule="usage.file") from error
 
 
 def _queue(options: argparse.Namespace) -> int:

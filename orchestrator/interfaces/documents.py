@@ -132,7 +132,7 @@ class Why(TypedDict):
 
 
 class Exposed(TypedDict):
-    """A host that may be infected because `source` is; `out` says whether it is connected now."""
+    """A host that may be infected because `source` is; `out`: it is connected now; `stops`: what isolating it stops."""
 
     host: str
     source: str
@@ -141,6 +141,7 @@ class Exposed(TypedDict):
     out: bool
     server: bool
     reasons: list[str]
+    stops: list[str]
 
 
 class Exposure(TypedDict):

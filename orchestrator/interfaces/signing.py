@@ -61,17 +61,21 @@ def give_order(options: argparse.Namespace, kind: str, subject: str, args: dict[
     """Makes an order about what the journal holds now, shows it in words, signs it and sends it."""
     hours = _hours(str(getattr(options, "expires_h", EXPIRES_H)))
     client = Client(state_of(options))
+    return send_order(options, client, drafted(client, kind, subject, args or {}, hours))
+
+
+def drafted(client: Client, kind: str, subject: str, args: dict[str, Json], hours: int = EXPIRES_H) -> Order:
+    """An order about what the journal holds now, which nobody has signed."""
     head = client.get("head")
-    order = Order(
+    return Order(
         incident=head["incident"],
         id=secrets.token_hex(16),
         kind=kind,
         subject=subject,
-        args=args or {},
+        args=args,
         expires_us=SystemClock().now_us() + hours * HOUR_US,
         head=Head(head["size"], head["root"]),
     )
-    return send_order(options, client, order)
 
 
 def _hours(text: str) -> int:
@@ -99,16 +103,21 @@ def post_order(options: argparse.Namespace, client: Client, order: Order, signat
 
 def signed(key: Path, document: Order | Statement) -> str:
     """The person's signature, once they were shown what it will be under and did not turn away."""
-    progress(in_words(document))
     namespace = ORDER_NAMESPACE if isinstance(document, Order) else VERDICT_NAMESPACE
+    return signed_text(key, namespace, document.to_bytes(), in_words(document))
+
+
+def signed_text(key: Path, namespace: str, text: bytes, words: str) -> str:
+    """The same for any text that these words describe."""
+    progress(words)
     holder = held_elsewhere(key)
     if not holder:
-        return sign(_unlocked(key), namespace, document.to_bytes())
+        return sign(_unlocked(key), namespace, text)
     if holder == "agent":
         _agreed()
     else:
         progress("Touch the security key when it asks for it.")
-    return sign_elsewhere(key, holder, namespace, document.to_bytes())
+    return sign_elsewhere(key, holder, namespace, text)
 
 
 def _unlocked(path: Path) -> PrivateKey:

@@ -121,7 +121,9 @@ def exposure_text(found: Exposure) -> str:
         more = "" if server or len(those) <= 3 else f" and {len(those) - 3} more"
         out = sum(one["out"] for one in those)
         via = f" (through {source})" if distance > 1 else ""
-        lines.append(f"  {named}{more}: {'; '.join(reasons)}{via}. Connected now: {out} of {len(those)}.")
+        stopped = list(dict.fromkeys(service for one in those for service in one["stops"]))
+        stops = f" Isolating stops {', '.join(stopped)}." if stopped else ""
+        lines.append(f"  {named}{more}: {'; '.join(reasons)}{via}. Connected now: {out} of {len(those)}.{stops}")
     if not found["hosts"]:
         lines = [f"Nothing that is declared leads from {found['host']} ({found['stage']}) to another host."]
     return "\n".join(

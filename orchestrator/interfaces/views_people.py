@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from orchestrator.decision import epoch, explain, orders, quorum, seats
 from orchestrator.decision.exposure import exposure
+from orchestrator.decision.order_rules import stops
 from orchestrator.decision.stages import OUT
 from orchestrator.decision.state import OrderState, State, TaskState
 from orchestrator.errors import UsageError
@@ -74,6 +75,7 @@ def exposed(state: State, name: str, distance_max: int) -> Exposure:
                 "out": state.stage[one.host] in OUT,
                 "server": state.estate.is_server[one.host],
                 "reasons": list(one.reasons),
+                "stops": stops(state, one.host),
             }
             for one in exposure(state, host, distance_max)
         ],

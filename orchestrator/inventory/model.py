@@ -37,16 +37,16 @@ class Names(Strict):
 
 
 class Site(Strict):
-    """A building with its own network edge. `prober` is the address the outside prober dials from;
-    `control` is an `address:port` on the production side that must always answer it; `gate` is the `address:port`
-    of the switch, firewall or port group controller that isolates and reconnects."""
+    """A building with its own network edge. `prober` is the address the outside prober dials from; without one
+    nothing is released. `control` is an `address:port` on the production side that must always answer it; `gate` is
+    the `address:port` of the switch, firewall or port group controller that isolates and reconnects."""
 
     id: Id
     name: Names
     kind: Literal["hospital", "polyclinic", "nursing-home", "psychiatric-home", "creche"]
     networks: tuple[Network, ...] = ()
     isolates_by: Literal["playbook", "witnesses"] = "playbook"
-    prober: Address
+    prober: Address | None = None
     control: AddressPort
     gate: AddressPort
     gate_user: Account = "relance"

@@ -83,7 +83,8 @@ def _review_addresses(report: Report) -> None:
     """A host answers at its own address, and so does each prober; managing systems may be shared."""
     taken: dict[str, tuple[str, str]] = {}
     for site in report.content.inventory.sites:
-        _take(report, taken, site.prober, ("site", site.id))
+        if site.prober is not None:
+            _take(report, taken, site.prober, ("site", site.id))
     for host in report.content.inventory.hosts:
         _take(report, taken, host.address, ("host", host.id))
     inventory = report.content.inventory
@@ -106,7 +107,7 @@ def _take(report: Report, taken: dict[str, tuple[str, str]], address: str, about
 
 
 def _review_whereabouts(report: Report) -> None:
-    """Addresses outside the networks of the site, and those of a range that is nobody's: they were made up."""
+    """Addresses outside the networks of the site, those of a range that is nobody's, and sites without a prober."""
     here: dict[str, list[Host]] = defaultdict(list)
     for host in report.content.inventory.hosts:
         here[host.site].append(host)
@@ -116,7 +117,11 @@ def _review_whereabouts(report: Report) -> None:
         if networks and strange:
             message = f"Outside the networks of `{site.id}` are the addresses of {listed(strange)}."
             report.warn(("site", site.id, "networks"), message)
-        addresses = [site.prober, site.control, site.gate, *(one.address for one in here[site.id])]
+        if site.prober is None:
+            message = f"`{site.id}` has no outside prober: its hosts can be restored, and none of them is released."
+            report.warn(("site", site.id), message)
+        edge = [site.control, site.gate, *([site.prober] if site.prober else [])]
+        addresses = [*edge, *(one.address for one in here[site.id])]
         if any(int(text.partition(".")[0]) >= RESERVED for text in addresses):
             message = f"Nobody knows the addresses of `{site.id}` and its hosts: {RESERVED}.0.0.0 and up are made up."
             report.add("debt", ("site", site.id), message)

@@ -129,7 +129,7 @@ def _unreachable(state: State) -> list[str]:
         site = state.estate.content.inventory.sites[number]
         address, _, port = site.control.partition(":")
         targets = {(places[host].address, state.estate.group(host).klass.login.port) for host in hosts}
-        seen = sweep(site.prober, targets, (address, int(port)))
+        seen = sweep(site.prober or "", targets, (address, int(port)))
         answering = {where for where, _ in seen.answered}
         for host in hosts:
             out = state.stage[host] in (Stage.RELEASED, Stage.IN_SERVICE)

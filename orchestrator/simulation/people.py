@@ -97,8 +97,9 @@ def wishes(state: State, t0_us: int) -> Iterator[Wish]:
 def _for_everybody(state: State, t0_us: int) -> Iterator[Wish]:
     if state.clock_doubted and not state.clock_confirmed:
         yield Wish("clock.confirm", "clock")
-    for scope in list(state.freezes):
-        yield Wish("thaw", scope)
+    for scope, mode in list(state.freezes.items()):
+        if mode != "recall":  # else its host must be recalled first, or found CLEAN
+            yield Wish("thaw", scope)
     if "t0" not in state.facts:
         yield Wish("fact.t0", "t0", {"at_us": t0_us})
     if "breach_closed" not in state.facts:

@@ -1,8 +1,8 @@
 """Decides from a journal and signatures alone whether a host may be reconnected: the release check beside the core's.
 
-Every record is read: hashes, roster from its genesis on, what people signed, what was found on the host, quarantine,
-launch, freezes, facts. Never asks the core, and never knows the plan: site, wave, gates, needs, number of verdicts and
-address are the bundle's word; whether records cited exist, it sees. What is missing or unreadable refuses.
+It reads every record by itself: the hashes, the roster from its genesis on, what people signed, what was found on the
+host, its quarantine, launch, freezes and facts. Never asks the core, and never knows the plan: site, wave, needs, how
+many verdicts are the bundle's word; that gates and needs are met, the records cited say. What is missing refuses.
 """
 
 from __future__ import annotations
@@ -41,8 +41,7 @@ PERSONS: dict[str, tuple[str, ...]] = {
     "fact.withdraw": ("analyst|it_director",),
     "indicators.force": ("analyst", "analyst|forensic_lead"),
 }
-# What only stops things counts as soon as it is recorded, whoever signed.
-STOPS = ("roster.revoke", "wave.hold", "freeze", "fact.withdraw")
+STOPS = ("roster.revoke", "wave.hold", "freeze", "fact.withdraw")  # these count at once, whoever signed
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +54,6 @@ class Line:
 
 
 _Held = tuple[dict[str, str], Order | Statement]  # a document as it was stored, and read
-
-
 verified = lru_cache(1 << 12)(verify)  # the hosts of a run rest on many of the same documents
 _UNPROVEN = (BadKey, BadSignature, BadStatement)
 _WHOLE = ("ordered", "judged", "finished", "swept", "epoch")
@@ -151,6 +148,8 @@ class _Reading:
                 self._site_isolated()
             case "hold" | "unhold" if body["wave"] == self.plan["wave"]:
                 self.holds = self.holds - {body["cause"]} | ({body["cause"]} if kind == "hold" else set())
+            case "freeze" | "thaw" if body["scope"][:5] == "site:" or self.name in body.get("hosts", [self.name]):
+                self.frozen = self.frozen - {body["scope"]} | ({body["scope"]} if kind == "freeze" else set())
             case "jumped":
                 self.jump_us += body["delta_us"]
                 self.doubted, self.confirmed = True, False
@@ -317,10 +316,9 @@ class _Reading:
 
     def _swept(self, body: dict[str, Any]) -> None:
         """The outside prober looked at a site."""
-        if body["site"] != self.plan["site"]:
-            return
-        self.missed = 0 if body["control"] else self.missed + 1
-        if self.out or self.under_way:
+        mine = body["site"] == self.plan["site"]
+        self.missed = (0 if body["control"] else self.missed + 1) if mine else self.missed
+        if self.out or self.under_way or not mine:
             return
         if not body["control"]:
             self.quarantined = self.quarantined and self.missed < 3
@@ -346,9 +344,7 @@ class _Reading:
         """Each rule with what was found."""
         bundle, plan, action = self.bundle, self.plan, self.bundle["action"]
         seen = self.log.had(**bundle["head"])
-        yield Line(
-            "journal", seen, f"{self.log.size} records; the bundle's head is {'a' if seen else 'no'} part of them."
-        )
+        yield Line("journal", seen, f"Of {self.log.size} records the bundle's head is {'a' if seen else 'no'} part.")
         yield Line("roster", self.genesis == self.anchor != "", f"{len(self.roster)} persons, of {self.genesis}.")
         yield Line("action", action == self.under_way != "", f"Under way is {self.under_way or 'none'}.")
         same = self.key.split()[:2] == bundle["host_key"].split()[:2] != []
@@ -357,13 +353,15 @@ class _Reading:
         yield Line("quarantine", cut, f"A sweep from outside {'proves' if cut else 'does not prove'} it.")
         old = not self.point_us or self.point_us < self.t0_us
         yield Line("restore point", old, f"{self.point_us or 'None'}; T0 is {self.t0_us}.")
-        apart = f"Not wiped: {self.declared}; seen offline or from outside: {self.apart}."
-        yield Line("own word", self.apart or not self.declared, apart)
+        yield Line(
+            "own word", self.apart or not self.declared, f"Not wiped: {self.declared}; seen apart: {self.apart}."
+        )
         yield from self._proof()
         launchers, holds = self.launchers - self.revoked, {one for one in self.holds if one[:8] != "relapse:"}
         yield Line("launch", bool(launchers), f"{plan['wave']} was launched by: {_listed(launchers)}.")
         yield Line("hold", not holds, f"{plan['wave']} is held by: {_listed(holds)}.")
-        scopes = self.frozen & {"all", f"site:{plan['site']}", f"host:{self.name}"}
+        mine = ("all", f"site:{plan['site']}", f"host:{self.name}")
+        scopes = {one for one in self.frozen if one in mine or one[:6] == "reach:"}
         yield Line("freeze", not scopes, f"Frozen: {_listed(scopes)}.")
         yield Line("clock", not self.doubted, f"A jump of the clock waits: {'yes' if self.doubted else 'no'}.")
         yield Line("breach closed", self.closed, f"Signed, and not withdrawn: {'yes' if self.closed else 'no'}.")
@@ -378,8 +376,7 @@ class _Reading:
         said = {who for who, one in self.clean.items() if one[1] == self.indicators} - self.revoked
         fresh = {who for who in said if self.clean[who][0] > until_us}
         excepted = bool(said) and self.exception_us > until_us
-        lot = all(self.clean[who][2] > 1 for who in said)
-        wanted = max(self.plan["verdicts"], 1 if lot else 2)
+        wanted = max(self.plan["verdicts"], 1 if all(self.clean[who][2] > 1 for who in said) else 2)
         enough = not self.infected and len(fresh) + excepted >= wanted
         found = f"CLEAN by {_listed(fresh)}{' and an exception' if excepted else ''}; {wanted} needed."
         yield Line("verdicts", enough, f"{self.inspection or 'No inspection'}: {found}")
