@@ -31,7 +31,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "status": ("cli_reading", "waves, functions, pools, what waits and why"),
     "why": ("cli_reading", "why a host stands where it stands"),
     "exposure": ("cli_reading", "whom a host may have infected, with the reasons"),
-    "queue": ("cli_reading", "what the analysts verify next"),
+    "queue": ("cli_desk", "what the analysts verify next; HOST: all there is to judge it by"),
     "tasks": ("cli_reading", "what the technicians do next, also as a sheet"),
     "orders": ("cli_reading", "orders that wait for a signature; --kinds lists who may order what"),
     "order": ("cli_orders", "sign ID: add a signature; make KIND SUBJECT: give any order"),

@@ -1,4 +1,4 @@
-"""The commands that only look: status, why, exposure, queue, tasks, orders.
+"""The commands that only look: status, why, exposure, tasks, orders.
 
 Never changes anything; all but `orders --kinds` ask the live process.
 """
@@ -24,7 +24,6 @@ def add(commands: Commands) -> None:
     parser.add_argument("host")
     parser.add_argument("--distance", type=int, choices=range(1, 6), default=1, help="contacts in between, at most")
     parser.set_defaults(call=_exposure)
-    commands.add_parser("queue", description="What the analysts verify next.").set_defaults(call=_queue)
     parser = commands.add_parser("tasks", description="What people must do, by site and bench; a sheet to print.")
     parser.add_argument("--site", default="")
     parser.set_defaults(call=_tasks)
@@ -49,12 +48,6 @@ def _why(options: argparse.Namespace) -> int:
 def _exposure(options: argparse.Namespace) -> int:
     found = Client(state_of(options)).get("exposure", options.host, distance=str(options.distance))
     show(options, found, texts.exposure_text(found))
-    return 0
-
-
-def _queue(options: argparse.Namespace) -> int:
-    found = Client(state_of(options)).get("queue")
-    show(options, found, texts.queue_text(found))
     return 0
 
 
