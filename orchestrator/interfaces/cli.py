@@ -41,6 +41,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "freeze": ("cli_orders", "stop reconnects, everywhere or at a site or for some hosts"),
     "thaw": ("cli_orders", "end a freeze"),
     "fact": ("cli_orders", "set or withdraw what is signed as true"),
+    "roster": ("cli_roster", "add a person for some days, or revoke one; two sign"),
     "claim": ("cli_orders", "take a seat at a host before verifying it"),
     "task": ("cli_orders", "claim a task, report it done or failed"),
     "verdict": ("cli_verdicts", "sign a verdict, or file one signed elsewhere"),
