@@ -69,11 +69,11 @@ def _show(options: argparse.Namespace) -> int:
     documents: list[object] = []
     lines: list[str] = []
     for one in mine:
-        _log(state_dir, one, "")
+        log_access(state_dir, one, "")
         content = blobs.get(one["evidence"])
         seen = Evidence.from_bytes(content)
         documents.append({**one, "document": json.loads(content)})
-        lines += _imported_lines(one, seen, matcher)
+        lines += imported_lines(one, seen, matcher)
     lines.append(room)
     if all(one["host"] != options.host for one in kept["hosts"]):
         show(options, {"host": options.host, "imported": documents}, "\n".join(["No inspection.", *lines]))
@@ -84,16 +84,20 @@ def _show(options: argparse.Namespace) -> int:
 def _show_inspection(
     options: argparse.Namespace, blobs: Blobs, one: Inspected, imported: tuple[list[object], list[str]]
 ) -> int:
-    _log(state_of(options), one, options.sample)
+    log_access(state_of(options), one, options.sample)
     content = blobs.get(one["evidence"])
     seen = Evidence.from_bytes(content)
     if options.sample:
         return _write_sample(options, blobs, seen)
-    show(options, {**json.loads(content), "imported": imported[0]}, "\n".join([*_lines(one, seen), *imported[1]]))
+    show(
+        options,
+        {**json.loads(content), "imported": imported[0]},
+        "\n".join([*inspection_lines(one, seen), *imported[1]]),
+    )
     return OK
 
 
-def _imported_lines(one: ImportedKept, seen: Evidence, matcher: Matcher) -> list[str]:
+def imported_lines(one: ImportedKept, seen: Evidence, matcher: Matcher) -> list[str]:
     """Where it comes from, what it holds, then what was not examined."""
     hits = matcher.match(seen).hits
     found = [f"{level} {line}" for level in LEVELS for line in seen.lists.get(level, ())]
@@ -108,7 +112,7 @@ def _imported_lines(one: ImportedKept, seen: Evidence, matcher: Matcher) -> list
     ]
 
 
-def _log(state_dir: Path, one: Inspected | ImportedKept, sample: str) -> None:
+def log_access(state_dir: Path, one: Inspected | ImportedKept, sample: str) -> None:
     """Who looked at what, when; without it nothing is shown."""
     path = state_dir / ACCESS_LOG
     line = {"at_us": SystemClock().now_us(), "user": getpass.getuser(), "host": one["host"], "sample": sample}
@@ -139,7 +143,7 @@ def _write_sample(options: argparse.Namespace, blobs: Blobs, seen: Evidence) -> 
     return OK
 
 
-def _lines(one: Inspected, seen: Evidence) -> list[str]:
+def inspection_lines(one: Inspected, seen: Evidence) -> list[str]:
     """What differs first, then what was not examined."""
     age_s = seen.age_before_t0_s
     edr = {None: "not looked for", True: "runs", False: "does NOT run"}[seen.edr_running]

@@ -1,4 +1,4 @@
-"""The commands that only look: status, why, exposure, queue, tasks, orders.
+"""The commands that only look: status, why, exposure, tasks, orders.
 
 Never changes anything (`exposure --orders` writes drafts that nobody signed); all but `orders --kinds` ask the live
 process.
@@ -30,7 +30,6 @@ def add(commands: Commands) -> None:
     parser.add_argument("--orders", type=Path, metavar="DIR", help="draft an order to isolate each that is connected")
     parser.add_argument("--of", nargs="+", default=[], metavar="HOST", help="draft for these alone")
     parser.set_defaults(call=_exposure)
-    commands.add_parser("queue", description="What the analysts verify next.").set_defaults(call=_queue)
     parser = commands.add_parser("tasks", description="What people must do, by site and bench; a sheet to print.")
     parser.add_argument("--site", default="")
     parser.set_defaults(call=_tasks)
@@ -79,12 +78,6 @@ def _draft(client: Client, found: Exposure, folder: Path, chosen: list[str]) -> 
             progress(f"{folder / f'isolate-{name}.json'}: relance order give FILE --key KEY --person YOU.{stopped}")
     except OSError as error:
         raise UsageError(f"{folder} cannot be written: {error.strerror}.", rule="usage.file") from error
-
-
-def _queue(options: argparse.Namespace) -> int:
-    found = Client(state_of(options)).get("queue")
-    show(options, found, texts.queue_text(found))
-    return 0
 
 
 def _tasks(options: argparse.Namespace) -> int:

@@ -512,3 +512,27 @@ class SignedRequest(TypedDict):
 
     signature: str
     sha256: str
+
+
+class DeskHit(TypedDict):
+    """An indicator of the set in force, found in a piece of evidence; `level` says how much that says."""
+
+    level: str
+    kind: str
+    value: str
+    where: str
+    origin: str
+
+
+class Desk(TypedDict):
+    """All an analyst judges a host by. `place` is its turn in the queue, 0 and no `seat` where no verdict is wanted;
+    `inspection` and `imported` are the evidence documents; `unmatched` is what no indicator was held against."""
+
+    why: Why
+    place: int
+    seat: Seat | None
+    inspection: dict[str, object]
+    imported: list[dict[str, object]]
+    hits: list[DeskHit]
+    hits_more: int
+    unmatched: list[str]
