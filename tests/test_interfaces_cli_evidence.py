@@ -118,6 +118,7 @@ def test_a_sweep_that_finds_something_says_where_and_lost_evidence_is_not_examin
     assert said.code == 1
     assert "ad-1: at_jobs: var/spool/at/a1" in said.out
     assert "not examined: ad-2: The stored file" in said.out
+    assert [line["host"] for line in log_of(desk)] == ["ad-1"], "whose evidence was shown"
 
 
 def log_of(desk: Terminal) -> list[dict[str, str]]:

@@ -192,6 +192,9 @@ def _sweep(options: argparse.Namespace) -> int:
     blobs = evidence_of(state_of(options))
     found = sweep(options.name, ((one["host"], _read(blobs, one["evidence"])) for one in kept["hosts"]))
     found.known += kept["hosts_without"]
+    for one in kept["hosts"]:
+        if one["host"] in found.hits:  # what its evidence says is shown
+            _log(state_of(options), one, "")
     lines = [f"  {host}: {line}" for host, lines in found.hits.items() for line in lines]
     lines += [f"  not examined: {host}: {why}" for host, why in found.unexamined.items()]
     if kept["hosts_without"]:
