@@ -32,6 +32,12 @@ def test_a_good_estate_is_reviewed_without_errors_and_says_how_many_warnings(typ
     assert said.out.rstrip().splitlines()[-1].startswith("0 error, ")
 
 
+def test_the_review_tells_how_long_analysts_read_before_a_plan_is_adopted(types: Keyboard, estate: SmallEstate) -> None:
+    assert "Analysts read for " in types("review").out
+    (estate.path / "inventory" / "sites.yaml").write_text("sites: {")
+    assert "Analysts read for " not in types("review").out
+
+
 def test_a_mistake_is_one_line_with_its_place_and_exit_1(types: Keyboard, estate: SmallEstate) -> None:
     estate.edit("inventory/servers.csv", "lis-1,", "lis 1,")
     said = types("review")

@@ -12,6 +12,7 @@ from pathlib import Path
 from orchestrator.errors import UsageError
 from orchestrator.interfaces.output import Commands, show
 from orchestrator.interfaces.places import estate_of
+from orchestrator.plans import analyst_hours
 from orchestrator.plans.lay_down import lay_down
 from orchestrator.plans.model import Content, Plan
 from orchestrator.plans.plan_text import Hours, as_json, as_text, why_host
@@ -57,10 +58,12 @@ def _review(options: argparse.Namespace) -> int:
     # The core is imported here: `plan` does without it.
     from orchestrator.interfaces.reviewing import reviewed
 
-    found = reviewed(estate_of(options), Path(options.state) if options.state else None).findings
+    examined = reviewed(estate_of(options), Path(options.state) if options.state else None)
+    found = examined.findings
     counts = Counter(one.severity for one in found)
+    hours = analyst_hours.in_words(examined.content) if examined.content is not None else []
     told = ", ".join(f"{counts[severity]} {severity}" for severity in ("error", "warning", "debt"))
-    show(options, [one.as_json() for one in found], "\n".join([*map(str, found), told]))
+    show(options, [one.as_json() for one in found], "\n".join([*map(str, found), *hours, told]))
     return FINDINGS if counts["error"] else OK
 
 
