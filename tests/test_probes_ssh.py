@@ -10,7 +10,7 @@ import pytest
 
 from orchestrator.probes.base import Answer, Question
 from orchestrator.probes.ssh import SshProbe
-from tests.managed_hosts import ManagedHosts, free_port, make_key, managed_hosts, silent_peer, wait_until
+from tests.managed_hosts import USER, ManagedHosts, free_port, make_key, managed_hosts, silent_peer, wait_until
 from tests.practice_peers import hangs_up, peer, speaks_first
 
 
@@ -61,3 +61,32 @@ def test_a_service_that_accepts_and_says_nothing_fails_and_leaves_no_thread(host
 
 def test_a_port_where_nobody_listens_fails(hosts: ManagedHosts) -> None:
     assert ask(free_port(), hosts.host_key).outcome == "FAIL"
+
+
+def run(hosts: ManagedHosts, timeout_s: float = 20, **params: str | int | bool) -> Answer:
+    login = {"host_key": hosts.host_key, "user": USER, "key": (hosts.base / "client").read_text()}
+    return SshProbe().ask(Question(hosts.addresses[0], hosts.port, "127.0.0.8", timeout_s, {**login, **params}))
+
+
+def test_a_command_counts_by_what_it_says_and_how_it_ends(hosts: ManagedHosts) -> None:
+    assert run(hosts, command="echo 3 volumes online", contains="3 volumes").outcome == "PASS"
+    assert "does not say '4 volumes'" in run(hosts, command="echo 3 volumes", contains="4 volumes").sentence
+    assert "with 3 instead of 0" in run(hosts, command="exit 3").sentence
+    assert run(hosts, command="exit 3", status=3).outcome == "PASS"
+
+
+def test_a_command_that_does_not_end_or_talks_without_end_fails_in_time(hosts: ManagedHosts) -> None:
+    assert run(hosts, timeout_s=2, command="sleep 60").outcome == "FAIL"
+    assert "does not end" in run(hosts, command="yes").sentence
+
+
+def test_a_login_that_is_refused_fails_and_a_key_that_is_none_is_not_used(hosts: ManagedHosts, tmp_path: Path) -> None:
+    make_key(tmp_path / "stranger")
+    refused = run(hosts, command="true", key=(tmp_path / "stranger").read_text())
+    assert (refused.outcome, refused.facts) == ("FAIL", {"error": "login"})
+    assert run(hosts, command="true", key="no key").outcome == "UNKNOWN"
+
+
+def test_a_server_with_another_key_is_not_told_who_we_are(hosts: ManagedHosts, tmp_path: Path) -> None:
+    answer = run(hosts, command="true", host_key=make_key(tmp_path / "other"))
+    assert answer.facts == {"host_key": "mismatch"}

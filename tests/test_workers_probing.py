@@ -89,7 +89,7 @@ def test_a_subject_is_asked_once_at_a_time_and_again_afterwards(prober: Prober) 
 
 
 def test_a_probe_this_version_lacks_is_unknown(prober: Prober) -> None:
-    prober.submit("lab", "dicom", Question("127.0.0.1", 1))
+    prober.submit("lab", "telepathy", Question("127.0.0.1", 1))
     assert answers(prober, 1)["lab"].outcome == "UNKNOWN"
 
 

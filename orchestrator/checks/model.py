@@ -15,7 +15,20 @@ from orchestrator.inventory.model import Id, Strict
 
 Level = Literal["L0", "L1", "L2", "L3"]
 ProbeName = Literal[
-    "tcp", "ssh", "http", "dns", "ntp", "hl7", "postgresql", "dicom", "ldap", "kerberos", "smb", "prometheus", "fhir"
+    "tcp",
+    "ssh",
+    "http",
+    "dns",
+    "ntp",
+    "hl7",
+    "postgresql",
+    "mssql",
+    "dicom",
+    "ldap",
+    "kerberos",
+    "smb",
+    "prometheus",
+    "fhir",
 ]
 
 
@@ -31,7 +44,14 @@ _SQL = {"database": str, "user": str, "password": Reference, "query": str, "rows
 # What each probe may be told besides address and port.
 PARAMETERS: dict[str, dict[str, type]] = {
     "tcp": {"speaks": bool},
-    "ssh": {"host_key": str},
+    "ssh": {
+        "host_key": str,
+        "user": str,
+        "key": Reference,
+        "command": str,
+        "contains": str,
+        "status": int,
+    },
     "http": {"path": str, "status": int, "contains": str, "host": str, **_TLS},
     "ntp": {"offset_max_ms": int},
     "hl7": {
@@ -44,6 +64,7 @@ PARAMETERS: dict[str, dict[str, type]] = {
         "code": str,
     },
     "postgresql": {**_SQL, **_TLS},
+    "mssql": {**_SQL, "tls": bool, "ca": Reference, "name": str},
     "dicom": {"ask": str, "called": str, "calling": str, "days": int, "modality": str, "found_min": int, **_TLS},
     "ldap": {
         "ask": str,
@@ -70,6 +91,7 @@ PROVES: dict[str, dict[str, Level]] = {
     "ntp": {"": "L2"},
     "hl7": {"ack": "L2", "order": "L3"},
     "postgresql": {"": "L2"},
+    "mssql": {"": "L2"},
     "dicom": {"echo": "L1", "worklist": "L2", "study": "L2", "store": "L3"},
     "ldap": {"root": "L2", "bind": "L2"},
     "kerberos": {"": "L2"},

@@ -61,6 +61,8 @@ def fetched(
     try:
         response.begin()
         text = response.read(_BODY_MAX)
+    except ConnectionError:  # closed without a word, which the library takes for a bad one too
+        raise
     except (HTTPException, ValueError) as error:
         raise gibberish(question, "HTTP") from error
     if response.length and len(text) < _BODY_MAX:
