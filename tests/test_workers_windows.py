@@ -84,6 +84,7 @@ def test_what_a_windows_host_could_not_tell_is_said() -> None:
     assert "defender: its command failed" in said
     assert {"defender: Invalid namespace", "Windows/x: denied"} <= {*said}
     assert any("capitals" in line for line in said)
+    assert any(line.startswith("files on other drives, and outside Users, ProgramData,") for line in said)
     cut = recorded("--t").partition(b"--t files")[0]
     assert "everything after the output's limit" in seen(cut, cut=True).not_examined
 

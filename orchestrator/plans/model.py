@@ -17,8 +17,12 @@ Role = Literal["operator", "analyst", "technician", "crisis", "forensic_lead", "
 Hour = Annotated[str, StringConstraints(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
 Day = Annotated[str, StringConstraints(pattern=r"^([0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01]))?$")]
 Seconds = Annotated[int, Field(ge=0)]
-# Where programs, what starts by itself, and what people keep stand on a Windows host, below its system drive.
-WINDOWS_PATHS = ("Windows", "ProgramData", "Program Files", "Program Files (x86)", "Users")
+# Below the system drive of a Windows host; what can be written by most comes first, should the bound on files be met.
+# Not Windows/WinSxS: its 100,000 copies of what stands in System32 alone would take half of that bound.
+WINDOWS_PATHS = (
+    *("Users", "ProgramData", "Program Files", "Program Files (x86)"),
+    *("Windows/Temp", "Windows/Tasks", "Windows/SYSVOL", "Windows/System32", "Windows/SysWOW64"),
+)
 # The beginning of every public key line; `trust` judges whether the key is strong enough.
 _KEY = (
     r"^(ssh-(ed25519|rsa)|ecdsa-sha2-nistp(256|384|521)|(verify-required )?sk-(ssh-ed25519|ecdsa-sha2-nistp256)"

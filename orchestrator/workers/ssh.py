@@ -330,6 +330,7 @@ def _missing(one: Look, sections: list[tuple[str, bytes]], reply: Reply, lost: i
     if not sweep.edr.get(request.klass):
         yield "EDR: the class names no process"
     if request.os == "windows":
+        yield f"files on other drives, and outside {', '.join(sweep.paths)}"
         yield "names written with other capitals: Windows takes them for the same, indicators of names do not"
     if request.strategy == "declared":
         yield "what a host that was not wiped hides: it answered for itself"
