@@ -18,7 +18,7 @@ import pytest
 from orchestrator.errors import Unusable, UsageError
 from orchestrator.plans.files import usable
 from orchestrator.practice import drill, fleet_launch
-from orchestrator.practice.drill import LAZY, LOCK, PLAN, SOME, Drill, Options, begin, prepare, put_away
+from orchestrator.practice.drill import LAZY, LOCK, PEOPLE_FAULTS, PLAN, SOME, Drill, Options, begin, prepare, put_away
 from orchestrator.practice.fleet_disk import service_state
 from orchestrator.practice.fleet_file import PRESETS, Folders, load
 from orchestrator.practice.people import alone
@@ -44,8 +44,8 @@ def words(**changes: Any) -> argparse.Namespace:
     ("asked", "faults"),
     [
         ("none", ()),
-        ("some", (*SOME, LAZY)),
-        ("all", (*PRESETS, LAZY)),
+        ("some", (*SOME, *PEOPLE_FAULTS)),
+        ("all", (*PRESETS, *PEOPLE_FAULTS)),
         ("drop, wrong-key", ("drop", "wrong-key")),
         (LAZY, (LAZY,)),
     ],

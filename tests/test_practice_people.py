@@ -15,6 +15,7 @@ import pytest
 
 from orchestrator.decision.events import Reading
 from orchestrator.decision.orders import EMPTY_SET
+from orchestrator.decision.state import STEP
 from orchestrator.engine.contents import keep
 from orchestrator.errors import Unusable
 from orchestrator.interfaces.serving import serve
@@ -32,13 +33,13 @@ HOUR_US = 3_600_000_000
 
 
 @contextmanager
-def town(root: Path, *, lazy: bool = False) -> Iterator[tuple[Hospital, Drill]]:
+def town(root: Path, *, lazy: bool = False, late: str = "") -> Iterator[tuple[Hospital, Drill]]:
     """A hospital that obliges, and the people of a drill at its socket."""
     (root / "keys").mkdir(parents=True)
     public = {person: keys.generate(root / "keys" / person).line for person in PEOPLE}
     persons = [{"id": person, "roles": list(roles), "key": public[person]} for person, roles in PEOPLE.items()]
     plan = {
-        "seed": 3, "t0_us": NOW.now_us() - HOUR_US, "reading_s": 0, "lazy": lazy, "gates": {},
+        "seed": 3, "t0_us": NOW.now_us() - HOUR_US, "reading_s": 0, "lazy": lazy, "late": late, "gates": {},
         "waived": ["workstation"],
         "genesis": {"persons": persons, "indicator_set": EMPTY_SET}, "outside": ["reference-lab"],
     }  # fmt: skip
@@ -75,6 +76,22 @@ def test_people_bring_a_whole_hospital_back_and_the_crisis_cell_accepts_each_fun
             {wave["function"] for wave in status["waves"]} - {None}
         )
         assert ("fact.waiver", "forensic-lead") in orders
+
+
+def test_a_host_found_infected_after_its_release_is_recalled_its_reach_thawed_and_it_comes_back(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with town(tmp_path, late="lab-ws-1") as (here, drill):
+        bring_back(here, drill)
+        assert over(drill.people.get("status"))
+        orders = here.engine.read(lambda state, now_us: [(one.kind, one.subject) for one in state.orders.values()])
+        assert [one for one in orders if one[1] in ("lab-ws-1", "reach:lab-ws-1")] == [
+            ("host.recall", "lab-ws-1"),
+            ("thaw", "reach:lab-ws-1"),
+        ]
+        attempts = here.engine.read(lambda state, now_us: state.attempts[state.estate.host_number["lab-ws-1"]])
+        assert attempts[STEP["restore"]] == 2, "it was wiped again"
+    assert "lab-ws-1 was found infected after its release: ad-1 plays ad, which it uses." in capsys.readouterr().out
 
 
 def test_the_first_morning_is_signed_once_and_not_again_by_people_who_begin_anew(tmp_path: Path) -> None:

@@ -49,12 +49,13 @@ def in_words(report: Report) -> str:
         for function, times in sorted(document["functions"].items(), key=lambda item: item[1]["back_s"] or 1 << 30)
         if times["back_s"] is not None
     )
+    frozen = "".join(f"Frozen: {one['scope']} ({one['why']}; {one['hosts']} hosts).\n" for one in document["frozen"])
     verdict = "Everything that can be in service is." if report.good else "NOT everything is as it should be."
     return (
         f"{verdict} {document['in_service']} of {document['hosts']} hosts in service, {document['excluded']} excluded, "
         f"{document['failed']} failed.\nBack: {back or 'nothing'}.\n"
         f"Started twice: {document['started_twice']}. Released early: {document['released_early']}. "
-        f"Lost: {document['lost']}.\n{document['records']} records, root {document['root'][:16]}, "
+        f"Lost: {document['lost']}.\n{frozen}{document['records']} records, root {document['root'][:16]}, "
         f"{document['wall_s']} s, {document['cpu_s']} CPU-s."
     )
 

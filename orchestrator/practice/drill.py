@@ -29,6 +29,7 @@ from orchestrator.engine.process import lay_out
 from orchestrator.errors import RelanceError, Unusable, UsageError
 from orchestrator.plans.files import usable
 from orchestrator.plans.model import Content
+from orchestrator.plans.waves import derive
 from orchestrator.practice import fleet_launch, ransomware
 from orchestrator.practice.display import display, in_words
 from orchestrator.practice.drill_report import Report, report
@@ -42,7 +43,7 @@ from orchestrator.trust import keys
 
 LOOK_S = 1.0
 SOME = ("refuse", "drop", "fails-once", "slow", "still-infected")
-LAZY = "lazy-technician"
+LAZY, LATE = PEOPLE_FAULTS = ("lazy-technician", "infected-after-release")  # what people bring about, not hosts
 PLAN, LOCK = "drill.json", "drill.lock"
 
 
@@ -64,11 +65,11 @@ class Options:
     @classmethod
     def of(cls, hosts: int, seed: int, faults: str) -> Options:
         """`faults` is none, some, all or a list. Raises UsageError for a fault nobody knows, the empty one too."""
-        known = {"none": (), "some": (*SOME, LAZY), "all": (*PRESETS, LAZY)}
+        known = {"none": (), "some": (*SOME, *PEOPLE_FAULTS), "all": (*PRESETS, *PEOPLE_FAULTS)}
         chosen = known.get(faults, tuple(name.strip() for name in faults.split(",")))
         for name in chosen:
-            if name not in (*PRESETS, LAZY):
-                listed = f"none, some, all, or any of {', '.join((*PRESETS, LAZY))}"
+            if name not in (*PRESETS, *PEOPLE_FAULTS):
+                listed = f"none, some, all, or any of {', '.join((*PRESETS, *PEOPLE_FAULTS))}"
                 raise UsageError(f"There is no fault {name or 'without a name'}; there are {listed}.", fault=name)
         return cls(hosts, seed, chosen)
 
@@ -120,6 +121,7 @@ def prepare(root: Path, plan: dict[str, Any], say: Callable[[str], None]) -> Non
     say("\n".join(practised(whole, content)))
     _write(root / "people.json", {
         "seed": plan["seed"], "t0_us": struck_us - 600_000_000, "reading_s": 0.02, "lazy": LAZY in plan["faults"],
+        "late": _late(rehearsed) if LATE in plan["faults"] else "",
         "genesis": genesis_args(rehearsed),
         "waived": _waived(rehearsed),
         "outside": [service.id for service in rehearsed.inventory.services if service.kind == "outside"],
@@ -134,6 +136,12 @@ def _waived(content: Content) -> list[str]:
     """The one class whose evidence the forensic lead does without: workstations the plan would have preserved."""
     asked = (one.id for one in content.classes if one.kind == "workstation" and one.preservation == "required")
     return list(islice(asked, 1))
+
+
+def _late(content: Content) -> str:
+    """The post that is found infected after its release: one of those that come out first."""
+    posts = (posts for wave in derive(content).waves for posts in wave.gate.posts.values())
+    return min((post for each in posts for post in each), default="")
 
 
 def _clear(root: Path) -> None:

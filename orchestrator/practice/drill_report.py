@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.decision.apply import apply
-from orchestrator.decision.commands import Issue
+from orchestrator.decision.commands import Freeze, Issue
 from orchestrator.decision.stages import Stage
 from orchestrator.decision.state import State
 from orchestrator.decision.witness import Witness
@@ -42,12 +42,15 @@ def report(root: Path, plan: dict[str, Any], cpu_us: int) -> Report:
     witness = Witness(state.estate, state.contents)
     issued: list[ledger.Issued] = []
     counts: dict[str, int] = {}
+    frozen: list[dict[str, Any]] = []
     with Journal.open(root / "state" / "journal.sqlite", read_only=True) as journal:
         for record in journal.records():
             entry = read(record, state, root / "state")
             apply(state, entry, record.at_us)
             witness.see(entry, record.at_us)
             counts[record.kind] = counts.get(record.kind, 0) + 1
+            if isinstance(entry, Freeze):
+                frozen.append({"scope": entry.scope, "why": entry.why, "hosts": len(entry.hosts)})
             if isinstance(entry, Issue) and entry.step == "reconnect":
                 issued.append(ledger.Issued(entry.action, record.at_us))
         head = journal.head
@@ -68,6 +71,7 @@ def report(root: Path, plan: dict[str, Any], cpu_us: int) -> Report:
         "started_twice": len(seen.started_twice),
         "released_early": len(seen.released_early),
         "lost": counts.get("lost", 0),
+        "frozen": frozen,
         "violations": violations,
         "records": head.size,
         "root": head.root.hex(),

@@ -73,6 +73,7 @@ class Drill:
             self._read_on()
         for wish in chain(wishes(state, self.plan["t0_us"]), self._further_wishes(state)):
             self._order(state, wish)
+        self._find_late(state)
         self._judge(self.people.get("queue"))
         for task in self.people.get("tasks"):
             self._work(task)
@@ -133,6 +134,21 @@ class Drill:
                     break
                 if verdict != "CLEAN":
                     break
+
+    def _find_late(self, state: State) -> None:
+        """Where the drill has it so, one host is found infected after its release; what it may have done is read."""
+        name = self.plan["late"]
+        host = state.estate.host_number.get(name, -1)
+        if host < 0 or state.stage[host] is not Stage.IN_SERVICE or f"reach:{name}" in state.touched:
+            return
+        seat = {"host": name, "inspection": state.inspection[host], "evidence": state.evidence[host]}
+        try:
+            self.people.verdict("INFECTED", ANALYSTS[0], {**seat, "indicator_set": state.indicator_set})
+        except Refusal as refusal:
+            self._say(f"{ANALYSTS[0]} on {name}: {refusal.sentence}")
+            return
+        for one in self.people.get("exposure", name)["hosts"]:
+            self._say(f"{name} was found infected after its release: {one['host']} {', '.join(one['reasons'])}.")
 
     def _work(self, task: dict[str, Any]) -> None:
         """The first technician claims and reports, the second confirms; some reports are false and found out."""
