@@ -194,7 +194,7 @@ def _sweep(options: argparse.Namespace) -> int:
     found.known += kept["hosts_without"]
     for one in kept["hosts"]:
         if one["host"] in found.hits:  # what its evidence says is shown
-            _log(state_of(options), one, "")
+            log_access(state_of(options), one, "")
     lines = [f"  {host}: {line}" for host, lines in found.hits.items() for line in lines]
     lines += [f"  not examined: {host}: {why}" for host, why in found.unexamined.items()]
     if kept["hosts_without"]:
