@@ -26,17 +26,18 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from orchestrator.canonical import Json
 from orchestrator.clock import SystemClock
-from orchestrator.decision.events import Judged, Ordered
 from orchestrator.decision.orders import EMPTY_SET, genesis_args
 from orchestrator.decision.stages import OUT, Stage
 from orchestrator.decision.state import QUARANTINED, State
 from orchestrator.engine.process import Beginning, Live, lay_out, open_engine
+from orchestrator.errors import NeedsAnother
+from orchestrator.interfaces.admission import admit_order, admit_verdict
 from orchestrator.inventory.model import Needs
 from orchestrator.plans.files import usable
 from orchestrator.plans.model import Content
@@ -44,6 +45,8 @@ from orchestrator.practice import fleet_launch
 from orchestrator.practice.fleet_file import write_whole
 from orchestrator.practice.rehearsal import PEOPLE, Ports, fleet_file, rehearse, write_estate
 from orchestrator.trust import keys
+from orchestrator.trust.signature import sign
+from orchestrator.trust.statement import ORDER_NAMESPACE, VERDICT_NAMESPACE, Head, Order, Statement, Subject
 from orchestrator.workers import invocation
 from orchestrator.workers.ansible_files import environment
 
@@ -66,7 +69,7 @@ def ready_content(source: Path, hosts: int) -> Content:
         "source": "media",
         "strategies": ("restore",),  # the one that waits for T0
         "preservation": "waived",
-        "verdicts_required": 1,
+        "verdicts_required": 2,
         "needs": Needs(inspect=(READER,)),
         "tasks": (),
     }
@@ -118,25 +121,40 @@ def engine_on_fleet(content: Content, root: Path) -> Iterator[tuple[Live, Conten
 
 
 class People:
-    """Those who order and judge, straight at the engine: signatures are not what is measured."""
+    """Those who order and judge; all they say is signed, for a reconnect's runner lets nothing out without it."""
 
     def __init__(self, live: Live) -> None:
         self.live = live
         self.clock = SystemClock()
+        folder = live.engine.state_dir.parent / "keys"
+        self._keys = {person: keys.load_private(folder / person) for person in PEOPLE}
 
     def order(self, kind: str, subject: str, args: dict[str, Json], *persons: str) -> None:
         """One order by each of these persons."""
-        name = secrets.token_hex(16)
+        engine, until_us = self.live.engine, self.clock.now_us() + HOUR_US
+        text = Order(engine.incident, secrets.token_hex(16), kind, subject, args, until_us, self._head()).to_bytes()
         for person in persons:
-            until_us = self.clock.now_us() + HOUR_US
-            self.live.engine.submit(Ordered(name, kind, subject, args, person, until_us, 1 << 40, ""))
+            with suppress(NeedsAnother):
+                admit_order(engine, text, person, sign(self._keys[person], ORDER_NAMESPACE, text))
 
     def judge(self) -> None:
-        """An analyst finds every host clean."""
-        found = self.live.engine.read(lambda state, _: dict(zip(state.estate.hosts, state.inspection, strict=True)))
-        until_us = self.clock.now_us() + HOUR_US
-        for host, inspection in found.items():
-            self.live.engine.submit(Judged("CLEAN", {host: inspection}, "analyst-1", EMPTY_SET, until_us, ""))
+        """Two analysts find every host clean."""
+        engine, until_us = self.live.engine, self.clock.now_us() + HOUR_US
+        found = engine.read(
+            lambda state, _: list(zip(state.estate.hosts, state.inspection, state.evidence, strict=True))
+        )
+        for person in ("analyst-1", "analyst-2"):
+            for host, inspection, evidence in found:
+                about, looked = (Subject(host, inspection, evidence),), ("accounts",)
+                text = Statement(
+                    "CLEAN", person, about, EMPTY_SET, ("bench",), "by number", looked, (), self._head(), until_us,
+                    engine.incident,
+                ).to_bytes()  # fmt: skip
+                admit_verdict(engine, text, person, sign(self._keys[person], VERDICT_NAMESPACE, text))
+
+    def _head(self) -> Head:
+        head = self.live.engine.head()
+        return Head(head.size, head.root.hex())
 
     def wait(self, what: str, holds: Callable[[State], bool]) -> None:
         """Until it holds and no runner is left. Ends the program with the hosts' stages when it never does."""
@@ -184,6 +202,7 @@ class Spent:
 def drive(live: Live, content: Content) -> tuple[Spent, Spent]:
     """What the restores and the reconnects of all hosts cost."""
     people = People(live)
+    people.wait("the incident is open", lambda state: bool(state.incident))
     people.order("genesis", "roster", genesis_args(content), "operator-1", "it-director")
     people.wait("all hosts are cut off", lambda state: all(one == QUARANTINED for one in state.connection))
     begun = Spent.now()
