@@ -39,6 +39,7 @@ NAMES = {
     "relance_pool_size",
     "relance_queue_waiting",
     "relance_obligations",
+    "relance_exceptions",
     "relance_transitions",
     "relance_action_duration_seconds",
     "relance_last_event_timestamp_seconds",

@@ -26,6 +26,7 @@ def quiet() -> Status:
         "asks": [],
         "failed": [],
         "obligations": [],
+        "exceptions": [],
         "orders_waiting": 0,
         "waits": [],
     }
@@ -115,6 +116,7 @@ def test_a_host_nothing_hinders_says_so() -> None:
         "strategy": "reimage",
         "wave": "",
         "verdicts_missing": 0,
+        "exception_until_us": 0,
         "inspection": "",
         "evidence": "",
         "marker": False,
@@ -125,6 +127,8 @@ def test_a_host_nothing_hinders_says_so() -> None:
         "ad-1: in service, connected, strategy reimage, wave none.",
         "Nothing stands in its way.",
     ]
+    found["exception_until_us"] = 7_200_000_000
+    assert texts.why_text(found).splitlines()[1].startswith("An EXCEPTION stands in for a verdict until 1970-01-01")
 
 
 def test_a_sheet_groups_tasks_by_place_and_says_how_each_is_confirmed() -> None:
@@ -155,10 +159,11 @@ def test_the_marker_stands_out_in_the_queue() -> None:
         "evidence": "ab" * 32,
         "marker": True,
         "owed": True,
+        "exception_until_us": 7_200_000_000,
         "seats_open": 1,
         "claims": [{"person": "analyst-1", "until_us": 1}],
     }
     queue = {"incident": "night", "indicator_set": "0", "verdict_valid_s": 1, "hosts": [seat]}
     text = texts.queue_text(queue)  # type: ignore[arg-type]
-    assert "MARKER owed abababababababab" in text
+    assert "MARKER owed EXCEPTION abababababababab" in text
     assert "analyst-1" in text

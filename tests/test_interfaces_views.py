@@ -9,7 +9,10 @@ import pytest
 from pydantic import TypeAdapter
 
 from orchestrator.interfaces.documents import Status, Wave
+from orchestrator.interfaces.metrics import measure
+from orchestrator.interfaces.texts import status_text
 from orchestrator.interfaces.views import HOUR_US, WAITS_MAX, status
+from orchestrator.interfaces.views_people import queue, why
 from tests.live_hospital import Hospital, hospital
 
 SCHEMA: TypeAdapter[Status] = TypeAdapter(Status)
@@ -138,6 +141,24 @@ def test_a_host_restored_from_media_owes_an_inspection_and_status_says_until_whe
     assert {one["host"] for one in owed} == {"ad-1", "ad-2", "backup-1"}
     assert not any(one["overdue"] for one in owed)
     assert all("offline" in one["cause"] for one in owed)
+
+
+def test_an_exception_is_seen_in_status_why_queue_and_metrics(here: Hospital) -> None:
+    here.open_incident()
+    here.hands.hangs.add("reconnect")
+    here.quarantined("foundations")
+    here.judge("CLEAN", "analyst-1", "ad-1")
+    until_us = here.engine.read(lambda state, now_us: now_us) + HOUR_US
+    here.order("host.exception", "ad-1", "operator-2", "crisis-1", until_us=until_us)
+    (excepted,) = seen(here)["exceptions"]
+    assert excepted["host"] == "ad-1"
+    assert excepted["until_us"] == until_us
+    assert here.engine.read(lambda state, now_us: why(state, now_us, "ad-1"))["exception_until_us"] == until_us
+    waiting = {one["host"]: one["exception_until_us"] for one in here.engine.read(queue)["hosts"]}
+    assert waiting == {"ad-2": 0, "backup-1": 0}, "its seats are filled"
+    told = here.engine.read(lambda state, now_us: measure(state, now_us))
+    assert [one.samples[0].value for one in told if one.name == "relance_exceptions"] == [1]
+    assert "ad-1: EXCEPTION until" in status_text(seen(here))
 
 
 def test_a_host_whose_every_strategy_failed_is_listed_among_the_failed(here: Hospital) -> None:

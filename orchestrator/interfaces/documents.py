@@ -91,6 +91,13 @@ class Held(Waiting):
     example: str
 
 
+class Excepted(TypedDict):
+    """A host for which an exception stands in for a verdict, until a person judges it or the exception ends."""
+
+    host: str
+    until_us: int
+
+
 class Status(TypedDict):
     """The whole restart at one moment."""
 
@@ -111,6 +118,7 @@ class Status(TypedDict):
     asks: list[Asked]
     failed: list[str]
     obligations: list[Owed]
+    exceptions: list[Excepted]
     orders_waiting: int
     waits: list[Held]
 
@@ -124,6 +132,7 @@ class Why(TypedDict):
     strategy: str
     wave: str
     verdicts_missing: int
+    exception_until_us: int
     inspection: str
     evidence: str
     marker: bool
@@ -173,6 +182,7 @@ class Seat(TypedDict):
     evidence: str
     marker: bool
     owed: bool
+    exception_until_us: int
     seats_open: int
     claims: list[Claim]
 

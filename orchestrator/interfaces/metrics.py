@@ -68,6 +68,9 @@ def measure(state: State, now_us: int) -> list[Metric]:
         *_pools(state),
         _queue(state),
         _obligations(state, now_us),
+        GaugeMetricFamily(
+            "relance_exceptions", "Hosts for which an exception stands in for a verdict.", len(state.exceptions)
+        ),
         _transitions(state),
         _durations(state),
         _last_event(state),

@@ -80,6 +80,10 @@ def _decisions(found: Status) -> list[str]:
     lines += _counted(
         (f"owes an inspection ({_when(one)}): {one['cause']}", one["host"]) for one in found["obligations"]
     )
+    for one in found["exceptions"]:
+        lines.append(
+            f"  {one['host']}: EXCEPTION until {clock(one['until_us'])}; another verdict cures it (relance queue)"
+        )
     if found["orders_waiting"]:
         lines.append(f"  {found['orders_waiting']} orders wait for a signature (relance orders)")
     return ["", "A person must decide:", *lines] if lines else []
@@ -104,6 +108,8 @@ def why_text(found: Why) -> str:
         f"{found['host']}: {found['stage'].replace('_', ' ')}, {found['connection']}, strategy {found['strategy']}, "
         f"wave {found['wave'] or 'none'}."
     ]
+    if found["exception_until_us"]:
+        lines.append(f"An EXCEPTION stands in for a verdict until {clock(found['exception_until_us'])}.")
     lines += [f"Under way: {action}" for action in found["under_way"]]
     lines += [f"- {one['sentence']} Who can lift it: {one['who']}." for one in found["reasons"]]
     return "\n".join(lines if found["reasons"] else [*lines, "Nothing stands in its way."])
@@ -148,7 +154,8 @@ def queue_text(found: Queue) -> str:
             f"{one['seats_open']} open",
             " ".join(claim["person"] for claim in one["claims"]) or "-",
             one["inspection"],
-            ("MARKER " if one["marker"] else "") + ("owed " if one["owed"] else "") + one["evidence"][:16],
+            f"{'MARKER ' * one['marker']}{'owed ' * one['owed']}{'EXCEPTION ' * (one['exception_until_us'] > 0)}"
+            + one["evidence"][:16],
         )
         for place, one in enumerate(found["hosts"], start=1)
     ]

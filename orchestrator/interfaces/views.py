@@ -52,6 +52,10 @@ def status(state: State, now_us: int) -> Status:
         "asks": _asks(state),
         "failed": [state.estate.hosts[host] for host, stage in enumerate(state.stage) if stage is Stage.FAILED],
         "obligations": _obligations(state, now_us),
+        "exceptions": [
+            {"host": state.estate.hosts[host], "until_us": until_us}
+            for host, until_us in sorted(state.exceptions.items(), key=lambda item: item[1])
+        ],
         "orders_waiting": len(waiting_orders(state, now_us)),
         "waits": _waits(state, now_us),
     }

@@ -40,6 +40,7 @@ def why(state: State, now_us: int, name: str) -> Why:
         "strategy": str(standing["strategy"]),
         "wave": str(standing["wave"]),
         "verdicts_missing": int(standing["verdicts_missing"]),
+        "exception_until_us": state.exceptions.get(host, 0),
         "inspection": state.inspection[host],
         "evidence": state.evidence[host],
         "marker": state.marker[host],
@@ -125,6 +126,7 @@ def _seat(state: State, host: int, now_us: int) -> Seat:
         "evidence": state.evidence[host],
         "marker": state.marker[host],
         "owed": host in state.obligations,
+        "exception_until_us": state.exceptions.get(host, 0),
         "seats_open": seats.seats_open(state, host, now_us),
         "claims": [{"person": person, "until_us": until} for person, until in claims.items()],
     }
