@@ -195,3 +195,25 @@ def test_somebody_at_a_terminal_signs_only_after_saying_yes(here: Terminal, monk
         said = here.signs("analyst-1", "verdict", "sign", "CLEAN", "backup-1", *LOOKED)
         assert said.code == code
         assert said.err.index("You sign a VERDICT") < said.err.index("Type yes to sign this:")
+
+
+def test_where_two_disagree_the_host_is_inspected_anew_and_a_third_can_read_it(here: Terminal) -> None:
+    here.here.order("freeze", "all", "operator-1")
+    here.signs("analyst-1", "claim", "ad-1")
+    here.signs("analyst-1", "verdict", "sign", "CLEAN", "ad-1", *LOOKED)
+    assert here.signs("analyst-2", "verdict", "sign", "SUSPECT", "ad-1", *LOOKED).code == 0
+    here.here.settle()
+    assert seats_open(here, "ad-1") == 2, "what the first said of the earlier inspection fills no seat"
+    assert here.types.json("why", "ad-1").document["inspection"] == "ad-1/inspect/2"
+    for who in ("analyst-3", "analyst-1"):
+        assert here.signs(who, "verdict", "sign", "CLEAN", "ad-1", *LOOKED).code == 0
+    assert seats_open(here, "ad-1") == 0
+
+
+def test_a_claim_keeps_a_seat_from_others_and_its_holder_fills_it(here: Terminal) -> None:
+    here.here.order("freeze", "all", "operator-1")
+    for who in ("analyst-1", "analyst-2"):
+        assert here.signs(who, "claim", "ad-1").code == 0
+    assert here.signs("analyst-3", "claim", "ad-1").code == 3
+    assert here.signs("analyst-1", "verdict", "sign", "CLEAN", "ad-1", *LOOKED).code == 0
+    assert seats_open(here, "ad-1") == 0

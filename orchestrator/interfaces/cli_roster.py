@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import get_args
 
 from orchestrator.canonical import Json
 from orchestrator.clock import SystemClock
 from orchestrator.errors import UsageError
 from orchestrator.interfaces.output import Commands
 from orchestrator.interfaces.signing import HOUR_US, add_signer, give_order
+from orchestrator.plans.model import Role
 from orchestrator.trust.keys import FILE_BYTES_MAX, parse_public
 
-ROLES = ("operator", "analyst", "technician", "crisis", "forensic_lead", "it_director")
 # Who comes to help goes again; whoever stays is added anew, by two who then still know them.
 DAYS, DAYS_MAX = 14, 365
 
@@ -28,7 +29,7 @@ def add(commands: Commands) -> None:
     parser = parts.add_parser("add", description="Add a person; their time ends by itself.")
     parser.add_argument("member", metavar="ID", help="a role and a number, never a name")
     parser.add_argument("--public-key", required=True, type=Path, metavar="FILE", help="their .pub file")
-    parser.add_argument("--roles", required=True, nargs="+", choices=ROLES)
+    parser.add_argument("--roles", required=True, nargs="+", choices=get_args(Role))
     parser.add_argument("--days", type=int, default=DAYS, help=f"how long they may sign; {DAYS} unless said")
     add_signer(parser)
     parser.set_defaults(call=_add)
