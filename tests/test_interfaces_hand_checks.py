@@ -14,6 +14,7 @@ from orchestrator.inventory.model import Host
 from orchestrator.plans.files import usable
 from tests.estates import check, small_estate, with_checks, with_hosts
 from tests.live_hospital import NOW, hospital, roster
+from tests.practice_peers import behind_tls, peer, says, site_authority
 from tests.small_estate import SMALL
 
 
@@ -58,6 +59,27 @@ def test_an_interface_is_asked_at_the_service_it_leads_to() -> None:
 
 def test_the_source_address_is_the_one_asked_for() -> None:
     assert {one.question.source for one in questions(small_estate(), "radiology", "127.0.0.9")} == {"127.0.0.9"}
+
+
+def test_a_certificate_is_checked_by_the_authority_in_secrets_or_nothing_is_asked(tmp_path: Path) -> None:
+    content = small_estate()
+    content = with_hosts(content, *(here(one) for one in content.inventory.hosts if one.id == "lis-1"))
+    (tmp_path / "service").mkdir()
+    authority = site_authority(tmp_path / "service")
+    with peer(behind_tls(tmp_path / "service", says(b"HTTP/1.1 200 OK\r\n\r\n"))) as port:
+        update = {"port": port, "probe": "http", "params": {"tls": True}}
+        secure = check("lis-works", service="lis").model_copy(update=update)
+        asking = [
+            one
+            for one in questions(with_checks(content, secure), "laboratory")
+            if one.host == "lis-1" and one.check.id == secure.id
+        ]
+        (unasked,) = asked(asking, tmp_path)
+        (tmp_path / "site-ca.pem").touch(mode=0o600)
+        (tmp_path / "site-ca.pem").write_text(authority)
+        (answered,) = asked(asking, tmp_path)
+    assert (unasked["outcome"], "site-ca.pem cannot be read" in unasked["sentence"]) == ("UNKNOWN", True)
+    assert answered["outcome"] == "PASS"
 
 
 def test_answers_are_those_of_the_peers_in_the_order_of_the_questions() -> None:

@@ -120,6 +120,12 @@ def test_something_that_is_not_fhir_fails(text: bytes) -> None:
         assert ask(port).outcome == "FAIL"
 
 
+def test_a_server_that_names_its_resource_in_a_strange_way_fails() -> None:
+    for place in (b"http://[", b"/Basic/../../x", b"\xff"):
+        with peer(says(b"HTTP/1.1 201 Created\r\nContent-Length: 0\r\nLocation: " + place + b"\r\n\r\n")) as port:
+            assert ask(port, ask="create", agreement=TEST_PATIENT).outcome == "FAIL"
+
+
 def test_a_dead_a_silent_and_a_closing_server_are_told_apart() -> None:
     with peer(stays_silent) as silent, peer(hangs_up) as closing:
         assert ask(silent, timeout_s=0.3).facts["error"] == "silent"

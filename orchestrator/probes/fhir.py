@@ -34,7 +34,7 @@ class FhirProbe:
             return unasked(f"A new resource writes; nobody signed an agreement for {question.where}, so none was made.")
         if question.text("token") and not question.params.get("tls"):
             return unasked(f"{question.where} was not asked: without `tls` the token would go in the clear.")
-        return conversed(question, "The FHIR server", lambda line: _told(question, line), judge)
+        return conversed(question, "The FHIR server", lambda line: _told(question, line), judge, errors=(ValueError,))
 
 
 def _told(question: Question, line: Line) -> Seen:

@@ -74,7 +74,11 @@ class Talk:
             raise self._trouble
 
     def bounded(self, line: socket.socket, receive: Callable[[], _T]) -> _T:
-        """Do one thing with the line within the phase, and remember what ended it."""
+        """Do one thing with the line within the phase, and remember what ended it. A library that tries again after
+        the end is refused: the end was the peer's answer.
+        """
+        if self._trouble is not None:
+            raise OSError("the conversation is over") from self._trouble
         try:
             line.settimeout(self.left_s())
             return receive()

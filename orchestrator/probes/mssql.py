@@ -1,7 +1,7 @@
 """Logs in to a Microsoft SQL Server, reads, and looks how old the newest row is.
 
-Unproven: no such server was to be had. Never logs in without TLS. The session says that it only reads, which this
-server takes as a wish: give the reader no right to write.
+Unproven: no such server was to be had. Never logs in without TLS. This server knows no session that only reads:
+give the reader no right to write.
 """
 
 from __future__ import annotations
@@ -53,10 +53,8 @@ def _told(question: Question, line: Line) -> Seen:
                 cafile=authority.name,
                 sock=line,
                 appname="relance",
-                readonly=True,
                 login_timeout=line.talk.left_s(),
                 timeout=line.talk.left_s(),
-                disable_connect_retry=True,
             )
             line.talk.enter("answer the query")
             with session.cursor() as cursor:

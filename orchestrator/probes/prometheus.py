@@ -61,5 +61,5 @@ def _values(body: str) -> list[float] | None:
         data = told["data"] if told["status"] == "success" else {}
         found = {"vector": lambda: [one["value"] for one in data["result"]], "scalar": lambda: [data["result"]]}
         return [float(value) for _, value in found[data["resultType"]]()]
-    except (ValueError, KeyError, TypeError, RecursionError):
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return None
