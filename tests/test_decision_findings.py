@@ -226,6 +226,16 @@ def test_a_host_that_answers_the_prober_loses_its_verdicts_and_is_inspected_anew
     story.order("thaw", "site:north", "operator-1", "it-director").expect("issue lis-1/reconnect/1")
 
 
+def test_infected_on_a_host_that_owes_is_not_taken_back_by_later_clean_verdicts(tell: Tell) -> None:
+    story = owing(tell).verdicts("lis-1", "analyst-1", verdict="INFECTED").whatever()
+    story.finish("lis-1/inspect/3").whatever().verdicts("lis-1", "analyst-2", "analyst-3").nothing()
+    assert story.state.infected_us[story.host("lis-1")]
+    assert story.state.freezes == {"reach:lis-1": "recall"}
+    assert story.asks("lis-1") == {"network": "INFECTED while out: recall it"}
+    story.order("host.recall", "lis-1", "operator-1", "analyst-1", stops=["lis"]).expect("issue lis-1/isolate/1")
+    story.finish("lis-1/isolate/1").expect("change strategy lis-1 reimage", "issue lis-1/restore/2 reimage")
+
+
 def test_an_alarm_stays_beside_a_stronger_freeze_and_above_a_weaker_one(tell: Tell) -> None:
     story = tell().opened().isolated().order("freeze", "site:north", "operator-1").nothing()
     story.sweep(answered=("lis-1",)).expect("freeze site:north", "issue lis-1/isolate/1")

@@ -1,8 +1,8 @@
 """Decides from a journal and signatures alone whether a host may be reconnected: the release check beside the core's.
 
-It reads every record by itself: the hashes, the roster from its genesis on, what people signed, what was found on the
-host, its quarantine, launch, freezes and facts. Never asks the core, and never knows the plan: site, wave, needs, how
-many verdicts are the bundle's word; that gates and needs are met, the records cited say. What is missing refuses.
+Every record is read: hashes, roster from its genesis on, what people signed, what was found on the host, quarantine,
+launch, freezes, facts. Never asks the core, and never knows the plan: site, wave, gates, needs, number of verdicts and
+address are the bundle's word; whether records cited exist, it sees. What is missing or unreadable refuses.
 """
 
 from __future__ import annotations
