@@ -108,6 +108,21 @@ def test_an_interrupted_run_ends_soon_and_keeps_each_seed_that_was_played_once(t
     assert sorted(json.loads(line)["seed"] for line in kept.read_text().splitlines()[1:]) == [*range(max(seeds) + 1)]
 
 
+def test_no_process_goes_on_playing_for_a_run_that_was_killed(tmp_path: Path) -> None:
+    kept = tmp_path / "simulate.jsonl"
+    words = ["simulate", "--hosts", "40", "--jobs", "2", "--progress", str(kept), "--seeds", "0..99999"]
+    command = [sys.executable, "-m", "orchestrator.interfaces.cli", "--estate", str(SMALL), *words]
+    running = subprocess.Popen(command, stdout=subprocess.PIPE)  # the pipe ends with the last that holds it
+    while not kept.exists() or kept.read_text().count("\n") < 2:
+        assert running.poll() is None
+        time.sleep(0.02)
+    playing = Path(f"/proc/{running.pid}/task/{running.pid}/children").read_text().split()
+    assert len(playing) == 2
+    running.kill()
+    assert running.communicate(timeout=60) == (b"", None)
+    assert running.returncode == -signal.SIGKILL
+
+
 @pytest.mark.parametrize("other", [{"faults": "all"}, {"estate": "1f"}, {"code": "1f"}])
 def test_results_of_other_words_another_estate_or_other_code_are_not_mixed_in(
     types: Keyboard, tmp_path: Path, other: dict[str, str]

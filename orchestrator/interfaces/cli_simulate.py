@@ -24,6 +24,7 @@ from orchestrator.plans.model import Content
 from orchestrator.simulation.faults import BY_NAME
 from orchestrator.simulation.scenario import played, setting_of, shrunk
 from orchestrator.simulation.story import told
+from orchestrator.workers.processes import end_with
 
 OK, FINDINGS = 0, 1
 HOSTS_MIN = 20  # fewer than about so many no invented hospital has
@@ -109,7 +110,7 @@ def _all_played(asked: Iterable[tuple[int, str, int | None, bool]], jobs: int, e
     if jobs == 1:
         yield from map(_one, asked)
         return
-    with ProcessPoolExecutor(jobs, initializer=_read, initargs=(estate,)) as pool:
+    with ProcessPoolExecutor(jobs, initializer=_begin, initargs=(os.getpid(), estate)) as pool:
         playing: set[Future[dict[str, Any]]] = set()
         for one in asked:
             playing.add(pool.submit(_one, one))
@@ -117,6 +118,12 @@ def _all_played(asked: Iterable[tuple[int, str, int | None, bool]], jobs: int, e
                 ended, playing = wait(playing, return_when=FIRST_COMPLETED)
                 yield from (future.result() for future in ended)
         yield from (future.result() for future in as_completed(playing))
+
+
+def _begin(parent: int, estate: str) -> None:
+    """A process of the pool ends with who asked: nobody would take what it finds."""
+    end_with(parent)
+    _read(estate)
 
 
 def _read(estate: str) -> None:

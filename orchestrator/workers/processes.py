@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterator
 from orchestrator.clock import SystemClock
 
 VARIABLE = "RELANCE_INVOCATION"
-_PR_SET_CHILD_SUBREAPER = 36
+_PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 _LOOK_AGAIN_S = 0.02
 _GRACE_S = 0.25
 _CLOCK = SystemClock()
@@ -21,9 +21,20 @@ _CLOCK = SystemClock()
 
 def become_subreaper() -> None:
     """Orphans among our descendants become our children, so that none escapes to init (prctl(2))."""
+    _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+
+
+def end_with(parent: int) -> None:
+    """This process is killed when its parent ends, however that ends (prctl(2)), or has ended already."""
+    _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _prctl(option: int, value: int) -> None:
     libc = ctypes.CDLL(None, use_errno=True)
-    if libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
-        raise OSError(ctypes.get_errno(), "prctl(PR_SET_CHILD_SUBREAPER)")
+    if libc.prctl(option, value, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), f"prctl({option})")
 
 
 def carriers(invocation: str) -> list[int]:
