@@ -38,7 +38,7 @@ def _stage(state: State) -> None:
 
 
 def _stale(state: State) -> None:
-    state.horizon_stale = True
+    state.horizon_agenda[0] = None
 
 
 def _crowd(state: State) -> None:

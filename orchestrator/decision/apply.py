@@ -20,7 +20,7 @@ def apply(state: State, entry: e.Event | c.Command, at_us: int) -> None:
     state.seq += 1
     state.at_us = at_us
     APPLY[type(entry)](state, entry, at_us)
-    if state.horizon_stale:
+    if state.horizon_agenda:
         gates.refresh_horizon(state)
 
 
@@ -52,10 +52,12 @@ def _break_soak(state: State, command: c.BreakSoak, at_us: int) -> None:
 def _pass_gate(state: State, command: c.PassGate, at_us: int) -> None:
     wave = state.estate.wave_number[command.wave]
     state.waves[wave].passed_us = at_us
-    state.horizon_stale = state.relapse_stale = True
-    for other, ancestors in enumerate(state.ancestors):
-        if wave in ancestors:
-            state.look_again(state.members(other), (Stage.INSPECTED,))
+    state.horizon_agenda[wave] = None
+    number, good = state.estate.service_number, state.good
+    if not all(good[number[service]] for service in state.estate.plan.waves[wave].services):
+        state.relapse_stale = True
+    for other in state.followers[wave]:
+        state.look_again(state.members(other), (Stage.INSPECTED,))
     state.touch(command.wave, "pass_gate")
 
 

@@ -123,6 +123,6 @@ def owe(state: State, command: Owe, at_us: int) -> None:
     state.exceptions.pop(host, None)
     state.obligations[host] = Obligation(command.cause, command.deadline_us, command.holds)
     state.void_proof(host)
-    state.relapse_stale = True
+    state.relapse_stale = state.relapse_stale or command.holds
     state.wake_at(command.deadline_us, "host", host)
     state.dirty[host] = None

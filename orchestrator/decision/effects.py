@@ -64,8 +64,7 @@ def _launch(state: State, order: OrderState, at_us: int) -> None:
     one = state.waves[wave]
     one.launchers = (*one.launchers, *order.persons)
     one.launched_us = one.launched_us or at_us
-    state.horizon_stale = True
-    state.dirty_gates[wave] = None
+    state.horizon_agenda[wave] = state.dirty_gates[wave] = None
     state.look_again(state.members(wave), (Stage.INSPECTED,))
 
 
@@ -85,8 +84,8 @@ def _after_removed(state: State, order: OrderState, at_us: int) -> None:
     wave = state.estate.wave_number[order.subject]
     state.after[wave].discard(state.estate.wave_number[str(order.args["after"])])
     state.edges_removed.add((order.subject, str(order.args["after"])))
-    state.ancestors = [state.ancestors_of(one) for one in range(len(state.waves))]
-    state.horizon_stale = state.relapse_stale = True
+    state.set_ancestors([state.ancestors_of(one) for one in range(len(state.waves))])
+    state.relapse_stale = True
     _look_at_everyone(state)
 
 
@@ -316,8 +315,9 @@ def _drop_need(state: State, order: OrderState, at_us: int) -> None:
     service = state.estate.service_number[order.subject]
     state.dropped.add(service)
     state.task_agenda.update(dict.fromkeys(state.estate.tasks))
-    state.horizon_stale = state.relapse_stale = True
-    state.dirty_gates.update(dict.fromkeys(range(len(state.waves))))
+    state.relapse_stale = True
+    for agenda in (state.horizon_agenda, state.dirty_gates):
+        agenda.update(dict.fromkeys(range(len(state.waves))))
     _look_at_everyone(state)
 
 

@@ -37,11 +37,11 @@ def judged(state: State, event: Judged, at_us: int) -> None:
 
 def _discharge(state: State, host: int) -> None:
     if host in state.obligations:
-        del state.obligations[host]
+        held = state.obligations.pop(host).holds
         state.suspects[host] = 0
         for lane in ("owed", "network"):
             state.answered(host, lane)
-        state.relapse_stale = True
+        state.relapse_stale = state.relapse_stale or held
 
 
 def _not_clean(state: State, host: int, verdict: str, at_us: int) -> None:

@@ -149,23 +149,27 @@ def examine(state: State, wave: int, now_us: int) -> Command | None:
 
 
 def refresh_horizon(state: State) -> None:
-    """Recomputes which waves may be inspected ahead; hosts of a wave that came into sight are looked at again."""
-    unready = {
-        wave
-        for wave, one in enumerate(state.waves)
-        if not (one.passed_us or (one.launchers and _ready_for_successors(state, wave)))
-    }
-    for wave, one in enumerate(state.waves):
-        horizon = unready.isdisjoint(state.ancestors[wave])
+    """Draws the horizon anew behind the waves on its agenda; hosts of a wave that came into sight look again."""
+    touched: set[int] = set()
+    for wave in state.horizon_agenda:
+        touched.add(wave)
+        if _ready_for_successors(state, wave) is (wave in state.unready):
+            state.unready ^= {wave}
+            touched.update(state.followers[wave])
+    for wave in sorted(touched):
+        horizon, one = state.unready.isdisjoint(state.ancestors[wave]), state.waves[wave]
         if horizon != one.horizon:
             one.horizon = horizon
             if horizon:
                 state.look_again(state.members(wave), (*BEFORE_RESTORE, RESTORED))
-    state.horizon_stale = False
+    state.horizon_agenda.clear()
 
 
 def _ready_for_successors(state: State, wave: int) -> bool:
-    """Whether a launched gate that has not passed yet has every service in service."""
+    """Whether a gate has passed, or is launched and has every service in service."""
+    one = state.waves[wave]
+    if one.passed_us or not one.launchers:
+        return one.passed_us > 0
     return all(state.up[service] or service in state.dropped for service, _ in state.estate.waves[wave].services)
 
 

@@ -94,7 +94,7 @@ def lacking_without(state: State, host: int) -> list[str]:
 def seats_wanted(state: State, host: int) -> bool:
     """Whether verdicts on this host are asked for: inspected in quarantine and in the horizon, or owing while out."""
     if host in state.obligations:
-        return state.stage[host] in OUT and bool(state.inspection[host]) and not state.lanes[0][host]
+        return state.stage[host] in OUT and bool(state.inspection[host])
     wave = state.wave_of[host]
     return (
         state.stage[host] is INSPECTED

@@ -85,7 +85,7 @@ def _rooms(state: State) -> Iterator[str]:
 
 
 def _horizons(state: State) -> Iterator[str]:
-    if state.horizon_stale:
+    if state.horizon_agenda:
         yield "The horizon waits to be drawn again after a record was applied."
         return
     for number, wave in enumerate(state.estate.waves):

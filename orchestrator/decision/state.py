@@ -150,8 +150,8 @@ class WaveState:
 PLANNED = frozenset(("waves", "wave_of", "joined", "posts", "ancestors", "after", "urgency", "chosen"))
 # What replay rebuilds by itself: caches, agendas and queues.
 DERIVED = frozenset(
-    ("estate", "contents", "dirty", "dirty_sites", "dirty_gates", "horizon_stale", "relapse_stale",
-     "reconnects_stale", "ready", "queued", "live_signatures", "waiting_on", "timers", "posts_seen", "task_agenda")
+    ("estate", "contents", "dirty", "dirty_sites", "dirty_gates", "horizon_agenda", "unready",
+     "followers", "relapse_stale", "reconnects_stale", "ready", "queued", "live_signatures", "waiting_on", "timers", "posts_seen", "task_agenda")
 )  # fmt: skip
 
 
@@ -226,7 +226,6 @@ class State:
         self.wave_of = list(estate.wave_of)
         self.joined: list[list[int]] = [[] for _ in estate.waves]
         self.posts = [[list(posts) for posts, _ in wave.posts] for wave in estate.waves]
-        self.ancestors = list(estate.ancestors)
         self.after = [set(wave.after) for wave in estate.waves]
         self.site_isolated_us = [0] * len(estate.sites)
         self.site_attempts = [0] * len(estate.sites)
@@ -252,7 +251,7 @@ class State:
         self.dirty: dict[int, None] = dict.fromkeys(range(count))
         self.dirty_sites: dict[int, None] = dict.fromkeys(range(len(self.estate.sites)))
         self.dirty_gates: dict[int, None] = dict.fromkeys(range(len(self.waves)))
-        self.horizon_stale = True
+        self.set_ancestors(list(self.estate.ancestors))
         self.relapse_stale = True
         self.ready: dict[tuple[int, ...], list[tuple[int, int, int]]] = {}
         self.queued = [UNQUEUED] * count
@@ -279,7 +278,7 @@ class State:
         self.waves = [known.get(wave.name, one) for wave, one in zip(estate.waves, fresh.waves, strict=True)]
         for wave, edges in zip(estate.waves, self.after, strict=True):
             edges -= {other for other in edges if (wave.name, estate.waves[other].name) in self.edges_removed}
-        self.ancestors = [self.ancestors_of(wave) for wave in range(len(self.waves))]
+        self.set_ancestors([self.ancestors_of(wave) for wave in range(len(self.waves))])
         pace = estate.timing.workstations_per_minute
         self.recent = [deque(recent, maxlen=pace) for recent in self.recent]
         self._count_anew()
@@ -315,6 +314,16 @@ class State:
             found.add(one)
             todo.extend(self.after[one] - found)
         return frozenset(found)
+
+    def set_ancestors(self, ancestors: list[frozenset[int]]) -> None:
+        """Which waves stand before each wave, and so behind each; every horizon is drawn again."""
+        self.ancestors = ancestors
+        self.followers: list[list[int]] = [[] for _ in ancestors]
+        for wave, before in enumerate(ancestors):
+            for one in before:
+                self.followers[one].append(wave)
+        self.unready: set[int] = set(range(len(ancestors)))
+        self.horizon_agenda: dict[int, None] = dict.fromkeys(range(len(ancestors)))
 
     def move(self, host: int, turn: Turn) -> None:
         """The one writer of a stage: looks the table up and keeps what is counted from stages."""
@@ -382,7 +391,8 @@ class State:
     def refresh_service(self, service: int) -> None:
         """Recounts whether the service is in service (`up`) and also reads PASS at L2 (`good`)."""
         estate = self.estate
-        observed = self.readings.get(f"service:{estate.services[service]}")
+        subject = f"service:{estate.services[service]}"
+        observed = self.readings.get(subject)
         if estate.outside[service]:
             up = f"outside:{estate.services[service]}" in self.facts
             good = up and (observed is None or observed.outcome == "PASS")
@@ -399,11 +409,13 @@ class State:
             self.look_again(estate.dependents[RECONNECT][service], (INSPECTED,))
         if good and not self.good[service]:
             self._reads_pass(service)
-        self.horizon_stale = self.horizon_stale or up is not self.up[service]
+        if up is not self.up[service]:
+            self.horizon_agenda.update(dict.fromkeys(estate.gates_of_subject.get(subject, ())))
+            self.reconnects_stale = self.reconnects_stale or not up
         self.up[service], self.good[service] = up, good
-        self.relapse_stale = self.reconnects_stale = True
         wave = estate.wave_of_service[service]
         if wave >= 0:
+            self.relapse_stale = self.relapse_stale or self.waves[wave].passed_us > 0
             self.dirty_gates[wave] = None
             self.task_agenda.update(dict.fromkeys(estate.waves[wave].tasks))
 
