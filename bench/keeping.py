@@ -12,7 +12,7 @@ from orchestrator.decision import capacity
 from orchestrator.decision.blockers import blockers, next_step
 from orchestrator.decision.requirements import HOST_STEPS, RESTORE
 from orchestrator.decision.stages import GONE, OUT, Stage
-from orchestrator.decision.state import UNQUEUED, State
+from orchestrator.decision.state import State
 
 POOL_MIN = 5
 SECOND = 1_000_000
@@ -36,29 +36,17 @@ class Keeping(Barrier):
 
     def take(self, state: State, now_us: int) -> tuple[int, int] | None:
         """As `capacity.take`, passing over what must leave slots to others."""
-        held: set[capacity.Signature] = set()
-        while True:
-            best: tuple[int, int, int] | None = None
-            chosen: capacity.Signature = ()
-            for pools in [each for each in state.live_signatures if each not in held]:
-                heap = state.ready[pools]
-                while heap and state.queued[heap[0][1]] != (heap[0][0], heap[0][2]):
-                    heapq.heappop(heap)
-                if not heap or capacity._parked(state, pools, now_us):
-                    del state.live_signatures[pools]
-                elif best is None or heap[0] < best:
-                    best, chosen = heap[0], pools
-            if best is None:
-                return None
-            _, host, step = best
-            if any(self.kept(pool, host, step, now_us) for pool in chosen if pool >= 0):
-                held.add(chosen)
-                continue
-            heapq.heappop(state.ready[chosen])
-            if not state.ready[chosen]:
-                del state.live_signatures[chosen]
-            state.queued[host] = UNQUEUED
-            return host, step
+        held: list[capacity.Place] = []
+        found = None
+        while found is None and (place := capacity.first(state, now_us)) is not None:
+            if any(self.kept(pool, place[1], place[2], now_us) for pool in place[3] if pool >= 0):
+                held.append(place)
+                capacity.wake(state, place[3])
+            else:
+                found = capacity.start(state, place)
+        for place in held:
+            heapq.heappush(state.live, place)
+        return found
 
     def kept(self, pool: int, host: int, step: int, now_us: int) -> bool:
         """Whether the pool's next slot is for others than this host."""

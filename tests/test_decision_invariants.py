@@ -229,7 +229,7 @@ def test_a_core_that_is_wrong_stops_before_anything_is_handed_out(tell: Tell, mo
     monkeypatch.setattr("orchestrator.decision.decide.next_step", lambda state, host: "restore")
     monkeypatch.setattr("orchestrator.decision.decide.blockers", lambda *asked: iter(()))
     story.state.ended["lis-1/restore/1"] = "finished"
-    story.state.live_signatures[()] = None
+    story.state.live.append((0, 0, 1, ()))
     with pytest.raises(InvariantBroken):
         decide(story.state, Woke(), story.now_us)
     assert story.stage("lis-1") is Stage.BLOCKED

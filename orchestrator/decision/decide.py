@@ -92,7 +92,7 @@ def next_command(state: State, now_us: int) -> Command | None:
         or (_hosts(state, now_us) if state.dirty else None)
         or (_gates(state, now_us) if state.dirty_gates else None)
         or (_tasks(state, now_us) if state.task_agenda else None)
-        or (_start(state, now_us) if state.live_signatures else None)
+        or (_start(state, now_us) if state.live else None)
     )
 
 

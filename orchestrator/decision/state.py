@@ -151,7 +151,8 @@ PLANNED = frozenset(("waves", "wave_of", "joined", "posts", "ancestors", "after"
 # What replay rebuilds by itself: caches, agendas and queues.
 DERIVED = frozenset(
     ("estate", "contents", "dirty", "dirty_sites", "dirty_gates", "horizon_agenda", "unready",
-     "followers", "relapse_stale", "reconnects_stale", "ready", "queued", "live_signatures", "waiting_on", "timers", "posts_seen", "task_agenda")
+     "followers", "relapse_stale", "reconnects_stale", "ready", "queued", "live", "waiting_on", "timers",
+     "posts_seen", "task_agenda")
 )  # fmt: skip
 
 
@@ -255,8 +256,8 @@ class State:
         self.relapse_stale = True
         self.ready: dict[tuple[int, ...], list[tuple[int, int, int]]] = {}
         self.queued = [UNQUEUED] * count
-        self.live_signatures: dict[tuple[int, ...], None] = {}
-        self.waiting_on: list[dict[tuple[int, ...], None]] = [{} for _ in self.estate.pools]
+        self.live: list[tuple[int, int, int, tuple[int, ...]]] = []
+        self.waiting_on: dict[int, list[tuple[int, int, int, tuple[int, ...]]]] = {}
         self.timers: list[tuple[int, str, int]] = []
         self.reconnects_stale = False
         self.posts_seen: dict[int, dict[int, tuple[int, int, int]]] = {}
