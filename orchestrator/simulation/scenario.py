@@ -277,8 +277,9 @@ def _liveness(world: Disaster, staff: Staff, planned: int) -> list[str]:
 def left(state: State) -> bool:
     """Whether a host is not yet in service that can be, a gate has not passed that can, or an inspection is owed."""
     done = (Stage.IN_SERVICE, Stage.EXCLUDED)
-    hosts = any(stage not in done and state.wave_of[host] >= 0 for host, stage in enumerate(state.stage))
-    return hosts or bool(state.obligations) or any(_can_pass(state, wave) for wave in range(len(state.waves)))
+    if state.obligations or any(_can_pass(state, wave) for wave in reversed(range(len(state.waves)))):
+        return True  # the last wave most often says so at once
+    return any(stage not in done and state.wave_of[host] >= 0 for host, stage in enumerate(state.stage))
 
 
 def _can_pass(state: State, wave: int) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Mapping, Sequence
+from itertools import compress
 
 from orchestrator.canonical import Json
 from orchestrator.decision import quorum
@@ -95,9 +96,10 @@ class Staff:
         """Every host that was inspected may wait for a verdict; who stands elsewhere is inspected anew first."""
         state, here = self.world.state, (INSPECTED, RECONNECTING)
         self._waiting = {host for host in self._waiting if state.stage[host] in here or host in state.obligations}
-        for host, stage in enumerate(state.stage):
-            if (stage is INSPECTED or host in state.obligations) and state.inspection[host]:
-                self._want(host)
+        # No bytecode runs for a host: of many, most have not come as far.
+        self._waiting.update(compress(range(len(state.stage)), map(INSPECTED.__eq__, state.stage)))
+        self._waiting.update([host for host in state.obligations if state.inspection[host]])
+        self._sift()
 
     def _change_shift(self) -> None:
         """Those who come begin to work; those who go finish what they have begun."""
@@ -180,18 +182,22 @@ class Staff:
     def _look_again(self, _: object = None) -> None:
         """A sweep, the end of a hold or a gate may have opened seats."""
         if self._waiting:
-            state, stage = self.world.state, self.world.state.stage
-            seen = [*(one.horizon for one in state.waves), False]  # the last: of hosts without a wave
-            # Most wait for the horizon of their wave: `seats_wanted` need not say so of each.
-            wanted = [
-                host
-                for host in self._waiting
-                if (stage[host] is INSPECTED and seen[state.wave_of[host]]) or host in state.obligations
-            ]
-            self._waiting.difference_update(wanted)
-            for host in wanted:
-                self._want(host)
+            self._sift()
             self._assign()
+
+    def _sift(self) -> None:
+        """Of those that wait, who may have a seat by now is asked about."""
+        state, stage = self.world.state, self.world.state.stage
+        seen = [*(one.horizon for one in state.waves), False]  # the last: of hosts without a wave
+        # Most wait for the horizon of their wave: `seats_wanted` need not say so of each.
+        wanted = [
+            host
+            for host in self._waiting
+            if (stage[host] is INSPECTED and seen[state.wave_of[host]]) or host in state.obligations
+        ]
+        self._waiting.difference_update(wanted)
+        for host in wanted:
+            self._want(host)
 
     def _want(self, host: int) -> None:
         state = self.world.state
