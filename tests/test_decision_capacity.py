@@ -6,7 +6,7 @@ from typing import Any
 
 from orchestrator.decision.stages import Stage
 from orchestrator.inventory.model import Task
-from orchestrator.plans.model import Content, Pool
+from orchestrator.plans.model import Content, Pool, StepPools
 from tests.estates import PRACTICE_TIMING, names, server, with_pools, workstation
 from tests.storyline import OLD_POINT_US, Tell, hospital, plain_class
 
@@ -118,3 +118,15 @@ def test_a_debt_that_holds_nobody_waits_until_the_others_were_inspected(tell: Te
     story.expect("owe a it was inspected offline, before the online tools were in service")
     story.finish("b/inspect/1").expect("issue c/inspect/1")
     story.finish("c/inspect/1").expect("issue a/inspect/2")
+
+
+def test_a_slot_goes_to_the_next_when_the_most_urgent_lacks_another_pool(tell: Tell) -> None:
+    both = plain_class("both", pools=StepPools(restore=("backup-streams", "bench-places")))
+    plain = plain_class("plain", pools=StepPools(restore=("backup-streams",)))
+    order = (("a", "both"), ("b", "plain"), ("c", "both"), ("d", "plain"))
+    content = hospital(*(server(name, "north", "lis", klass=klass) for name, klass in order), classes=(both, plain))
+    pools = (Pool(id="backup-streams", name="Streams", size=2), Pool(id="bench-places", name="Bench", size=1))
+    story = tell(with_pools(content, *pools)).opened().finish("north/isolate/1")
+    story.expect("issue a/restore/1 restore", "issue b/restore/1 restore")
+    story.finish("b/restore/1").expect("issue b/inspect/1", "issue d/restore/1 restore")
+    story.finish("a/restore/1").expect("issue a/inspect/1", "issue c/restore/1 restore")

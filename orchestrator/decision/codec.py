@@ -1,4 +1,4 @@
-"""Turns an event or command into a journal body and back, strictly.
+"""Turns an event or command into a journal body and back, strictly, and what the state keeps into plain values.
 
 Never fills in a missing field and never drops an unknown one: a record that does not fit is an error.
 """
@@ -6,6 +6,7 @@ Never fills in a missing field and never drops an unknown one: a record that doe
 from __future__ import annotations
 
 import re
+from collections import deque
 from dataclasses import fields
 from typing import Any, get_args
 
@@ -46,3 +47,18 @@ def decode(kind: str, body: dict[str, Any]) -> Event | Command:
     # By position: naming the arguments would double what reading a record costs.
     entry: Event | Command = entry_type(*[body[name] for name in _FIELDS[entry_type]])
     return entry
+
+
+def plain(value: object) -> object:
+    """The value as JSON, with sets sorted, so that equal states give equal bytes."""
+    if isinstance(value, bool | str) or value is None:
+        return value
+    if isinstance(value, int):
+        return int(value)
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, set | frozenset):
+        return sorted((plain(item) for item in value), key=str)
+    if isinstance(value, list | tuple | deque):
+        return [plain(item) for item in value]
+    return {name: plain(getattr(value, name)) for name in value.__slots__}  # type: ignore[attr-defined]

@@ -15,6 +15,7 @@ from typing import Any
 
 from orchestrator import canonical
 from orchestrator.canonical import Json
+from orchestrator.decision.codec import plain
 from orchestrator.decision.custody import Preserved
 from orchestrator.decision.estate import Estate
 from orchestrator.decision.imported import Imported
@@ -488,8 +489,8 @@ class State:
 
     def digest(self) -> str:
         """SHA-256 (hex) of all that is not derived: equal for equal records, whoever replays them."""
-        plain = {name: _plain(value) for name, value in vars(self).items() if name not in DERIVED}
-        return hashlib.sha256(canonical.encode(plain)).hexdigest()
+        kept = {name: plain(value) for name, value in vars(self).items() if name not in DERIVED}
+        return hashlib.sha256(canonical.encode(kept)).hexdigest()
 
 
 def _lengthen(mine: list[Any], fresh: list[Any]) -> None:
@@ -498,18 +499,3 @@ def _lengthen(mine: list[Any], fresh: list[Any]) -> None:
         if isinstance(one, list):
             _lengthen(one, other)
     mine.extend(fresh[len(mine) :])
-
-
-def _plain(value: object) -> object:
-    """The value as JSON, with sets sorted, so that equal states give equal bytes."""
-    if isinstance(value, bool | str) or value is None:
-        return value
-    if isinstance(value, int):
-        return int(value)
-    if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, set | frozenset):
-        return sorted((_plain(item) for item in value), key=str)
-    if isinstance(value, list | tuple | deque):
-        return [_plain(item) for item in value]
-    return {name: _plain(getattr(value, name)) for name in value.__slots__}  # type: ignore[attr-defined]
