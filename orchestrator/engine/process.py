@@ -20,6 +20,7 @@ from orchestrator.engine.dispatch import Dispatcher, Places
 from orchestrator.engine.hands import LiveHands
 from orchestrator.engine.loop import Engine
 from orchestrator.engine.recovery import recover
+from orchestrator.engine.rematch import Rematching
 from orchestrator.engine.watch import Watch
 from orchestrator.errors import Unusable
 from orchestrator.evidence.golden import Golden
@@ -115,7 +116,7 @@ def _hands(state: State, state_dir: Path) -> LiveHands:
         bytes_max=lambda: state.estate.content.restart.inspection.evidence_bytes_max,
     )
     inspector = InspectionWorker(places.key, evidence.put, goldens=Golden(state_dir, evidence))
-    return LiveHands(Dispatcher(places, AnsibleWorker(), inspector), Watch(state, Prober()))
+    return LiveHands(Dispatcher(places, AnsibleWorker(), inspector), Watch(state, Prober()), Rematching(evidence))
 
 
 def lay_out(state_dir: Path) -> None:

@@ -103,12 +103,8 @@ class _Reading:
         self.numbers = {seq for cited in ("gates", "services") for seqs in bundle[cited].values() for seq in seqs}
         self.cited: dict[int, dict[str, Any]] = {}
         self.incident = self.genesis = self.indicators = self.witness = ""
-        self.roster: dict[str, dict[str, Any]] = {}
-        self.signed: dict[str, list[str]] = {}
-        self.revoked: set[str] = set()
-        self.launchers: set[str] = set()
-        self.holds: set[str] = set()
-        self.frozen: set[str] = set()
+        self.roster, self.signed = dict[str, dict[str, Any]](), dict[str, list[str]]()
+        self.revoked, self.launchers, self.holds, self.frozen = set[str](), set[str](), set[str](), set[str]()
         self.closed = self.doubted = self.confirmed = False
         # What the journal says of the host, and by person: until when CLEAN, under which set, of how many hosts.
         self.key = self.image = self.inspection = self.evidence = self.under_way = ""
@@ -159,6 +155,10 @@ class _Reading:
                 self._site_isolated()
             case "hold" | "unhold" if body["wave"] == self.plan["wave"]:
                 self.holds = self.holds - {body["cause"]} | ({body["cause"]} if kind == "hold" else set())
+            case "rematched" if body["inspections"].get(self.name) == self.inspection:
+                if body["outcome"] != "unmatched":  # a hit speaks against what was said before
+                    used = body["indicator_set"] if body["outcome"] == "no-hit" else ""
+                    self.clean = {who: (end, used, size) for who, (end, _, size) in self.clean.items()}
             case "jumped":
                 self.jump_us += body["delta_us"]
                 self.doubted, self.confirmed = True, False
