@@ -29,6 +29,8 @@ from orchestrator.engine.dispatch import Dispatcher, Places
 from orchestrator.engine.hands import LiveHands
 from orchestrator.engine.loop import Engine
 from orchestrator.engine.process import lay_out
+from orchestrator.engine.rematch import Rematching
+from orchestrator.journal.blobs import Blobs
 from orchestrator.journal.record import encode
 from orchestrator.journal.sqlite import Journal
 from orchestrator.plans.files import usable
@@ -124,7 +126,7 @@ def restart(content: Content, state_dir: Path) -> tuple[float, World, list[bytes
     world = World(content)
     places = Places(state_dir / "playbooks", state_dir / "runs", state_dir / "key", state_dir / "known_hosts")
     dispatcher = Dispatcher(places, NoWork(), NoWork())
-    hands = LiveHands(dispatcher, world)
+    hands = LiveHands(dispatcher, world, Rematching(Blobs(state_dir / "evidence")))
     engine = Engine(state_dir, world.state, hands, WorldClock(world))
     gc.collect()
     start = time.process_time()

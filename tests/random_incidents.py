@@ -17,6 +17,7 @@ from orchestrator.decision.events import (
     Opened,
     Ordered,
     Reading,
+    Rematched,
     Started,
     Swept,
     Woke,
@@ -111,6 +112,7 @@ class Incident(People):
             (30, self._some_answer),
             (12, self._some_sweep),
             (12, self._some_verdict),
+            (3, self._some_match),
             (self.chance.choice([2, 8, 20]), self._some_order),
             (12, self._some_reading),
             (14, self._some_time),
@@ -183,6 +185,16 @@ class Incident(People):
         indicators = state.indicator_set if chance.random() < 0.95 else SETS[1]
         expires_us = self.signer_us() + valid_s * SECOND
         self.feed(Judged(verdict, dict(sorted(judged.items())), person, indicators, expires_us, "b"))
+
+    def _some_match(self) -> None:
+        """Answers about stored evidence; now and then of another set, or about a host nobody asks about."""
+        state, chance = self.state, self.chance
+        judged = [host for host in range(len(state.stage)) if state.inspection[host]]
+        pick = sorted(state.rematch) if state.rematch and chance.random() < 0.9 else judged
+        hosts = {chance.choice(pick) for _ in range(3)} if pick else set()
+        inspections = {self.estate.hosts[host]: state.inspection[host] for host in sorted(hosts)}
+        used = state.indicator_set if chance.random() < 0.9 else SETS[1]
+        self.feed(Rematched(inspections, used, chance.choices(("no-hit", "hit", "unmatched", "?"), (80, 10, 10, 1))[0]))
 
     def _some_reading(self) -> None:
         chance = self.chance

@@ -30,6 +30,7 @@ from orchestrator.decision.events import (
     Opened,
     Ordered,
     Reading,
+    Rematched,
     Swept,
     Woke,
 )
@@ -165,6 +166,11 @@ class Story:
             indicators = self.state.indicator_set
             self.send(Judged(verdict, judged, person, indicators, self.now_us + valid_s * SECOND, "blob"))
         return self
+
+    def rematched(self, *hosts: str, outcome: str = "no-hit") -> Story:
+        """The latest inspections of these hosts were matched against the set in force."""
+        inspections = {host: self.state.inspection[self.host(host)] for host in hosts}
+        return self.send(Rematched(inspections, self.state.indicator_set, outcome))
 
     def sweep(self, site_id: str = "north", answered: tuple[str, ...] = (), *, control: bool = True) -> Story:
         """A second later the prober asks the site from outside."""

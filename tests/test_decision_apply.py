@@ -45,7 +45,10 @@ def test_a_verdict_does_not_expire_by_a_jump(tell: Tell) -> None:
 
 def test_a_debt_does_not_fall_due_by_a_jump(tell: Tell) -> None:
     story = tell().begun().in_service("lis-1").order("indicators.force", "6" * 64, "analyst-1", "analyst-2")
-    story.expect("owe lis-1 the indicator set changed", "issue lis-1/inspect/2").jump(360_000).nothing()
+    story.nothing().rematched("lis-1", outcome="unmatched")
+    story.expect(
+        "owe lis-1 its evidence could not be matched against the indicator set in force", "issue lis-1/inspect/2"
+    ).jump(360_000).nothing()
     story.clock_confirmed().nothing().at(story.state.estate.timing.obligation_s).expect("ask lis-1 owed")
 
 

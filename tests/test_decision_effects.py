@@ -401,12 +401,26 @@ def test_the_crisis_cell_records_that_care_works_again(tell: Tell) -> None:
     assert story.state.facts["accepted:laboratory"]["owner"] == "head of the laboratory"
 
 
-def test_a_new_indicator_set_reopens_seats_in_quarantine_and_burdens_what_is_out(tell: Tell) -> None:
+def test_a_host_that_is_out_and_of_which_nothing_can_be_matched_owes_an_inspection(tell: Tell) -> None:
+    story = tell().begun().in_service("lis-1").verdicts("lis-1", "analyst-1", verdict="SUSPECT").whatever()
+    story.finish("lis-1/inspect/2").verdicts("lis-1", "analyst-1", "analyst-2").nothing()
+    story.state.void_proof(story.host("lis-1"))
+    story.order("indicators.force", "6" * 64, "analyst-1", "analyst-2")
+    story.expect("owe lis-1 the indicator set changed", "issue lis-1/inspect/3")
+    assert not story.state.rematch
+
+
+def test_evidence_a_new_set_cannot_be_matched_on_reopens_seats_in_quarantine_and_burdens_what_is_out(
+    tell: Tell,
+) -> None:
     content = hospital(server("lis-1", "north", "lis"), server("lis-2", "north", "lis"))
     story = tell(content).begun().released("lis-1").inspected("lis-2").order("wave.hold", LAB, "operator-1").whatever()
     story.sweep().whatever().verdicts("lis-2", "analyst-1", "analyst-2").nothing()
-    story.order("indicators.force", "6" * 64, "analyst-1", "analyst-2")
-    story.expect("owe lis-1 the indicator set changed", "issue lis-1/inspect/2")
+    story.order("indicators.force", "6" * 64, "analyst-1", "analyst-2").nothing()
+    story.rematched("lis-1", "lis-2", outcome="unmatched")
+    story.expect(
+        "owe lis-1 its evidence could not be matched against the indicator set in force", "issue lis-1/inspect/2"
+    )
     story.order("wave.resume", LAB, "operator-1").nothing()
     story.verdicts("lis-2", "analyst-3").nothing().verdicts("lis-2", "analyst-1").expect("issue lis-2/reconnect/1")
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 import pytest
 
 from orchestrator.decision.blockers import blockers
-from orchestrator.decision.events import Started
-from orchestrator.decision.stages import Stage
+from orchestrator.decision.events import Rematched, Started
+from orchestrator.decision.stages import IllegalEvent, Stage
 from orchestrator.decision.state import CONNECTED, QUARANTINED, UNKNOWN
 from orchestrator.inventory.model import Needs
 from orchestrator.plans.model import Content
 from tests.estates import PRACTICE_TIMING, server, service
 from tests.storyline import Story, Tell, hospital, plain_class
 
+LAB = "laboratory/slice"
 DEBT = "owe lis-1 it was inspected offline, before the online tools were in service"
 
 
@@ -135,7 +136,8 @@ def test_a_host_in_service_found_suspect_is_asked_about_inspected_where_it_stand
 @pytest.mark.parametrize("how", ["marker", "suspect"])
 def test_what_an_owed_inspection_finds_holds_the_waves_behind(tell: Tell, how: str) -> None:
     story = tell(two_laboratories()).begun().passed("laboratory/slice").in_service("ris-1").whatever()
-    story.order("indicators.force", "6" * 64, "analyst-1", "forensic-lead").whatever()
+    story.order("indicators.force", "6" * 64, "analyst-1", "forensic-lead").nothing()
+    story.rematched("lis-1", outcome="unmatched").whatever()
     if how == "marker":
         story.finish("lis-1/inspect/2", marker=True).expect("hold radiology/slice owed:lis-1")
     else:
@@ -155,6 +157,74 @@ def test_a_host_inspected_offline_is_inspected_online_once_the_online_tools_serv
     story.bring("edr-1", Stage.RECONNECTING).finish("edr-1/reconnect/1")
     story.expect(DEBT.replace("lis", "edr"), "issue edr-1/inspect/2").in_service("edr-1").whatever()
     story.read("service:edr").expect("issue lis-1/inspect/2")
+
+
+# a new indicator set
+
+
+def judged_twice(tell: Tell) -> Story:
+    """Two laboratory servers: one is in service, the other waits clean behind a hold; then a new set comes."""
+    content = hospital(server("lis-1", "north", "lis"), server("lis-2", "north", "lis"))
+    story = tell(content).begun().in_service("lis-1").inspected("lis-2")
+    story.order("wave.hold", LAB, "operator-1").whatever().sweep().whatever()
+    story.verdicts("lis-2", "analyst-1", "analyst-2").nothing()
+    story.order("indicators.force", "6" * 64, "analyst-1", "analyst-3").nothing()
+    assert story.state.rematch == {story.host("lis-1"), story.host("lis-2")}
+    return story
+
+
+def test_verdicts_stand_where_nothing_of_a_new_set_was_found(tell: Tell) -> None:
+    story = judged_twice(tell).rematched("lis-1", "lis-2").nothing()
+    assert not story.state.rematch
+    assert not story.state.obligations
+    story.order("wave.resume", LAB, "operator-1").expect("issue lis-2/reconnect/1")
+
+
+def test_no_host_goes_out_on_verdicts_under_a_set_that_was_not_matched_yet(tell: Tell) -> None:
+    story = judged_twice(tell).order("wave.resume", LAB, "operator-1").nothing()
+    story.rematched("lis-2").expect("issue lis-2/reconnect/1")
+
+
+def test_a_hit_in_quarantine_is_suspect_and_a_new_inspection_follows(tell: Tell) -> None:
+    story = judged_twice(tell).rematched("lis-2", outcome="hit").expect("issue lis-2/inspect/2")
+    assert story.state.suspects[story.host("lis-2")] == 1
+    story.finish("lis-2/inspect/2").nothing().rematched("lis-2").nothing()
+    assert story.state.rematch == {story.host("lis-1")}
+    story.verdicts("lis-2", "analyst-1", "analyst-2").nothing()
+
+
+def test_a_hit_on_a_host_that_is_out_asks_a_person_and_is_inspected_again_where_it_stands(tell: Tell) -> None:
+    story = judged_twice(tell).rematched("lis-1", outcome="hit")
+    story.expect("owe lis-1 it was found SUSPECT while out", "issue lis-1/inspect/2")
+    assert story.asks("lis-1") == {"network": "SUSPECT while out: recall it"}
+
+
+def test_an_answer_about_another_set_or_an_older_inspection_changes_nothing(tell: Tell) -> None:
+    story = judged_twice(tell)
+    before = story.state.digest()
+    story.send(Rematched({"lis-2": "lis-2/inspect/1"}, "7" * 64, "hit")).nothing()
+    story.send(Rematched({"lis-2": "lis-2/inspect/9", "nowhere": "x"}, "6" * 64, "hit")).nothing()
+    assert story.state.digest() == before
+
+
+def test_people_who_judged_under_the_new_set_need_no_machine_to_agree(tell: Tell) -> None:
+    story = judged_twice(tell).verdicts("lis-2", "analyst-1", "analyst-3").nothing()
+    assert story.state.rematch == {story.host("lis-1")}
+    story.rematched("lis-2", outcome="hit").nothing()
+    story.order("wave.resume", LAB, "operator-1").expect("issue lis-2/reconnect/1")
+
+
+def test_a_match_completes_what_a_host_that_is_out_owes(tell: Tell) -> None:
+    story = judged_twice(tell).verdicts("lis-1", "analyst-3", verdict="SUSPECT").whatever()
+    story.finish("lis-1/inspect/2").nothing().verdicts("lis-1", "analyst-1").nothing()
+    story.order("indicators.force", "7" * 64, "analyst-1", "analyst-3").nothing()
+    story.verdicts("lis-1", "analyst-2").nothing().rematched("lis-1").nothing()
+    assert not story.state.obligations
+
+
+def test_an_answer_that_is_none_is_refused(tell: Tell) -> None:
+    with pytest.raises(IllegalEvent):
+        judged_twice(tell).rematched("lis-1", outcome="clean")
 
 
 # readings

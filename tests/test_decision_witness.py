@@ -22,7 +22,7 @@ from orchestrator.decision.commands import (
     StartSoak,
     Unhold,
 )
-from orchestrator.decision.events import Cancelled, Event, Finished, Judged, Lost, Reading, Woke
+from orchestrator.decision.events import Cancelled, Event, Finished, Judged, Lost, Reading, Rematched, Woke
 from orchestrator.decision.stages import Stage
 from orchestrator.inventory.model import Names, Needs, Task
 from orchestrator.plans.model import Pool
@@ -72,6 +72,22 @@ def test_1_verdicts_of_a_person_revoked_since_or_under_another_set_count_for_not
     assert seen(story, clean(story), *revoked, RECONNECT) == [(1, "lis-1", "its proof of clean does not stand")]
     forced = [order("indicators.force", "6" * 64, one) for one in ("analyst-3", "forensic-lead")]
     assert seen(story, clean(story), *forced, RECONNECT) == [(1, "lis-1", "its proof of clean does not stand")]
+
+
+def test_1_what_was_matched_makes_verdicts_stand_or_fall(tell: Tell) -> None:
+    """Matched must be the latest inspection, against the set in force."""
+    story = ready(tell)
+    forced = [order("indicators.force", "6" * 64, one) for one in ("analyst-3", "forensic-lead")]
+    bare = [(1, "lis-1", "its proof of clean does not stand")]
+
+    def told(inspection: str, used: str, outcome: str) -> list[tuple[int, str, str]]:
+        return seen(story, clean(story), *forced, Rematched({"lis-1": inspection}, used, outcome), RECONNECT)
+
+    assert told("lis-1/inspect/1", "6" * 64, "no-hit") == []
+    assert told("lis-1/inspect/1", "6" * 64, "unmatched") == told("lis-1/inspect/1", "6" * 64, "hit") == bare
+    other = (1, "lis-1", "other evidence is matched than its verdicts judge, or against another set")
+    assert told("lis-1/inspect/1", "7" * 64, "no-hit") == [other, *bare]
+    assert told("lis-1/inspect/0", "6" * 64, "unmatched") == [other, *bare]
 
 
 def test_1_an_exception_stands_in_for_the_second_verdict_only(tell: Tell) -> None:

@@ -13,7 +13,9 @@ from orchestrator.decision.events import Cancelled, Dispatched, Swept
 from orchestrator.decision.state import State
 from orchestrator.engine.dispatch import Dispatcher, Places
 from orchestrator.engine.hands import LiveHands
+from orchestrator.engine.rematch import Rematching
 from orchestrator.engine.watch import Watch
+from orchestrator.journal.blobs import Blobs
 from orchestrator.plans.waves import derive
 from orchestrator.workers.probing import Prober
 from orchestrator.workers.ssh import InspectionWorker
@@ -38,7 +40,7 @@ def state() -> State:
 def hands(tmp_path: Path, state: State) -> Iterator[LiveHands]:
     places = Places(tmp_path / "playbooks", tmp_path / "runs", tmp_path / "key", tmp_path / "known_hosts")
     dispatcher = Dispatcher(places, Desk(), InspectionWorker(places.key, lambda document: ""))
-    hands = LiveHands(dispatcher, Watch(state, Prober()))
+    hands = LiveHands(dispatcher, Watch(state, Prober()), Rematching(Blobs(tmp_path / "evidence")))
     yield hands
     hands.close()
 

@@ -66,8 +66,8 @@ def test_the_cost_names_hosts_hit_verdicts_and_hours_before_anybody_signs(desk: 
     found = said.document
     assert list(found["hits"]) == ["ad-1"]
     assert "opt/implant" in found["hits"]["ad-1"]["found"][0]
-    assert found["verdicts_to_give_again"] == 2 * len(hosts)
-    assert found["verdicts_without_hit"] == 2 * len(hosts) - 2
+    assert found["verdicts_to_give_again"] == 2
+    assert found["verdicts_that_stand"] == 2 * len(hosts) - 2
     assert found["analyst_minutes"] > 0
     signed = desk.signs("analyst-1", "indicators", "force", digest)
     assert signed.code == 4
@@ -86,14 +86,14 @@ def test_a_set_nobody_imported_is_not_put_in_force(desk: Terminal) -> None:
     assert (said.code, said.document["error"]["rule"]) == (3, "indicators.unknown")
 
 
-def test_a_set_without_hits_costs_hours_all_the_same(desk: Terminal, tmp_path: Path) -> None:
+def test_a_set_without_hits_costs_no_hours(desk: Terminal, tmp_path: Path) -> None:
     desk.here.quarantined("foundations")
     desk.here.judge_everyone()
     digest = imported(desk, tmp_path, "cert.csv", "kind,value\nname,nothing-of-ours\n")
     said = desk.types("indicators", "cost", digest)
     assert said.code == 0
     assert "Hit: 0 hosts" in said.out
-    assert "verdicts are given again" in said.out
+    assert "and 0 are given again: 0 h 00 of" in said.out
 
 
 def test_rules_on_hosts_of_which_no_file_was_fetched_are_not_called_matched(desk: Terminal, tmp_path: Path) -> None:

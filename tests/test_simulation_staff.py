@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from itertools import pairwise
 
-from orchestrator.decision.events import Judged, Ordered
+from orchestrator.decision.events import Judged, Ordered, Rematched
 from orchestrator.decision.quorum import seats_wanted
 from orchestrator.plans.model import Content
 from orchestrator.simulation.estates import invented
@@ -135,3 +135,15 @@ def test_a_host_whose_wave_comes_into_the_horizon_is_read_as_soon_as_a_reader_is
                 wanted_us.setdefault(name, world.now_us)
     reading_us = max(klass.reading_s for klass in small_estate().classes) * SECOND
     assert max(waited_us.values()) < 3 * reading_us, "no host waits for more than the two that were before it"
+
+
+def test_under_every_new_indicator_set_evidence_is_matched_and_whoever_it_leaves_unread_is_read_again() -> None:
+    """Who said CLEAN under an earlier set is asked again: a host once waited for ever for two such verdicts."""
+    outcome = told(troubles=20.0, hit=0.2, unmatched=0.4, unanswered=0.2)
+    assert outcome.happened["unanswered"]
+    matched = [one for one, _ in outcome.journal if isinstance(one, Rematched)]
+    assert {one.outcome for one in matched} == {"hit", "no-hit", "unmatched"}
+    said: dict[tuple[str, ...], set[str]] = {}
+    for one, _ in _verdicts(outcome):
+        said.setdefault((one.person, *one.inspections.values()), set()).add(one.indicator_set)
+    assert max(map(len, said.values())) > 1

@@ -14,7 +14,18 @@ import pytest
 from orchestrator import canonical
 from orchestrator.decision import codec, orders
 from orchestrator.decision.commands import ConfirmTask, Freeze, Hold, Issue, Thaw
-from orchestrator.decision.events import Cancelled, Epoch, Finished, Judged, Jumped, Lost, Ordered, Started, Swept
+from orchestrator.decision.events import (
+    Cancelled,
+    Epoch,
+    Finished,
+    Judged,
+    Jumped,
+    Lost,
+    Ordered,
+    Rematched,
+    Started,
+    Swept,
+)
 from orchestrator.journal.record import Head, Record, encode, leaf_hash, root_of
 from orchestrator.journal.sqlite import Journal
 from orchestrator.trust import statement, verifier
@@ -386,6 +397,10 @@ def test_facts_exceptions_and_declarations_count_as_they_are_signed(lab: Case) -
     assert before_reconnect(lab, withdrawn, *signed(lab, "fact.breach_closed", "breach_closed", *both)) == []
     other = signed(lab, "indicators.force", "ab" * 32, "analyst-1", "analyst-2")
     assert before_reconnect(lab, *other) == ["verdicts"]
+    inspections = judged(lab, "CLEAN").inspections
+    for outcome, told in (("no-hit", []), ("unmatched", ["verdicts"]), ("hit", ["verdicts"])):
+        assert before_reconnect(lab, *other, Rematched(inspections, "ab" * 32, outcome)) == told, outcome
+    assert before_reconnect(lab, *other, Rematched({host: "older"}, "ab" * 32, "no-hit")) == ["verdicts"]
     gone = (revoked("analyst-2"), revoked("analyst-2", "it-director"))
     excepted = signed(lab, "host.exception", host, "operator-2", "crisis-1", until_us=now + HOUR_US)
     assert before_reconnect(lab, *gone) == ["verdicts"]

@@ -18,21 +18,25 @@ from orchestrator.decision.events import (
     Opened,
     Ordered,
     Reading,
+    Rematched,
     Swept,
     Woke,
 )
+from orchestrator.decision.findings import OUTCOMES
 from orchestrator.decision.stages import IN_SERVICE, OUT, RECONNECTING, RELEASED, IllegalEvent
 from orchestrator.decision.state import CONNECTED, QUARANTINED, State
 
 SECOND = 1_000_000
 RESULTS = (Finished, Lost, Cancelled)
-OFTEN_NOTHING = (Woke, Reading, Swept)
+OFTEN_NOTHING = (Woke, Reading, Swept, Rematched)
 
 
 def admit(state: State, event: Event, at_us: int) -> Event:
     """Refuses what cannot happen now; turns a result that came after its action's end into `Late`."""
     if isinstance(event, RESULTS):
         return _admit_result(state, event)
+    if isinstance(event, Rematched):
+        return _still_asked(state, event)
     if isinstance(event, Ordered):
         orders.admit(state, event, at_us)
     elif isinstance(event, Judged):
@@ -82,6 +86,17 @@ def _complete(state: State, event: Finished) -> Finished:
     return Finished(event.action, "failed", f"It ended well and does not name {' and '.join(lacks)}.", event.facts)
 
 
+def _still_asked(state: State, event: Rematched) -> Rematched:
+    """The answers somebody still waits for: another set, a new inspection or new verdicts have overtaken the others."""
+    if event.outcome not in OUTCOMES:
+        raise IllegalEvent(f"{event.outcome} is no outcome of matching evidence.")
+    asked = {state.estate.hosts[host]: state.inspection[host] for host in state.rematch}
+    if event.indicator_set != state.indicator_set:
+        asked = {}
+    still = {name: one for name, one in event.inspections.items() if asked.get(name) == one}
+    return Rematched(still, event.indicator_set, event.outcome)
+
+
 def _admit_reading(state: State, event: Reading) -> None:
     kind, _, name = event.subject.partition(":")
     estate = state.estate
@@ -96,6 +111,8 @@ def worth_recording(state: State, event: Event, at_us: int) -> bool:
     """Readings and sweeps leave a record only when they change something or a gate or release counts them."""
     if not isinstance(event, OFTEN_NOTHING):
         return True
+    if isinstance(event, Rematched):
+        return bool(event.inspections)
     if isinstance(event, Swept):
         return _sweep_matters(state, event)
     if isinstance(event, Reading):

@@ -88,6 +88,7 @@ APPLY: dict[type, Callable[[State, Any, int], None]] = {
     e.Forecasted: _nothing,
     e.Ordered: effects.ordered,
     e.Judged: findings.judged,
+    e.Rematched: findings.rematched,
     e.Finished: life.finished,
     e.Lost: life.lost,
     e.Cancelled: life.cancelled,

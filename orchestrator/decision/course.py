@@ -54,6 +54,7 @@ def condemn(state: State, command: Condemn, at_us: int) -> None:
 def give_up(state: State, command: GiveUp, at_us: int) -> None:
     """The host failed for good, until a person retries it; another takes over what it was chosen for."""
     host = state.estate.host_number[command.host]
+    state.rematch.discard(host)
     state.move(host, Turn.GIVEN_UP)
     state.waves[state.wave_of[host]].failures += 1
     hand_over(state, host)

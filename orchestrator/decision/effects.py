@@ -14,7 +14,7 @@ from orchestrator.decision.custody import Hand
 from orchestrator.decision.events import Ordered
 from orchestrator.decision.imported import Imported
 from orchestrator.decision.order_rules import EXCEPTION_MAX_S
-from orchestrator.decision.stages import BLOCKED, GONE, OUT, Stage, Turn
+from orchestrator.decision.stages import BLOCKED, GONE, INSPECTED, OUT, RECONNECTING, Stage, Turn
 from orchestrator.decision.state import FOREVER_US, Member, OrderState, State, TaskState
 from orchestrator.plans import changes
 
@@ -304,11 +304,16 @@ def _hand_over(state: State, order: OrderState, at_us: int) -> None:
 
 
 def _force_indicators(state: State, order: OrderState, at_us: int) -> None:
-    """Verdicts under another set count no more: seats in quarantine reopen, hosts that are out owe an inspection."""
+    """Verdicts under another set count again once the evidence they judge was matched and nothing found (`Rematched`).
+
+    Where there is nothing to match, a host that is out owes an inspection.
+    """
     state.indicator_set = order.subject
     _look_at_everyone(state)
     for host, stage in enumerate(state.stage):
-        if stage in OUT and host not in state.obligations:
+        if state.inspection[host] and stage in (INSPECTED, RECONNECTING, *OUT):
+            state.rematch.add(host)
+        elif stage in OUT and host not in state.obligations:
             state.recheck[host] = "the indicator set changed"
 
 

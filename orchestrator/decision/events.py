@@ -55,6 +55,18 @@ class Judged:
 
 
 @dataclass(slots=True)
+class Rematched:
+    """Stored evidence was matched against the set in force: `hit`, `no-hit`, or `unmatched`, which says nothing.
+
+    `inspections` maps each host of this outcome to the inspection that was matched, with all that was imported of it.
+    """
+
+    inspections: dict[str, str]
+    indicator_set: str
+    outcome: str
+
+
+@dataclass(slots=True)
 class Finished:
     """A worker reports the outcome (`ok`, `failed`, `unreachable`) of an action."""
 
@@ -145,6 +157,7 @@ Event = (
     | Started
     | Ordered
     | Judged
+    | Rematched
     | Finished
     | Lost
     | Cancelled

@@ -1,4 +1,4 @@
-"""What verdicts, readings and sweeps do to the state.
+"""What verdicts, matched evidence, readings and sweeps do to the state.
 
 Never decides and never refuses: `admit` did. Only `apply` calls these functions.
 """
@@ -6,12 +6,13 @@ Never decides and never refuses: `admit` did. Only `apply` calls these functions
 from __future__ import annotations
 
 from orchestrator.decision import quorum
-from orchestrator.decision.events import Judged, Reading, Started, Swept
+from orchestrator.decision.events import Judged, Reading, Rematched, Started, Swept
 from orchestrator.decision.gates import interval_us
 from orchestrator.decision.stages import IN_SERVICE, INSPECTED, OUT, RECONNECTING, Turn
 from orchestrator.decision.state import CONNECTED, QUARANTINED, UNKNOWN, Observed, State, Verdict
 
 SECOND = 1_000_000
+HIT, NO_HIT, UNMATCHED = OUTCOMES = ("hit", "no-hit", "unmatched")
 
 
 def judged(state: State, event: Judged, at_us: int) -> None:
@@ -26,13 +27,37 @@ def judged(state: State, event: Judged, at_us: int) -> None:
             kept = [one for one in state.verdicts[host] if one.person != event.person]
             state.verdicts[host] = [*kept, verdict]
             state.wake_at(ends_us, "host", host)
-            if quorum.verdicts_missing(state, host, at_us) == 0:  # else it waits for another person
-                state.dirty[host] = None
-                _discharge(state, host)
-                state.membership_changed(host)
+            _counted(state, host, at_us)
         else:
             state.dirty[host] = None
             _not_clean(state, host, event.verdict, at_us)
+
+
+def _counted(state: State, host: int, at_us: int) -> None:
+    """Enough verdicts count now, or the host waits for another person."""
+    if quorum.verdicts_missing(state, host, at_us) == 0:
+        state.rematch.discard(host)  # people judged it under the set in force
+        state.dirty[host] = None
+        _discharge(state, host)
+        state.membership_changed(host)
+
+
+def rematched(state: State, event: Rematched, at_us: int) -> None:
+    """Where nothing of the set in force is found the verdicts stand; a hit is SUSPECT, by a rule and no person."""
+    for name in event.inspections:
+        host = state.estate.host_number[name]
+        state.rematch.discard(host)
+        if event.outcome == HIT:
+            state.touch(name, "rematched")
+            state.dirty[host] = None
+            _not_clean(state, host, quorum.SUSPECT, at_us)
+        elif event.outcome == NO_HIT:
+            for verdict in state.verdicts[host]:
+                verdict.indicator_set = event.indicator_set
+            _counted(state, host, at_us)
+        elif state.stage[host] in OUT and host not in state.obligations:
+            state.recheck[host] = "its evidence could not be matched against the indicator set in force"
+            state.dirty[host] = None
 
 
 def _discharge(state: State, host: int) -> None:

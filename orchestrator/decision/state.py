@@ -49,7 +49,7 @@ DURATION_BOUNDS_S = (1, 5, 30, 60, 300, 900, 1800, 3600, 7200, 14400, 28800)
 
 @dataclass(slots=True)
 class Verdict:
-    """A filed verdict on a host's latest inspection."""
+    """A filed verdict on a host's latest inspection, under `indicator_set` or rematched to it."""
 
     verdict: str
     person: str
@@ -197,14 +197,13 @@ class State:
         self.late_points = [0] * count
         self.host_key = [""] * count
         self.image = [""] * count  # the digest of what it was restored from
-        self.inspection = [""] * count
-        self.evidence = [""] * count
+        self.inspection, self.evidence = [""] * count, [""] * count
         self.marker = [False] * count
         self.imported: dict[int, list[Imported]] = {}
         self.seen_apart: set[int] = set()  # since declared, or back from outside: evidence it did not give itself
         self.verdicts: list[list[Verdict]] = [[] for _ in range(count)]
-        self.suspects = [0] * count
-        self.infected_us = [0] * count
+        self.rematch: set[int] = set()  # their evidence is to be matched against the set that came into force
+        self.suspects, self.infected_us = [0] * count, [0] * count
         self.isolated_us = [0] * count
         self.connection = [UNKNOWN] * count
         self.lanes = [[""] * count, [""] * count]
@@ -363,6 +362,7 @@ class State:
         """Nothing that was found or said about this host counts any more."""
         self.inspection[host] = ""
         self.verdicts[host] = []
+        self.rematch.discard(host)
         self.claims.pop(host, None)
 
     def want_isolated(self, host: int, cause: str) -> None:

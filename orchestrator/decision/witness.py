@@ -57,6 +57,8 @@ class Witness:
             withdrawn = self._end(entry, at_us)
         elif isinstance(entry, c.PassGate):
             self._gate(entry, at_us)
+        elif isinstance(entry, e.Rematched):
+            self._rematched(entry)
         elif isinstance(entry, e.Epoch):
             confirmed_us = sum(books.jumped_us) if books.clock_confirmed else None
             self._require(entry.delta_us == confirmed_us, 4, "clock", "time moves and nobody confirmed the clock")
@@ -73,6 +75,12 @@ class Witness:
         if withdrawn:
             books.host[withdrawn].out, books.host[withdrawn].must_isolate = False, True
             books.doubted[withdrawn] = None
+
+    def _rematched(self, event: e.Rematched) -> None:
+        """What was matched is the latest inspection, and what it was matched against the set in force."""
+        for name, inspection in event.inspections.items():
+            same = (self.books.host[name].inspection, self.books.indicator_set) == (inspection, event.indicator_set)
+            self._require(same, 1, name, "other evidence is matched than its verdicts judge, or against another set")
 
     def settle(self, at_us: int) -> None:
         """What must hold whenever a transaction is over: alarms raised, fallen reconnects stopped."""

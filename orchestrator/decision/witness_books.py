@@ -356,6 +356,16 @@ def _judged(books: Books, event: e.Judged, at_us: int) -> None:
             host.clean[event.person] = Filed(event.indicator_set, ends_us)
 
 
+def _rematched(books: Books, event: e.Rematched, at_us: int) -> None:
+    """Nothing found: the verdicts stand under that set. Something found: SUSPECT, as if a person had said so."""
+    for name in event.inspections:
+        host = books.host[name]
+        if event.outcome == "hit":
+            host.tainted, host.clean = "SUSPECT", {}
+        elif event.outcome == "no-hit":
+            host.clean = {one: Filed(event.indicator_set, filed.expires_us) for one, filed in host.clean.items()}
+
+
 def _swept(books: Books, event: e.Swept, at_us: int) -> None:
     begun_us = event.begun_us - books.moved_us
     at_site = [(name, book) for name, book in books.host.items() if books.hosts[name].site == event.site]
@@ -471,6 +481,7 @@ _DONE: dict[str, Callable[[Books, e.Finished, str, int], None]] = {
 }
 _NOTES: dict[type, Callable[[Books, Any, int], None]] = {
     e.Judged: _judged,
+    e.Rematched: _rematched,
     e.Finished: _finished,
     e.Lost: _lost,
     e.Cancelled: _cancelled,

@@ -1,6 +1,6 @@
-"""The engine's hands in a live process: actions through the dispatcher, questions through the watch.
+"""The engine's hands in a live process: actions through the dispatcher, questions through the watch, evidence matched.
 
-Never decides; both live in the engine's thread.
+Never decides; all of them live in the engine's thread.
 """
 
 from __future__ import annotations
@@ -9,15 +9,17 @@ from orchestrator.decision.commands import Cancel, Issue
 from orchestrator.decision.events import Event
 from orchestrator.decision.state import State
 from orchestrator.engine.dispatch import Dispatcher
+from orchestrator.engine.rematch import Rematching
 from orchestrator.engine.watch import Watch
 
 
 class LiveHands:
     """Implements `loop.Hands`."""
 
-    def __init__(self, dispatcher: Dispatcher, watch: Watch) -> None:
+    def __init__(self, dispatcher: Dispatcher, watch: Watch, rematching: Rematching) -> None:
         self.dispatcher = dispatcher
         self.watch = watch
+        self.rematching = rematching
 
     def issue(self, command: Issue, state: State) -> None:
         """Takes an action whose record is on disk."""
@@ -28,8 +30,8 @@ class LiveHands:
         self.dispatcher.cancel(command)
 
     def poll(self, state: State, now_us: int) -> list[Event]:
-        """Results, due batches, readings and sweeps."""
-        return [*self.dispatcher.poll(now_us), *self.watch.poll(state, now_us)]
+        """Results, due batches, readings, sweeps and what evidence was matched."""
+        return [*self.dispatcher.poll(now_us), *self.watch.poll(state, now_us), *self.rematching.poll(state)]
 
     def dispatched(self, seq: int, state: State) -> None:
         """Writes the run folder of the dispatch that is being journaled."""
@@ -42,4 +44,5 @@ class LiveHands:
     def close(self) -> None:
         """Asks and inspects nothing more; runners go on by themselves."""
         self.watch.close()
+        self.rematching.close()
         self.dispatcher.close()

@@ -20,6 +20,7 @@ from orchestrator.engine.dispatch import Dispatcher, Places
 from orchestrator.engine.hands import LiveHands
 from orchestrator.engine.loop import Engine
 from orchestrator.engine.recovery import recover
+from orchestrator.engine.rematch import Rematching
 from orchestrator.engine.watch import Watch
 from orchestrator.errors import Unusable
 from orchestrator.evidence.golden import Golden
@@ -118,9 +119,8 @@ def _hands(state: State, state_dir: Path) -> LiveHands:
     )
     arrived = Arrivals(state_dir / FOLDER_OF_CHECKINS)
     inspector = InspectionWorker(places.key, evidence.put, goldens=Golden(state_dir, evidence), arrivals=arrived)
-    return LiveHands(
-        Dispatcher(places, AnsibleWorker(), inspector), Watch(state, Prober(secrets=state_dir / "secrets"))
-    )
+    watch = Watch(state, Prober(secrets=state_dir / "secrets"))
+    return LiveHands(Dispatcher(places, AnsibleWorker(), inspector), watch, Rematching(evidence))
 
 
 def lay_out(state_dir: Path) -> None:

@@ -1,6 +1,7 @@
-"""What putting an indicator set in force costs: hosts it hits, verdicts nothing speaks against, analysts' hours.
+"""What putting an indicator set in force costs: hosts it hits, verdicts that stand, verdicts to give again, hours.
 
-Never puts one in force and never changes a verdict: an order of two persons does the first, and no rule the second.
+Never puts one in force and never changes a verdict: an order of two persons does the first, and the core the second,
+once the live process has matched the same evidence anew.
 """
 
 from __future__ import annotations
@@ -30,20 +31,20 @@ class Cost:
     unread: dict[str, str]
 
     @property
-    def verdicts(self) -> int:
-        """CLEAN verdicts that count now. This version has every one of them given again under the new set."""
-        return sum(one["verdicts"] for one in self.kept["hosts"])
+    def verdicts_again(self) -> int:
+        """CLEAN verdicts that count now and fall: of hosts with a hit, or of which not all could be matched."""
+        return sum(one["verdicts"] for one in self.kept["hosts"] if not self._nothing_found(one["host"]))
 
     @property
-    def verdicts_without_hit(self) -> int:
-        """Those of them on hosts where the whole set was matched and nothing found."""
+    def verdicts_standing(self) -> int:
+        """Those of hosts where the whole set was matched and nothing found."""
         return sum(one["verdicts"] for one in self.kept["hosts"] if self._nothing_found(one["host"]))
 
     @property
     def analyst_minutes(self) -> int:
-        """What reading those hosts again takes: every seat of every host that has a verdict."""
-        seats = (one["verdicts_required"] * one["reading_s"] for one in self.kept["hosts"] if one["verdicts"])
-        return sum(seats) // 60
+        """What reading again takes: every seat of every host whose verdicts fall."""
+        again = (one for one in self.kept["hosts"] if one["verdicts"] and not self._nothing_found(one["host"]))
+        return sum(one["verdicts_required"] * one["reading_s"] for one in again) // 60
 
     def _nothing_found(self, host: str) -> bool:
         return host not in self.hits and host not in self.unread
@@ -59,8 +60,8 @@ class Cost:
             "hosts_matched": len(self.kept["hosts"]) + self.kept["hosts_without"] - self.unmatched,
             "hosts_hit": len(self.hits),
             "hosts_not_matched": self.unmatched,
-            "verdicts_to_give_again": self.verdicts,
-            "verdicts_without_hit": self.verdicts_without_hit,
+            "verdicts_to_give_again": self.verdicts_again,
+            "verdicts_that_stand": self.verdicts_standing,
             "analyst_minutes": self.analyst_minutes,
         }
 
@@ -89,8 +90,8 @@ class Cost:
             ),
             *(f"  {host}: {one.more} more" for host, one in self.hits.items() if one.more),
             *(f"  {host}: not matched: {sentence}" for host, sentence in self.unread.items()),
-            f"In force, {self.verdicts} verdicts are given again, {self.verdicts_without_hit} of them where nothing "
-            f"of it was found: {hours} h {minutes:02} of analysts' reading.",
+            f"In force, {self.verdicts_standing} verdicts stand, where all was matched and nothing found, and "
+            f"{self.verdicts_again} are given again: {hours} h {minutes:02} of analysts' reading.",
         ]
 
 

@@ -20,6 +20,8 @@ class Faults:
     CLEAN says it once more, with another key), `withdrawn` (who said CLEAN says SUSPECT an hour or two later).
     Of each task: `false_claim` (said done and not done). Of each sweep: `silent` (the site answers nobody for hours),
     `answers` (a host in quarantine answers). Of each reading: `flaps` (FAIL, or UNKNOWN, for some hours).
+    Of each host whose evidence is matched against a new set: `hit` (something of it is found), `unmatched` (it cannot
+    be read), `unanswered` (nobody hears of it; an hour later it is asked again).
     Of each record: `killed` (the core dies and is rebuilt from its journal). `troubles` is how many orders and
     accidents a day people and the world add: jumps of the clock, holds, freezes, revocations, indicator sets, changes
     of content, order and T0, recalls, machines replaced, facts withdrawn.
@@ -43,6 +45,9 @@ class Faults:
     silent: float = 0.0
     answers: float = 0.0
     flaps: float = 0.0
+    hit: float = 0.0
+    unmatched: float = 0.0
+    unanswered: float = 0.0
     killed: float = 0.0
     troubles: float = 0.0
 
@@ -51,10 +56,12 @@ NONE = Faults()
 SOME = Faults(
     fails=0.03, unreachable=0.02, hangs=0.005, lost=0.01, twice=0.01, pointless=0.02, suspect=0.03, infected=0.01,
     wrong=0.02, withdrawn=0.005, false_claim=0.05, silent=0.002, flaps=0.005, killed=0.0002, troubles=2.0,
+    hit=0.01, unmatched=0.01, unanswered=0.02,
 )  # fmt: skip
 ALL = Faults(
     fails=0.08, unreachable=0.05, hangs=0.03, lost=0.04, mute=0.03, twice=0.05, late=0.03, young=0.05, pointless=0.05,
     suspect=0.06, infected=0.03, wrong=0.05, second_key=0.05, withdrawn=0.02, false_claim=0.15, silent=0.01,
     answers=0.002, flaps=0.02, killed=0.0004, troubles=16.0,
+    hit=0.05, unmatched=0.05, unanswered=0.1,
 )  # fmt: skip
 BY_NAME = {"none": NONE, "some": SOME, "all": ALL}

@@ -13,7 +13,7 @@ from itertools import compress
 from orchestrator.canonical import Json
 from orchestrator.decision import quorum
 from orchestrator.decision.commands import Ask, EnterService, Exclude, GiveUp, Hold, OpenTask, PassGate, Unhold
-from orchestrator.decision.events import Finished, Judged, Jumped, Ordered, Swept
+from orchestrator.decision.events import Finished, Judged, Jumped, Ordered, Rematched, Swept
 from orchestrator.decision.seats import seats_open
 from orchestrator.decision.stages import INSPECTED, RECONNECTING
 from orchestrator.decision.state import FOREVER_US, Member, State
@@ -53,6 +53,7 @@ class Staff:
             world.hears.setdefault(kind, []).append(self._call)
         world.hears.setdefault(Ordered, []).append(self._ordered)
         world.hears.setdefault(Finished, []).append(self._finished)
+        world.hears.setdefault(Rematched, []).append(self._rematched)
         world.hears.setdefault(Swept, []).append(self._look_again)
         world.hears.setdefault(Unhold, []).append(self._look_again)
         for further in (PassGate, EnterService):
@@ -163,6 +164,15 @@ class Staff:
             self._call()
 
     # Verdicts
+
+    def _rematched(self, event: Rematched) -> None:
+        """Where nothing could be matched, verdicts are given again; a hit on a host that is out wants an answer."""
+        state = self.world.state
+        for host in [state.estate.host_number[name] for name in event.inspections]:
+            if state.stage[host] is INSPECTED or host in state.obligations:
+                self._want(host)
+        self._assign()
+        self._call()
 
     def _finished(self, event: Finished) -> None:
         host_id, step, _ = event.action.split("/")
@@ -414,5 +424,6 @@ class Staff:
 
 
 def _signed(state: State, host: int, person: str, now_us: int) -> bool:
-    """Whether the person has said something of the host that still stands."""
-    return any(one.person == person and one.expires_us > now_us for one in state.verdicts[host])
+    """Whether the person has said something of the host that still stands under the set in force."""
+    said = [one for one in state.verdicts[host] if one.person == person and one.expires_us > now_us]
+    return any(one.indicator_set == state.indicator_set for one in said)

@@ -16,7 +16,7 @@ from orchestrator.canonical import Json
 from orchestrator.decision.commands import Cancel, Command, EnterService, Issue
 from orchestrator.decision.decide import decide
 from orchestrator.decision.estate import Estate
-from orchestrator.decision.events import Cancelled, Event, Finished, Lost, Ordered, Reading, Swept, Woke
+from orchestrator.decision.events import Cancelled, Event, Finished, Lost, Ordered, Reading, Rematched, Swept, Woke
 from orchestrator.decision.stages import IN_SERVICE, OUT, RECONNECTING, RELEASED, IllegalEvent
 from orchestrator.decision.state import QUARANTINED, STEP, State
 from orchestrator.errors import Conflict, Refused
@@ -31,8 +31,9 @@ MINUTE = 60 * SECOND
 HANDED_OUT_US = 2 * SECOND
 GENTLE = 4  # as the live probes: what no gate waits for is asked four times less often
 # What a draw is about, so that no two questions share their luck.
-OUTCOME, DURATION, AGAIN, POINT, FLAP, SILENCE, ANSWER, VERDICT, READING, CLAIM, KEY, DOUBT = range(12)
+OUTCOME, DURATION, AGAIN, POINT, FLAP, SILENCE, ANSWER, VERDICT, READING, CLAIM, KEY, DOUBT, MATCH = range(13)
 OUTCOMES = ("failed", "unreachable", "hangs", "lost", "mute", "ok")
+MATCHES = ("hit", "unmatched", "unanswered", "no-hit")
 Entry = Event | Command
 REFUSALS = (Refused, Conflict, IllegalEvent)
 
@@ -59,11 +60,10 @@ class World:
         faults: Faults = NONE,
         folded: dict[str, tuple[int, int]] | None = None,
     ) -> None:
-        self.state = state
-        self.now_us = now_us
-        self.chance = chance
-        self.faults = faults
+        self.state, self.now_us = state, now_us
+        self.chance, self.faults = chance, faults
         self._odds = _summed((faults.fails, faults.unreachable, faults.hangs, faults.lost, faults.mute))
+        self._match_odds = _summed((faults.hit, faults.unmatched, faults.unanswered))
         self.durations = durations or Durations()
         # Where polls are folded: until the first that is left of each subject, from it to the last; microseconds.
         self.folded = folded
@@ -85,7 +85,7 @@ class World:
         self._asked: set[str] = set()
         self._sweeping: set[int] = set()
         self._looking: set[int] = set()
-        self._count = 0
+        self._count, self._matching = 0, False
         self._learn()
         self._settle_in()
 
@@ -179,6 +179,7 @@ class World:
             elif stage is not IN_SERVICE and state.isolated_us[host] and state.connection[host] != QUARANTINED:
                 self.sweep_soon(self._estate.site_of[host])
         self._watch_all()
+        self._match_soon()
         for name in state.open:
             if name not in self.jobs:
                 self._go_on(name)
@@ -250,7 +251,7 @@ class World:
             self.happened["late"] += 1
             self.at(self.now_us + int(luck * HOUR), self._again, Finished(action, "ok", "", {"digest": "late"}))
 
-    def _again(self, event: Finished) -> None:
+    def _again(self, event: Event) -> None:
         self.tell(event)
 
     def _facts(self, job: Job, key: tuple[int, ...]) -> dict[str, Json]:
@@ -363,9 +364,36 @@ class World:
                 self._watch(service)
 
     def _ordered(self, order: Ordered) -> None:
-        """A service may be up because less is asked of it."""
+        """A service may be up because less is asked of it; a new indicator set is matched."""
         if order.kind.startswith("service."):
             self._watch_all()
+        elif order.kind == "indicators.force":
+            self._match_soon()
+
+    def _match_soon(self, wait_us: int = MINUTE) -> None:
+        if self.state.rematch and not self._matching:
+            self._matching = True
+            self.at(self.now_us + wait_us, self._match)
+
+    def _match(self) -> None:
+        """Stored evidence is matched; what nobody heard of is matched again in an hour."""
+        state = self.state
+        judged = {state.estate.hosts[host]: state.inspection[host] for host in sorted(state.rematch)}
+        if self.faults is NONE:
+            self.tell(Rematched(judged, state.indicator_set, "no-hit"))
+        else:
+            for name, inspection in judged.items():
+                self._match_one(name, inspection)
+        self._matching = False
+        self._match_soon(HOUR)
+
+    def _match_one(self, name: str, inspection: str) -> None:
+        key = (MATCH, self._estate.host_number[name], self.now_us)
+        outcome = MATCHES[self.chance.pick(self._match_odds, *key)]
+        self.happened[outcome] += 1
+        if outcome != "unanswered":
+            event = Rematched({name: inspection}, self.state.indicator_set, outcome)
+            self.at(self.now_us + int(self.chance.share(*key, 1) * 2 * HOUR), self._again, event)
 
     def _watch_all(self) -> None:
         for service, up in enumerate(self.state.up):

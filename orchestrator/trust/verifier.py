@@ -56,8 +56,20 @@ class Line:
 _Held = tuple[dict[str, str], Order | Statement]  # a document as it was stored, and read
 verified = lru_cache(1 << 12)(verify)  # the hosts of a run rest on many of the same documents
 _UNPROVEN = (BadKey, BadSignature, BadStatement)
-_WHOLE = ("ordered", "judged", "finished", "swept", "epoch")
-_READ = {*_WHOLE, "opened", "issue", "lost", "cancelled", "started", "confirm_task", "hold", "unhold", "jumped"}
+_WHOLE = ("ordered", "judged", "rematched", "finished", "swept", "epoch")
+_NOTED = (
+    "opened",
+    "issue",
+    "lost",
+    "cancelled",
+    "started",
+    "confirm_task",
+    "hold",
+    "unhold",
+    "freeze",
+    "thaw",
+    "jumped",
+)
 
 
 def check(bundles: Sequence[dict[str, Any]], journal: Path, anchor: str, *, now: bool = False) -> list[list[Line]]:
@@ -70,7 +82,7 @@ def check(bundles: Sequence[dict[str, Any]], journal: Path, anchor: str, *, now:
     try:
         for text in texts(journal):
             log.take(text)
-            if log.kind in _READ:
+            if log.kind in _WHOLE + _NOTED:
                 for one in readings:
                     one.take(log.kind, log.body)
             if not now and log.size == readings[0].until:
@@ -269,6 +281,12 @@ class _Reading:
         if "analyst" not in self.roster[said.person]["roles"]:
             raise BadStatement(f"{said.person} is no analyst.")
         self.clean[said.person] = (self._ends_us(said.expires_us), said.indicator_set, len(said.subjects))
+
+    def _rematched(self, body: dict[str, Any]) -> None:
+        """The evidence was looked at under another set: no hit, what was said stands; a hit speaks against it."""
+        if body["inspections"].get(self.name) == self.inspection and body["outcome"] != "unmatched":
+            used = body["indicator_set"] if body["outcome"] == "no-hit" else ""
+            self.clean = {who: (end, used, size) for who, (end, _, size) in self.clean.items()}
 
     def _ends_us(self, signed_us: int) -> int:
         """While a clock jump is unconfirmed the earlier end of the two counts; what has ended already, never."""
