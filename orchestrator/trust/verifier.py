@@ -57,7 +57,8 @@ _Held = tuple[dict[str, str], Order | Statement]  # a document as it was stored,
 verified = lru_cache(1 << 12)(verify)  # the hosts of a run rest on many of the same documents
 _UNPROVEN = (BadKey, BadSignature, BadStatement)
 _WHOLE = ("ordered", "judged", "finished", "swept", "epoch")
-_READ = {*_WHOLE, "opened", "issue", "lost", "cancelled", "started", "confirm_task", "hold", "unhold", "jumped"}
+_READ = {*_WHOLE, "opened", "issue", "lost", "cancelled", "started", "confirm_task"}
+_READ |= {"hold", "unhold", "freeze", "thaw", "jumped"}
 
 
 def check(bundles: Sequence[dict[str, Any]], journal: Path, anchor: str, *, now: bool = False) -> list[list[Line]]:
