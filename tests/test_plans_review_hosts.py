@@ -173,6 +173,7 @@ def test_servers_are_never_signed_clean_by_one_analyst_alone(tmp_path: Path) -> 
     small = SmallEstate(tmp_path)
     small.edit("plans/classes.yaml", "kind: workstation\n", "kind: workstation\n    verdicts_required: 1\n")
     assert small.said() == []
+    assert any("out on one verdict only if a lot is signed" in one for one in small.said("warning"))
     small.edit("plans/classes.yaml", "kind: server\n", "kind: server\n    verdicts_required: 1\n")
     assert small.said() == [
         "plans/classes.yaml:6 Servers are signed clean by 2 analysts: one alone is for workstations in lots."

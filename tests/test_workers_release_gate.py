@@ -78,7 +78,7 @@ def test_hosts_whose_papers_are_right_go(run: Run) -> None:
     ("changes", "said"),
     [
         ({"documents": {}}, "signatures. Record 2: the bundle has no document for what operator-1 signed."),
-        ({"head": {"size": 3, "root": "00" * 32}}, "no part of them"),
+        ({"head": {"size": 3, "root": "00" * 32}}, "no part"),
         ({"host_key": "ssh-ed25519 BBBB"}, "another host key than its request"),
         ({"host_key": ""}, "another host key than its request"),
         ({"host": "host-2"}, "another host than its request"),

@@ -14,7 +14,7 @@ from orchestrator.errors import Refused, UsageError
 from orchestrator.interfaces.documents import Custody, PreservedKept
 from orchestrator.interfaces.output import Commands, clock, show
 from orchestrator.interfaces.places import state_of
-from orchestrator.interfaces.signing import give_order
+from orchestrator.interfaces.signing import KEY_HELP, give_order
 
 
 def add(commands: Commands) -> None:
@@ -26,7 +26,9 @@ def add(commands: Commands) -> None:
     parser.add_argument("--to", metavar="HOLDER", help="who takes it over from who holds it")
     parser.add_argument("--seal", metavar="NUMBER", help='the seal from now on; "" where it was broken')
     parser.add_argument("--evidence", metavar="ACTION", help="which preserve it is of (else the latest)")
-    parser.add_argument("--key", type=Path, help="your private key file")
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument("--key", type=Path, help=KEY_HELP)
+    how.add_argument("--offline", type=Path, metavar="DIR", help="carry it out to be signed on another machine")
     parser.add_argument("--person", help="your id in the roster")
     parser.set_defaults(call=_custody)
 
@@ -36,7 +38,7 @@ def _custody(options: argparse.Namespace) -> int:
     if options.to is None and options.seal is None:
         show(options, found, "\n".join(_lines(found)))
         return 0
-    if options.key is None or options.person is None:
+    if not (options.key or options.offline) or options.person is None:
         raise UsageError("A hand-over and a seal are signed: name --key and --person.", rule="usage.signer")
     kept = _chosen(found, options.evidence)
     last = kept["hands"][-1]

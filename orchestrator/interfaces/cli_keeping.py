@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import json
-from dataclasses import asdict
 from pathlib import Path
 
 from orchestrator import canonical
@@ -115,7 +114,7 @@ def _release(options: argparse.Namespace) -> int:
         raise UsageError(f"{options.file} is no bundle: {error}.", rule="usage.bundle") from error
     (lines,) = verifier.check([bundle], options.journal, options.anchor, now=options.now)
     accepted = all(line.holds for line in lines)
-    document = {"accepted": accepted, "rules": [asdict(line) for line in lines]}
+    document = {"accepted": accepted, "rules": [line._asdict() for line in lines]}
     told = [f"{'holds  ' if line.holds else 'REFUSED'}  {line.rule}: {line.sentence}" for line in lines]
     show(
         options, document, "\n".join((*told, "Accepted." if accepted else "Refused: this host may not be reconnected."))

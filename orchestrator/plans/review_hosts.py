@@ -57,6 +57,9 @@ def _review_classes(report: Report) -> None:
         if klass.kind == "server" and klass.verdicts_required < ANALYSTS_MIN:
             message = f"Servers are signed clean by {ANALYSTS_MIN} analysts: one alone is for workstations in lots."
             report.error((*about, "verdicts_required"), message)
+        elif klass.id in used and klass.verdicts_required < ANALYSTS_MIN:
+            message = f"The release check lets a host of class `{klass.id}` out on one verdict only if a lot is signed."
+            report.add("warning", (*about, "verdicts_required"), message)
         if klass.id in used and klass.cleanliness == "online" and not klass.needs.inspect:
             message = (
                 f"Nobody knows what examines hosts of class `{klass.id}` while they run: it needs nothing to inspect."

@@ -10,12 +10,11 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
 from itertools import permutations
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from orchestrator.trust.keys import BadKey
 from orchestrator.trust.log import Log, texts
@@ -44,8 +43,7 @@ PERSONS: dict[str, tuple[str, ...]] = {
 STOPS = ("roster.revoke", "wave.hold", "freeze", "fact.withdraw")  # these count at once, whoever signed
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """One rule, whether it holds, and what was found."""
 
     rule: str
@@ -57,19 +55,8 @@ _Held = tuple[dict[str, str], Order | Statement]  # a document as it was stored,
 verified = lru_cache(1 << 12)(verify)  # the hosts of a run rest on many of the same documents
 _UNPROVEN = (BadKey, BadSignature, BadStatement)
 _WHOLE = ("ordered", "judged", "rematched", "finished", "swept", "epoch")
-_NOTED = (
-    "opened",
-    "issue",
-    "lost",
-    "cancelled",
-    "started",
-    "confirm_task",
-    "hold",
-    "unhold",
-    "freeze",
-    "thaw",
-    "jumped",
-)
+_READ = {*_WHOLE, "opened", "issue", "lost", "cancelled", "started", "confirm_task"}
+_READ |= {"hold", "unhold", "freeze", "thaw", "jumped"}
 
 
 def check(bundles: Sequence[dict[str, Any]], journal: Path, anchor: str, *, now: bool = False) -> list[list[Line]]:
@@ -82,7 +69,7 @@ def check(bundles: Sequence[dict[str, Any]], journal: Path, anchor: str, *, now:
     try:
         for text in texts(journal):
             log.take(text)
-            if log.kind in _WHOLE + _NOTED:
+            if log.kind in _READ:
                 for one in readings:
                     one.take(log.kind, log.body)
             if not now and log.size == readings[0].until:
@@ -241,8 +228,7 @@ class _Reading:
         text = self.bundle["documents"].get(str(self.log.size), "")
         if sha256(text.encode("utf-8")).hexdigest() != body["blob"]:
             raise BadStatement(f"the bundle has no document for what {body['person']} signed.")
-        kept: dict[str, str] = json.loads(text)
-        return kept
+        return dict(json.loads(text))
 
     def _signed_by(self, names: dict[str, Any], body: dict[str, Any], namespace: str, held: _Held) -> None:
         """The person, of this roster and at this time, signed what was recorded, having seen this journal."""

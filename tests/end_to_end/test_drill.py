@@ -28,7 +28,7 @@ FAULTS = "refuse,slow,drop,wrong-key,fails-once,fails-always,still-infected,lazy
 PLANTED = "planted-7f3a9c"
 EXPECTED = {
     "hosts", "in_service", "excluded", "failed", "waves", "functions", "started_twice", "released_early", "lost",
-    "violations", "records", "root", "cpu_s", "wall_s",
+    "violations", "records", "root", "cpu_s", "wall_s", "frozen",
 }  # fmt: skip
 
 
