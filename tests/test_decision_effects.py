@@ -403,7 +403,7 @@ def test_the_crisis_cell_records_that_care_works_again(tell: Tell) -> None:
 
 def test_a_host_that_is_out_and_of_which_nothing_can_be_matched_owes_an_inspection(tell: Tell) -> None:
     story = tell().begun().in_service("lis-1").verdicts("lis-1", "analyst-1", verdict="SUSPECT").whatever()
-    story.finish("lis-1/inspect/2").verdicts("lis-1", "analyst-1", "analyst-2").nothing()
+    story.finish("lis-1/inspect/2").verdicts("lis-1", "analyst-1", "analyst-2").expect("thaw reach:lis-1")
     story.state.void_proof(story.host("lis-1"))
     story.order("indicators.force", "6" * 64, "analyst-1", "analyst-2")
     story.expect("owe lis-1 the indicator set changed", "issue lis-1/inspect/3")

@@ -218,7 +218,7 @@ def test_a_match_completes_what_a_host_that_is_out_owes(tell: Tell) -> None:
     story = judged_twice(tell).verdicts("lis-1", "analyst-3", verdict="SUSPECT").whatever()
     story.finish("lis-1/inspect/2").nothing().verdicts("lis-1", "analyst-1").nothing()
     story.order("indicators.force", "7" * 64, "analyst-1", "analyst-3").nothing()
-    story.verdicts("lis-1", "analyst-2").nothing().rematched("lis-1").nothing()
+    story.verdicts("lis-1", "analyst-2").nothing().rematched("lis-1").expect("thaw reach:lis-1")
     assert not story.state.obligations
 
 
