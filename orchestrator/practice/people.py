@@ -67,6 +67,7 @@ class Drill:
     def round(self) -> bool:
         """One look at everything; whether the drill is over."""
         self.people.look()
+        ended = over(self.people.get("status"))  # asked before the reading: nothing that passed is left unsigned
         state = self._read_on()
         if not state.roster:
             self._try(Wish("genesis", "roster", self.plan["genesis"]), ("operator-1", "it-director"))
@@ -77,7 +78,7 @@ class Drill:
         self._judge(self.people.get("queue"))
         for task in self.people.get("tasks"):
             self._work(task)
-        return over(self.people.get("status"))
+        return ended
 
     def _read_on(self) -> State:
         """The state that the journal's records lead to by now."""
