@@ -185,15 +185,41 @@ class Seat(TypedDict):
     exception_until_us: int
     seats_open: int
     claims: list[Claim]
+    lot: str
+    drawn: bool
+
+
+class LotHost(TypedDict):
+    """A host that the statement on a lot names; `clean` by enough persons."""
+
+    host: str
+    inspection: str
+    evidence: str
+    clean: bool
+
+
+class LotSeen(TypedDict):
+    """A lot: `sample` are those drawn of it, `waiting` those that one signature lets out once all of the sample are
+    clean (`signable`); `seen` hosts were inspected since it was opened, and the first `first` are always drawn."""
+
+    lot: str
+    image: str
+    seen: int
+    first: int
+    condemned: bool
+    signable: bool
+    sample: list[LotHost]
+    waiting: list[LotHost]
 
 
 class Queue(TypedDict):
-    """The analysts' list, what unblocks most first."""
+    """The analysts' list, what unblocks most first, and the lots that may be signed for at once."""
 
     incident: str
     indicator_set: str
     verdict_valid_s: int
     hosts: list[Seat]
+    lots: list[LotSeen]
 
 
 class Inspected(TypedDict):
