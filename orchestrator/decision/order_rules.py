@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from typing import cast
 
 from orchestrator.decision import custody, epoch, host_key, lots, quorum, revision, seats
 from orchestrator.decision.events import Ordered
@@ -95,8 +96,24 @@ def is_person(one: object) -> bool:
 
 
 def _roster_add(state: State, event: Ordered, now_us: int) -> None:
-    if not is_person(event.args.get("person")):
+    """Who stays longer is added anew with the same key; another key under a known id would replace a person."""
+    one = event.args.get("person")
+    if not is_person(one):
         raise Refused("The order adds one person, with id, roles and key.", rule="roster.form")
+    added = cast("dict[str, str]", one)
+    person, known = added["id"], state.roster.get(added["id"])
+    if person in state.revoked:
+        raise Refused(f"{person} was revoked, for good: add them under another id.", rule="roster.revoked")
+    if known is not None and _bare(known.key) != _bare(added["key"]):
+        raise Refused(
+            f"{person} is in the roster with another key; a new key goes with a new id.", rule="roster.replaced"
+        )
+
+
+def _bare(key: str) -> list[str]:
+    """A public key line without the comment behind it; the demand for a PIN belongs to the key."""
+    words = key.split()
+    return words[: 3 if words[:1] == ["verify-required"] else 2]
 
 
 def _retry(state: State, event: Ordered, now_us: int) -> None:
