@@ -425,7 +425,7 @@ def _expired(state: State, known: TaskKey, task: TaskState, now_us: int) -> Comm
     expires_s = known.spec.expires_s
     if known.service < 0 or not expires_s:
         return None
-    wave = state.estate.wave_of_service[known.service]
+    wave = state.estate.wave_of_task(known)
     if now_us < task.confirmed_us + expires_s * SECOND or (wave >= 0 and state.waves[wave].passed_us):
         return None
     return OpenTask(known.key, "it expired")

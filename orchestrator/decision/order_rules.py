@@ -228,6 +228,17 @@ def _task(state: State, event: Ordered, now_us: int) -> None:
         raise Refused(f"{event.subject} is confirmed already.", rule="tasks.open")
     if event.kind == "task.done" and task.status == "reported" and task.reported_by == event.person:
         raise Refused("A second person must confirm what you reported.", rule="tasks.two-persons")
+    known = state.estate.tasks.get(event.subject)
+    if event.kind == "task.done" and task.status == "open" and known is not None and known.subject:
+        _need_words(
+            event, ("witness", "case", "minute"), "who saw it go through, which sample or image, and the minute"
+        )
+
+
+def _need_words(event: Ordered, names: tuple[str, ...], what: str) -> None:
+    """Each of these arguments is a short text. Raises Refused with `what` must be said."""
+    if not all(custody.is_text(event.args.get(name)) for name in names):
+        raise Refused(f"{event.subject}: say {what} ({', '.join(names)}).", rule="orders.words", kind=event.kind)
 
 
 def _task_claim(state: State, event: Ordered, now_us: int) -> None:
@@ -256,6 +267,25 @@ def _outside(state: State, event: Ordered, now_us: int) -> None:
     service = state.estate.service_number.get(event.subject, -1)
     if service < 0 or not state.estate.outside[service]:
         raise Refused(f"{event.subject} is no outside service.", rule="facts.outside")
+
+
+def _agreement(state: State, event: Ordered, now_us: int) -> None:
+    service = state.estate.service_number.get(event.subject, -1)
+    if service < 0 or state.estate.outside[service]:
+        raise Refused(f"{event.subject} is no service of ours.", rule="facts.agreement")
+    names = ("owner", "patient", "routes", "cleanup")
+    _need_words(event, names, "who owns it, the test patient, which routes are blocked meanwhile and who cleans up")
+
+
+def _accepted(state: State, event: Ordered, now_us: int) -> None:
+    function, _, site = event.subject.partition("/")
+    known = {one.id: one.sites for one in state.estate.content.inventory.functions}
+    if function not in known or site not in known[function]:
+        raise Refused(
+            f"{event.subject}: a function is accepted site by site, as FUNCTION/SITE with a site where it works.",
+            rule="facts.accepted",
+        )
+    _need_words(event, ("owner",), "who owns it and accepts it")
 
 
 def _service(state: State, event: Ordered, now_us: int) -> None:
@@ -370,6 +400,8 @@ RULES: dict[str, Callable[[State, Ordered, int], None]] = {
     "fact.withdraw": _withdraw,
     "fact.waiver": _waiver,
     "fact.outside": _outside,
+    "fact.agreement": _agreement,
+    "fact.accepted": _accepted,
     "evidence.import": _import,
     "evidence.custody": _custody,
     "lot.open": _lot_open,

@@ -94,10 +94,17 @@ class Drill:
         for klass in self.plan["waived"]:
             if f"waiver:class:{klass}" not in state.facts:
                 yield Wish("fact.waiver", f"class:{klass}")
+        first_site = {one.id: one.sites[0] for one in state.estate.content.inventory.functions if one.sites}
         for planned, wave in zip(state.estate.waves, state.waves, strict=True):
             function, _, part = planned.name.partition("/")
-            if part == "slice" and wave.passed_us and f"accepted:{function}" not in state.facts:
-                yield Wish("fact.accepted", function)
+            accepted = f"{function}/{first_site.get(function)}"
+            if (
+                part == "slice"
+                and wave.passed_us
+                and function in first_site
+                and f"accepted:{accepted}" not in state.facts
+            ):
+                yield Wish("fact.accepted", accepted, {"owner": f"head of {function}"})
         for name in [name for name, often in self.memory.recalls.items() if often > 1]:
             host = state.estate.host_number[name]
             if state.stage[host] not in (*OUT, Stage.RECONNECTING) and not state.lanes[0][host]:
