@@ -9,13 +9,13 @@ from collections.abc import Callable
 from typing import cast
 
 from orchestrator.canonical import Json
-from orchestrator.decision import course, epoch, host_key, life, orders, revision
+from orchestrator.decision import course, epoch, host_key, life, lots, orders, revision
 from orchestrator.decision.custody import Hand
 from orchestrator.decision.events import Ordered
 from orchestrator.decision.imported import Imported
 from orchestrator.decision.order_rules import EXCEPTION_MAX_S
 from orchestrator.decision.stages import BLOCKED, GONE, INSPECTED, OUT, RECONNECTING, Stage, Turn
-from orchestrator.decision.state import FOREVER_US, Member, OrderState, State, TaskState
+from orchestrator.decision.state import FOREVER_US, Lot, Member, OrderState, State, TaskState
 from orchestrator.plans import changes
 
 
@@ -169,6 +169,7 @@ def _declare(state: State, order: OrderState, at_us: int) -> None:
     state.infected_us[host] = state.late_points[host] = state.suspects[host] = 0
     state.host_key[host] = host_key.bare(order.args["host_key"])
     state.image[host] = ""
+    state.made.discard(host)
     state.seen_apart.discard(host)
     state.exceptions.pop(host, None)
     state.restore_point_us[host] = cast("int", order.args["restore_point_us"])
@@ -334,6 +335,11 @@ def _drop_need(state: State, order: OrderState, at_us: int) -> None:
     _look_at_everyone(state)
 
 
+def _lot_open(state: State, order: OrderState, at_us: int) -> None:
+    """From now on, who is inspected there and made from this image stands in the lot."""
+    state.lots[lots.key(order.subject, str(order.args["image"]))] = Lot(str(order.args["seed"]))
+
+
 def _roster_add(state: State, order: OrderState, at_us: int) -> None:
     _add_person(state, cast("dict[str, Json]", order.args["person"]))
 
@@ -384,6 +390,7 @@ EFFECTS: dict[str, Callable[[State, OrderState, int], None]] = {
     "fact.accepted": _accepted,
     "evidence.import": _import_evidence,
     "evidence.custody": _hand_over,
+    "lot.open": _lot_open,
     "indicators.force": _force_indicators,
     "service.lower-k": _lower_k,
     "service.drop-need": _drop_need,

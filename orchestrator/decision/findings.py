@@ -5,7 +5,7 @@ Never decides and never refuses: `admit` did. Only `apply` calls these functions
 
 from __future__ import annotations
 
-from orchestrator.decision import quorum
+from orchestrator.decision import lots, quorum
 from orchestrator.decision.events import Judged, Reading, Rematched, Started, Swept
 from orchestrator.decision.gates import interval_us
 from orchestrator.decision.stages import IN_SERVICE, INSPECTED, OUT, RECONNECTING, Turn
@@ -16,12 +16,19 @@ HIT, NO_HIT, UNMATCHED = OUTCOMES = ("hit", "no-hit", "unmatched")
 
 
 def judged(state: State, event: Judged, at_us: int) -> None:
-    """A verdict is filed on the latest inspection of each host it names."""
+    """A verdict is filed on the latest inspection of each host it names, but for those drawn from their lot."""
+    lot = lots.called_clean(state, event)
     for name in event.inspections:
         host = state.estate.host_number[name]
+        if lot is not None and host in lot.drawn:
+            continue
         state.touch(name, "judged")
         state.claims.get(host, {}).pop(event.person, None)
         if event.verdict == quorum.CLEAN:
+            if lot is not None:
+                state.by_lot[host] = event.person
+            elif state.by_lot.get(host) == event.person:
+                del state.by_lot[host]
             ends_us = quorum.ends_us(state, event.expires_us, at_us)
             verdict = Verdict(event.verdict, event.person, event.indicator_set, ends_us, at_us)
             kept = [one for one in state.verdicts[host] if one.person != event.person]
@@ -72,8 +79,10 @@ def _discharge(state: State, host: int) -> None:
 def _not_clean(state: State, host: int, verdict: str, at_us: int) -> None:
     """SUSPECT asks for a new inspection, INFECTED condemns; of a host that is out a recall is asked."""
     infected = verdict == quorum.INFECTED
+    state.made.discard(host)
     if infected:
         state.infected_us[host] = at_us
+        lots.condemn(state, host)
         state.exceptions.pop(host, None)
     else:
         state.suspects[host] += 1
@@ -186,6 +195,7 @@ def _unproven(state: State, site: int) -> None:
 
 def _disproved(state: State, host: int) -> None:
     """The host is connected: what was found of it may be true no longer, and it must be cut off."""
+    state.made.discard(host)
     if state.isolated_us[host]:
         site = state.estate.site_of[host]
         state.alarmed.setdefault(site, []).append(state.estate.hosts[host])

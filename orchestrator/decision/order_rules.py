@@ -5,15 +5,17 @@ Never asks who signed (`orders` did) and never carries an order out (`effects` d
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
-from orchestrator.decision import custody, epoch, host_key, quorum, revision, seats
+from orchestrator.decision import custody, epoch, host_key, lots, quorum, revision, seats
 from orchestrator.decision.events import Ordered
 from orchestrator.decision.stages import OUT, Stage
 from orchestrator.decision.state import State
 from orchestrator.errors import Refused
 from orchestrator.plans import changes
 
+DIGEST = re.compile("[0-9a-f]{64}")
 QUARTER_US = 15 * 60 * 1_000_000
 TAKEN = ("offline", "outside", "host")
 EXCEPTION_MAX_S = 12 * 3600
@@ -282,6 +284,19 @@ def _import(state: State, event: Ordered, now_us: int) -> None:
             raise Refused(f"This evidence of {name} was imported already.", rule="evidence.twice", host=name)
 
 
+def _lot_open(state: State, event: Ordered, now_us: int) -> None:
+    """Once open, its seed stays; a lot that was condemned is never opened again."""
+    image, seed = event.args.get("image"), event.args.get("seed")
+    if event.subject not in state.estate.site_number:
+        raise Refused(f"There is no site {event.subject}.", rule="orders.subject", subject=event.subject)
+    if not isinstance(image, str) or not DIGEST.fullmatch(image) or not isinstance(seed, str) or len(seed) < 32:
+        raise Refused("A lot names its image (SHA-256) and a random seed of 32 hex digits.", rule="lots.form")
+    known = state.lots.get(lots.key(event.subject, image))
+    if known is not None:
+        what = "was condemned; its hosts are read one by one" if known.condemned else "is open already"
+        raise Refused(f"The lot of {image[:16]} at {event.subject} {what}.", rule="lots.open")
+
+
 def _custody(state: State, event: Ordered, now_us: int) -> None:
     """Who gives must be who holds, so that no hand is left out; a seal that stays is named as well."""
     kept, to, seal = state.custody.get(event.subject), event.args.get("to"), event.args.get("seal")
@@ -340,6 +355,7 @@ RULES: dict[str, Callable[[State, Ordered, int], None]] = {
     "fact.outside": _outside,
     "evidence.import": _import,
     "evidence.custody": _custody,
+    "lot.open": _lot_open,
     "service.lower-k": _service,
     "service.drop-need": _service,
     "roster.revoke": _revoke,

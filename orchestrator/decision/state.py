@@ -59,6 +59,16 @@ class Verdict:
 
 
 @dataclass(slots=True)
+class Lot:
+    """Hosts made from one image at one site and inspected since an order opened it, and whom its seed drew of them."""
+
+    seed: str
+    members: set[int] = field(default_factory=set)
+    drawn: set[int] = field(default_factory=set)
+    condemned: bool = False
+
+
+@dataclass(slots=True)
 class Obligation:
     """Something owed on a host that is out."""
 
@@ -177,6 +187,10 @@ class State:
         self.clock_confirmed = False
         self.roster: dict[str, Member] = {}
         self.revoked: set[str] = set()
+        self.lots: dict[str, Lot] = {}
+        self.made: set[int] = set()  # wiped and made from an image, and never connected or suspected since
+        self.lot_of: dict[int, str] = {}  # in which one the present inspection of a host stands
+        self.by_lot: dict[int, str] = {}  # who signed for the host with its whole lot
         self.recalls: deque[int] = deque(maxlen=RECALLS_MAX)
         self.orders: dict[str, OrderState] = {}
         self.touched: dict[str, deque[tuple[int, str]]] = {}
@@ -364,6 +378,8 @@ class State:
         self.verdicts[host] = []
         self.rematch.discard(host)
         self.claims.pop(host, None)
+        self.lot_of.pop(host, None)
+        self.by_lot.pop(host, None)
 
     def want_isolated(self, host: int, cause: str) -> None:
         """The host must be cut off."""

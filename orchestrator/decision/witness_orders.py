@@ -10,7 +10,8 @@ from typing import cast
 
 from orchestrator.checks.model import Check
 from orchestrator.decision import events as e
-from orchestrator.decision.witness_books import Books, TaskBook, back, site_isolated
+from orchestrator.decision.witness_books import Books, back, site_isolated
+from orchestrator.decision.witness_pages import TaskBook
 from orchestrator.plans.changes import changed
 from orchestrator.plans.waves import derive
 
@@ -75,7 +76,12 @@ def _declared(books: Books, event: e.Ordered, at_us: int) -> None:
     host.inspection, host.clean, host.tainted, host.infected, host.exception_us = "", {}, "", False, 0
     host.point_us = cast("int", event.args["restore_point_us"])
     host.unwiped, host.seen_apart = True, False
+    books.lots.made.pop(event.subject, None)
     back(books, event.subject)
+
+
+def _lot_opened(books: Books, event: e.Ordered, at_us: int) -> None:
+    books.lots.opened(event)
 
 
 def _imported(books: Books, event: e.Ordered, at_us: int) -> None:
@@ -189,6 +195,7 @@ _EFFECTS: dict[str, Callable[[Books, e.Ordered, int], None]] = {
     "freeze": _frozen,
     "thaw": _thawed,
     "host.declare": _declared,
+    "lot.open": _lot_opened,
     "evidence.import": _imported,
     "host.retry": _retried,
     "host.take-back": _taken_back,
