@@ -154,15 +154,17 @@ def _waived(content: Content) -> list[str]:
 
 def _story(content: Content, plan: dict[str, Any]) -> Story:
     """Whom it befalls: found infected after its release is a post, of those that come out first; asleep lies something
-    on the next post and on the last; one host in fifteen is disputed."""
+    on the next post and on the last, at another site if there is one; one host in fifteen is disputed."""
     faults, seed, waves = plan["faults"], plan["seed"], derive(content).waves
     posts = [post for wave in waves for post in sorted(chain.from_iterable(wave.gate.posts.values()))]
+    sites = {host.id: host.site for host in content.inventory.hosts}
+    last = max(posts[2:], key=lambda post: (sites[post] != sites[posts[1]], posts.index(post)), default="")
     two = {one.id for one in content.classes if one.verdicts_required > 1}
     hosts = [host.id for host in content.inventory.hosts if host.klass in two]
     return {
         "seed": seed,
         "late": posts[0] if LATE in faults and posts else "",
-        "dormant": [*posts[1:2], *posts[2:][-1:]] if NEW_SET in faults else [],
+        "dormant": [post for post in (*posts[1:2], last) if post] if NEW_SET in faults else [],
         "disputed": sorted(random.Random(seed).sample(hosts, -(-len(hosts) // 15))) if DISAGREE in faults else [],
         "revoked": ANALYSTS[-1] if REVOKED in faults else "",
     }
