@@ -11,6 +11,7 @@ from itertools import compress
 
 from orchestrator.canonical import Json
 from orchestrator.decision import orders, quorum
+from orchestrator.decision.decide import being_isolated
 from orchestrator.decision.order_rules import stops
 from orchestrator.decision.stages import GONE, OUT, Stage
 from orchestrator.decision.state import State
@@ -185,7 +186,8 @@ def _for_hosts(state: State) -> Iterator[Wish]:
     for host, asks in list(state.asks.items()):
         kind = answer(state.stage[host], asks)
         if kind == "host.recall":
-            yield Wish(kind, state.estate.hosts[host], {"stops": list(stops(state, host))})
+            if not being_isolated(state, host):
+                yield Wish(kind, state.estate.hosts[host], {"stops": list(stops(state, host))})
         elif kind:
             yield _retry(state, host)
 
