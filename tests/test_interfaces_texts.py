@@ -48,6 +48,7 @@ def task(name: str, site: str, **fields: str) -> Task:
         "claimed_until_us": 1_700_000_000_000_000,
         "opened_us": 1,
         "confirm": fields.get("confirm", "two-persons"),
+        "seen": fields.get("seen", ""),
     }
     return found
 
@@ -138,6 +139,7 @@ def test_a_sheet_groups_tasks_by_place_and_says_how_each_is_confirmed() -> None:
             task("pc-2/replace", "north", bench="b1", room="N1.02", reported_by="technician-1"),
             task("pc-3/replace", "north", bench="b1", room="N1.02", claimed_by="technician-2"),
             task("ris/queues", "", confirm="check:ris-queue-empty"),
+            task("lis/witness-orders", "", reported_by="crisis-1", seen="Dr Test, sample 4711, 10:41"),
         ],
         0,
     )
@@ -147,6 +149,7 @@ def test_a_sheet_groups_tasks_by_place_and_says_how_each_is_confirmed() -> None:
     assert "(reported by technician-1)" in text
     assert "(technician-2 is on it until 2023-11-14 22:13:20)" in text
     assert "relance task done TASK --key KEY --person YOU" in text
+    assert "(reported by crisis-1: Dr Test, sample 4711, 10:41)" in text
 
 
 def test_the_marker_stands_out_in_the_queue() -> None:

@@ -94,19 +94,24 @@ class OpenAction:
 
 @dataclass(slots=True)
 class Observed:
-    """The last reading of a subject: outcome, since when, how many PASS in a row, and its time."""
+    """The last reading of a subject: outcome, since when, how many PASS in a row, and its time.
+
+    `falls`: how often it fell from PASS, each time within the hour after the time before; the last was at `fell_us`.
+    """
 
     outcome: str
     since_us: int
     at_us: int
     passes: int
+    falls: int = 0
+    fell_us: int = 0
 
 
 @dataclass(slots=True)
 class TaskState:
     """A task: open, reported done by `reported_by`, or confirmed at `confirmed_us`; `claimed_by` is on it until then.
 
-    A claim ends at `claimed_until_us`, or with the first report.
+    A claim ends at `claimed_until_us`, or with the first report. `seen`: of a witness task, who saw which case, when.
     """
 
     status: str = "closed"
@@ -116,6 +121,7 @@ class TaskState:
     claimed_by: str = ""
     claimed_until_us: int = 0
     confirmed_us: int = 0
+    seen: str = ""
 
 
 @dataclass(slots=True)

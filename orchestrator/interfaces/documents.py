@@ -41,12 +41,13 @@ class Wave(TypedDict):
 
 
 class Function(TypedDict):
-    """What a ward knows, per site."""
+    """What a ward knows, per site; `accepted` names the owner who accepted it there."""
 
     id: str
     name: str
     ready_percent: int
     sites: dict[str, FunctionWord]
+    accepted: dict[str, str]
 
 
 class Pool(TypedDict):
@@ -293,7 +294,8 @@ class EvidenceKept(TypedDict):
 class Task(TypedDict):
     """What a person must do; `confirm` is `two-persons` or the check that must read PASS.
 
-    `claimed_by` says who is on it, until when; `reported_by` who says it is done, while that waits for confirmation.
+    `claimed_by` says who is on it, until when; `reported_by` who says it is done, while that waits for confirmation;
+    `seen`, of a witness task, who saw which case when.
     """
 
     task: str
@@ -309,6 +311,7 @@ class Task(TypedDict):
     claimed_until_us: int
     opened_us: int
     confirm: str
+    seen: str
 
 
 class Order(TypedDict):

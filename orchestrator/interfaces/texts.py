@@ -11,6 +11,7 @@ from itertools import groupby
 from orchestrator.interfaces.documents import (
     Exposed,
     Exposure,
+    Function,
     Kind,
     LotSeen,
     Order,
@@ -51,9 +52,14 @@ def status_text(found: Status) -> str:
     return "\n".join(lines)
 
 
+def _at_site(function: Function, site: str) -> str:
+    accepted = " (accepted)" if site in function["accepted"] else ""
+    return f"{site}:{function['sites'][site]}{accepted}"
+
+
 def _functions(found: Status) -> list[str]:
     rows = [
-        (one["name"], f"{one['ready_percent']}%", "  ".join(f"{site}:{word}" for site, word in one["sites"].items()))
+        (one["name"], f"{one['ready_percent']}%", "  ".join(_at_site(one, site) for site in one["sites"]))
         for one in found["functions"]
     ]
     return columns([("function", "ready", "sites"), *rows])
@@ -219,7 +225,7 @@ def tasks_text(found: list[Task], printed_us: int) -> str:
 def _whose(task: Task) -> str:
     """Who reported it done, or is on it."""
     if task["reported_by"]:
-        return f" (reported by {task['reported_by']})"
+        return f" (reported by {task['reported_by']}{': ' if task['seen'] else ''}{task['seen']})"
     return f" ({task['claimed_by']} is on it until {clock(task['claimed_until_us'])})" if task["claimed_by"] else ""
 
 

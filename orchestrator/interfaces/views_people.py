@@ -230,6 +230,7 @@ def _task(state: State, key: str, task: TaskState, now_us: int) -> Task:
         "claimed_until_us": task.claimed_until_us if claimed else 0,
         "opened_us": task.opened_us,
         "confirm": known.spec.confirm if known and state.confirmed_by(key) else "two-persons",
+        "seen": task.seen,
     }
 
 

@@ -1,4 +1,4 @@
-"""Counts the analysts' hours a plan asks for: every host read once by as many persons as its class asks, of lots a sample.
+"""Counts the hours analysts read for by a plan: every host by as many persons as its class asks, of lots a sample.
 
 Never foresees when (`simulation.forecast` does), and counts no second reading of what was found suspect or expired, and
 one signature for the lot of each class and site.
