@@ -36,7 +36,7 @@ $(WINDOWS)/.ready: requirements-windows.lock $(READY)
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-compile --require-hashes --target $(WINDOWS) -r $<
 	@touch $@
 
-# Tracing makes playing whole estates three times as slow: every branch is reached by these tests, or it has none.
+# Tracing makes playing whole estates three times as slow: only these tests are traced, and they reach every branch.
 COVERING := tests/test_attacks.py tests/scenarios $(sort $(wildcard tests/test_decision_*.py tests/test_trust_*.py))
 PYTEST   := $(BIN)/pytest --numprocesses 2 --dist loadfile
 test covered: export PYTHONDONTWRITEBYTECODE :=
