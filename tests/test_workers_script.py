@@ -39,7 +39,7 @@ def disk(tmp_path: Path) -> Path:
         "etc/modules-load.d/x.conf": "rootkit\n",
         "etc/hosts": "192.0.2.7 update.example.org\n",
         "etc/os-release": 'PRETTY_NAME="Debian 12"\n',
-        "etc/borgmatic/config.yaml": "passphrase: secret\nbefore_backup:\n    - /opt/wipe.sh\nkeep_daily: 7\n- password: x\n",
+        "etc/borgmatic/config.yaml": "pass: secret\nbefore_backup:\n  - /opt/wipe.sh\nkeep_daily: 7\n- password: x\n",
         "etc/bacula/bacula-fd.conf": 'Director {\n  Password = "secret"\n}\n  ClientRunBeforeJob = "/opt/b"\n',
         "etc/rsnapshot.conf": "#cmd_preexec\t/no\ncmd_preexec\t/opt/r\n",
         "var/lib/samba/sysvol/clinic/scripts/night.cmd": "x",
@@ -68,7 +68,7 @@ def test_every_place_where_something_starts_is_read_with_its_path(disk: Path) ->
     assert b"etc/ld.so.preload:/lib/rootkit.so\n" in found["shell_startup"]
     assert found["backup_jobs"].splitlines() == [
         b"etc/borgmatic/config.yaml:before_backup:",
-        b"etc/borgmatic/config.yaml:    - /opt/wipe.sh",
+        b"etc/borgmatic/config.yaml:  - /opt/wipe.sh",
         b"etc/borgmatic/config.yaml:keep_daily: 7",
         b'etc/bacula/bacula-fd.conf:  ClientRunBeforeJob = "/opt/b"',
         b"etc/rsnapshot.conf:cmd_preexec\t/opt/r",

@@ -48,7 +48,7 @@ ON_DISK: Mapping[str, str] = MappingProxyType(
         "cron": f"there etc/crontab etc/anacrontab etc/cron.* var/spool/cron | lines --exclude-dir='at*' {_SETTING}",
         "at_jobs": "there var/spool/cron/atjobs var/spool/at | xargs -0 -r -I {} find {} -type f",
         "backup_jobs": f"{_BACKUPS} | lines {_HOOK}",
-        # What a Samba domain hands out, and what stands in its directory: without ldbsearch the list fails.
+        # What a Samba domain hands out, and what its directory holds; without ldbsearch the list fails.
         "directory": "there var/lib/samba/sysvol | xargs -0 -r -I {} find {} -type f '(' -ipath '*/scripts/*'"
         " -o -iname ScheduledTasks.xml -o -iname GptTmpl.inf -o -iname Registry.pol ')'"
         " && if [ -f var/lib/samba/private/sam.ldb ]; then"
