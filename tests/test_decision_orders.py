@@ -271,7 +271,7 @@ def test_a_verdict_counts_only_for_the_latest_inspection(tell: Tell) -> None:
         story.refuses("verdict.inspection", lambda old=old: story.send(old))
 
 
-def test_a_lot_is_judged_whole_or_not_at_all(tell: Tell) -> None:
+def test_a_statement_on_several_hosts_is_admitted_whole_or_not_at_all(tell: Tell) -> None:
     posts = tuple(workstation(f"ws-{number}", "north", "laboratory") for number in (1, 2))
     story = (
         tell(hospital(*posts, server("lis-1", "north", "lis"), posts_per_site=2))
@@ -283,8 +283,8 @@ def test_a_lot_is_judged_whole_or_not_at_all(tell: Tell) -> None:
     lot = {"ws-1": "ws-1/inspect/1", "ws-2": "ws-2/inspect/9"}
     expires_us = story.now_us + 3600 * SECOND
     story.refuses("verdict.inspection", lambda: story.send(Judged("CLEAN", lot, "analyst-1", SET, expires_us, "")))
-    story.send(Judged("CLEAN", {**lot, "ws-2": "ws-2/inspect/1"}, "analyst-1", SET, expires_us, ""))
-    story.expect("issue ws-1/reconnect/1", "issue ws-2/reconnect/1")
+    story.send(Judged("SUSPECT", {**lot, "ws-2": "ws-2/inspect/1"}, "analyst-1", SET, expires_us, ""))
+    story.expect("issue ws-1/inspect/2", "issue ws-2/inspect/2")
 
 
 def test_clean_is_not_asked_before_the_quarantine_is_proven_and_infected_always_counts(tell: Tell) -> None:
