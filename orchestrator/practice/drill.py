@@ -126,7 +126,7 @@ def prepare(root: Path, plan: dict[str, Any], say: Callable[[str], None]) -> Non
     rehearsed = rehearse(content, public, "drill", ports)
     story = _story(rehearsed, plan)
     fleet = with_dormant(fleet_file(rehearsed, plan["seed"], client, ports, struck_us), story["dormant"])
-    with_faults(fleet, plan["faults"], plan["seed"]).save(root / "fleet")
+    with_faults(fleet, plan["faults"], plan["seed"], [story["late"]]).save(root / "fleet")
     write_whole(root / "engine.pid", str(os.getpid()).encode())
     user = fleet_launch.launch(root / "fleet", limit_s=180).user
     rehearsed = rehearse(content, public, user, ports)
@@ -165,7 +165,9 @@ def _story(content: Content, plan: dict[str, Any]) -> Story:
         "seed": seed,
         "late": posts[0] if LATE in faults and posts else "",
         "dormant": [post for post in (*posts[1:2], last) if post] if NEW_SET in faults else [],
-        "disputed": sorted(random.Random(f"{seed} disputed").sample(hosts, -(-len(hosts) // 15))) if DISAGREE in faults else [],
+        "disputed": sorted(random.Random(f"{seed} disputed").sample(hosts, -(-len(hosts) // 15)))
+        if DISAGREE in faults
+        else [],
         "revoked": ANALYSTS[-1] if REVOKED in faults else "",
     }
 
