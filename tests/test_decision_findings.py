@@ -93,9 +93,18 @@ def test_suspect_on_a_host_that_owes_asks_for_a_recall_and_inspects_again(tell: 
 
 def test_infected_on_a_host_that_owes_asks_for_a_recall(tell: Tell) -> None:
     story = owing(tell).verdicts("lis-1", "analyst-1", verdict="INFECTED")
-    story.expect("freeze reach:lis-1", "ask lis-1 network")
-    story.at(60).nothing()
-    assert story.state.obligations, "only a recall and a new restore settle it"
+    story.expect("ask lis-1 network").at(60).nothing()
+    assert story.state.obligations, (
+        "only a recall and a new restore settle it: it is not inspected again where it stands"
+    )
+
+
+def test_a_recall_of_a_host_under_online_inspection_waits_for_its_lane(tell: Tell) -> None:
+    story = owing(tell).verdicts("lis-1", "analyst-1", verdict="SUSPECT").expect("issue lis-1/inspect/3")
+    story.order("host.recall", "lis-1", "operator-1", "crisis-1", stops=["lis"]).expect("issue lis-1/isolate/1")
+    story.finish("lis-1/isolate/1").nothing()
+    assert story.stage("lis-1") is Stage.RESTORED
+    story.finish("lis-1/inspect/3").expect("issue lis-1/inspect/4")
 
 
 def test_a_recall_of_an_infected_host_that_an_older_core_still_inspects_where_it_stands_waits_for_its_lane() -> None:
@@ -300,7 +309,7 @@ def test_a_host_that_answers_the_prober_loses_its_verdicts_and_is_inspected_anew
 
 def test_infected_on_a_host_that_owes_is_not_taken_back_by_later_clean_verdicts(tell: Tell) -> None:
     story = owing(tell).verdicts("lis-1", "analyst-1", verdict="INFECTED").whatever()
-    assert story.state.inspection[story.host("lis-1")] == "", "nothing is left to be called clean"
+    story.refuses("verdict.inspection", lambda: story.verdicts("lis-1", "analyst-2"))
     assert story.state.infected_us[story.host("lis-1")]
     assert story.state.freezes == {"reach:lis-1": "recall"}
     assert story.asks("lis-1") == {"network": "INFECTED while out: recall it"}
