@@ -95,10 +95,15 @@ def whole_lots(queue: dict[str, Any], story: Story) -> Iterator[list[dict[str, A
 
 
 def left_to_its_lot(queue: dict[str, Any], seat: dict[str, Any]) -> bool:
-    """Whether nobody reads this host: its lot can be signed for, or those drawn of it wait to be read."""
-    if not seat["lot"] or seat["drawn"]:
+    """Whether nobody reads this host: its lot can be signed for, or those drawn of it wait to be read.
+
+    Whom one person has read already, a second one reads.
+    """
+    if not seat["lot"]:
         return False
     lot = next(one for one in queue["lots"] if one["lot"] == seat["lot"])
+    if seat["host"] not in {one["host"] for one in lot["waiting"]}:
+        return False
     asked = {one["host"] for one in queue["hosts"]}
     soon = all(one["clean"] or one["host"] in asked for one in lot["sample"])
     return not lot["condemned"] and lot["seen"] >= lot["first"] and soon

@@ -173,7 +173,9 @@ def _story(content: Content, plan: dict[str, Any]) -> Story:
         "seed": seed,
         "late": posts[0] if LATE in faults and posts else "",
         "dormant": [post for post in (*posts[1:2], last) if post] if NEW_SET in faults else [],
-        "disputed": sorted(random.Random(seed).sample(hosts, -(-len(hosts) // 15))) if DISAGREE in faults else [],
+        "disputed": sorted(random.Random(f"{seed} disputed").sample(hosts, -(-len(hosts) // 15)))
+        if DISAGREE in faults
+        else [],
         "revoked": ANALYSTS[-1] if REVOKED in faults else "",
     }
 
