@@ -96,13 +96,15 @@ class OpenAction:
 class Observed:
     """The last reading of a subject: outcome, since when, how many PASS in a row, and its time.
 
-    `falls`: how often it fell from PASS, each time within the hour after the time before; the last was at `fell_us`.
+    `why` it is not PASS. `falls`: how often it fell from PASS, each time within the hour after the time before; the
+    last was at `fell_us`.
     """
 
     outcome: str
     since_us: int
     at_us: int
     passes: int
+    why: str = ""
     falls: int = 0
     fell_us: int = 0
 
