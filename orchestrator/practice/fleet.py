@@ -17,7 +17,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -46,13 +46,19 @@ class Fleet:
         self.file = load(root)
         self.account = account
         now_us = SystemClock().now_us
-        self.hosts = {spec.id: PracticeHost(spec, self.file, self.folders, now_us) for spec in self.file.hosts}
+        self.hosts = self._hosts(now_us)
         self.gates: dict[str, Gate] = {}
         for site in self.file.sites:
             behind = [host for host in self.file.hosts if host.site == site.id]
             self.gates[site.id] = Gate(site.id, behind, self.folders.gate_log(site.id), now_us)
         self._open: dict[str, list[socket.socket]] = {}
         self._stop = asyncio.Event()
+
+    def _hosts(self, now_us: Callable[[], int]) -> Mapping[str, PracticeHost]:
+        return {spec.id: PracticeHost(spec, self.file, self.folders, now_us) for spec in self.file.hosts}
+
+    def _door(self) -> SshDoor:
+        return SshDoor(self.loop, self.file, self.folders, self.account)
 
     def prepare(self) -> None:
         """Makes what is missing of the hosts' folders and keys, and the list of pins."""
@@ -69,7 +75,7 @@ class Fleet:
         """Serves until told to stop or idle for too long."""
         loop = asyncio.get_running_loop()
         self.loop = loop
-        self.ssh = SshDoor(loop, self.file, self.folders, self.account)
+        self.ssh = self._door()
         self.http = HttpDoor(loop, Answers(self.file, self.folders, self.is_open))
         self.desk = ToolDesk(
             {spec.management: self.hosts[spec.id] for spec in self.file.hosts},
