@@ -154,7 +154,8 @@ def known_hosts(fleet: FleetFile, folders: Folders) -> str:
     """The pins of management endpoints and gates in OpenSSH's form; hosts are pinned by their restores alone."""
     ends = [(site.gate, folders.key("gate", site.id)) for site in fleet.sites]
     ends += [(host.management, folders.key("management", host.id)) for host in fleet.hosts]
-    return "".join(f"[{address}]:{fleet.ssh_port} {public_line(key)}\n" for address, key in ends)
+    port = fleet.ssh_port
+    return "".join(f"{address if port == 22 else f'[{address}]:{port}'} {public_line(key)}\n" for address, key in ends)
 
 
 def engine_lives(pid_file: Path) -> bool:

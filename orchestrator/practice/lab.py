@@ -13,7 +13,6 @@ import shutil
 import subprocess
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -26,8 +25,9 @@ from orchestrator.plans.lay_down import reference_estate
 from orchestrator.plans.model import Content, Person, Roster
 from orchestrator.practice import fleet_launch, lab_services, ransomware
 from orchestrator.practice.fleet_file import FleetFile, FleetHost, FleetSite, Folders, write_whole
-from orchestrator.practice.lab_ground import SECRETS, WAS, Lab
+from orchestrator.practice.lab_ground import SECRETS, WAS, Lab, lab_content
 from orchestrator.practice.lab_host import LabHost
+from orchestrator.practice.lab_net import Network
 from orchestrator.practice.lab_place import way_in
 from orchestrator.practice.rehearsal import PEOPLE
 from orchestrator.trust import keys
@@ -35,6 +35,7 @@ from orchestrator.trust import keys
 PORT = 22
 FOREVER_S = 1e9
 AT_ONCE = 4
+FOLDER = "drill-lab"
 FLEET, ESTATE, STATE = "fleet", "estate", "state"
 MODULE = "lab_fleet"
 PERSISTENCE = ("etc/cron.d/update-helper", "*/5 * * * * root /opt/update-helper\n")
@@ -61,11 +62,13 @@ def up(root: Path, say: Say) -> None:
         raise Unusable(why, rule="lab.machine")
     if root.exists() and any(root.iterdir()):
         raise UsageError(f"{root} is not empty; `relance lab down --state {root}` takes a lab away.", path=str(root))
+    stands = False
     try:
         _up(root, say)
-    except BaseException:
-        down(root)
-        raise
+        stands = True
+    finally:
+        if not stands:
+            down(root)
 
 
 def _up(root: Path, say: Say) -> None:
@@ -114,8 +117,8 @@ class _Golden:
 
     def __init__(self, say: Say) -> None:
         home = os.environ.get("RELANCE_LAB_CACHE") or Path.home() / ".cache" / "relance" / "lab"
-        version = sha256(Path(lab_services.__file__).read_bytes()).hexdigest()[:12]
-        self._folder = _made(Path(home) / version)
+        made_by = Path(lab_services.__file__).read_bytes() + (lab_content() / "lis.sql").read_bytes()
+        self._folder = _made(Path(home) / sha256(made_by).hexdigest()[:12])
         self._say = say
         self._new: list[LabHost] = []
         found = self._folder / SECRETS
@@ -146,10 +149,9 @@ class _Golden:
 
 
 def _tar(how: str, kept: Path, disk: Path) -> None:
-    done = subprocess.run(
-        ["tar", "--numeric-owner", "--xattrs", "--acls", "-C", str(disk), how, str(kept), *(["."] if "c" in how else [])],
-        capture_output=True, text=True, timeout=120, check=False,
-    )  # fmt: skip
+    words = ["tar", "--numeric-owner", "--xattrs", "--acls", "-C", str(disk), how, str(kept)]
+    words += ["."] if "c" in how else []
+    done = subprocess.run(words, capture_output=True, text=True, timeout=120, check=False)
     if done.returncode:
         kept.unlink(missing_ok=True)
         raise Unusable(f"The lab's cache {kept} cannot be used: {done.stderr.strip()[-200:]}", path=str(kept))
@@ -208,17 +210,15 @@ def down(root: Path) -> None:
     if not fleet.exists():
         raise UsageError(f"There is no lab in {root}.", path=str(root))
     fleet_launch.stop(fleet)
-    from orchestrator.practice.lab_net import Network
-
     Network(fleet).down()
     shutil.rmtree(root)
 
 
 def _content(root: Path) -> Content:
     """The lab's estate, in a folder of its own, with fresh keys for its people."""
-    source = reference_estate()
-    shutil.copytree(source / "examples" / "lab", root / ESTATE)
-    shutil.copytree(source / "plans" / "playbooks", root / ESTATE / "plans" / "playbooks")
+    for name in ("inventory", "plans", "checks"):
+        shutil.copytree(lab_content() / name, root / ESTATE / name)
+    shutil.copytree(reference_estate() / "plans" / "playbooks", root / ESTATE / "plans" / "playbooks")
     folder = _made(root / "keys", 0o700)
     persons = tuple(
         Person(id=person, roles=roles, key=keys.generate(folder / person).line) for person, roles in PEOPLE.items()
@@ -255,8 +255,9 @@ def _secrets(folder: Path, fleet: Path, known: Mapping[str, str]) -> None:
 
 def _authority(folder: Path) -> None:
     """The site's authority, which signs the certificates of its services."""
-    words = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "99",
-             "-subj", "/CN=Lab site authority", "-keyout", str(folder / "ca.key"), "-out", str(folder / "ca.pem")]  # fmt: skip
+    curve = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "99")
+    files = ("-keyout", str(folder / "ca.key"), "-out", str(folder / "ca.pem"))
+    words = ["openssl", "req", "-x509", *curve, "-subj", "/CN=Lab site authority", *files]
     done = subprocess.run(words, capture_output=True, text=True, timeout=30, check=False)
     if done.returncode:
         raise Unusable(f"openssl failed: {done.stderr.strip()[-200:]}")

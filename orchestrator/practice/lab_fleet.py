@@ -25,7 +25,7 @@ from orchestrator.practice.fleet_ssh import Endpoint, SshDoor, kill_marked
 from orchestrator.practice.fleet_tool import Peer
 from orchestrator.practice.lab_ground import Lab
 from orchestrator.practice.lab_host import LabHost
-from orchestrator.practice.lab_net import MANAGEMENT, PLANT, ANYWHERE
+from orchestrator.practice.lab_net import ANYWHERE, MANAGEMENT, PLANT
 
 CONTROL_PORT = 9
 STARTS_AT_ONCE = 4

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from orchestrator.errors import UsageError
+from orchestrator.plans.lay_down import reference_estate
 from orchestrator.practice.fleet_file import Folders, load
 from orchestrator.practice.lab_host import LabHost, Vault, role_of
 from orchestrator.practice.lab_net import Network
@@ -18,6 +19,11 @@ from orchestrator.practice.lab_services import Ground
 
 BACKUPS = "backup-server"
 SECRETS, WAS = "secrets.json", "was.json"
+
+
+def lab_content() -> Path:
+    """The folder the lab is made from: its estate, and what its hosts' disks hold."""
+    return reference_estate() / "examples" / "lab"
 
 
 class Lab:
@@ -42,4 +48,4 @@ class Lab:
         """What services may know of the lab."""
         addresses = {role_of(spec): spec.address for spec in self.file.hosts if spec.services}
         secrets = json.loads((self.root / SECRETS).read_bytes())
-        return Ground(self.network, self.root / "authority", addresses, secrets)
+        return Ground(self.network, lab_content(), self.root / "authority", addresses, secrets)

@@ -83,8 +83,8 @@ class Vault:
             write_whole(known, f"{self._server.address} {disk.public_line(self._host_key)}\n".encode())
         options = f"-F none -i {self._key} -o UserKnownHostsFile={known} -o StrictHostKeyChecking=yes -o BatchMode=yes"
         sftp = f"ssh {options} root@{self._server.address} -s sftp"
-        command = ["restic", "-r", repository, "-o", f"sftp.command={sftp}", "--password-file",
-                   str(self._root / "vault.password"), "--cache-dir", str(self._root / "vault.cache"), *words]  # fmt: skip
+        own = ("--password-file", str(self._root / "vault.password"), "--cache-dir", str(self._root / "vault.cache"))
+        command = ["restic", "-r", repository, "-o", f"sftp.command={sftp}", *own, *words]
         script = way_in(self._network, MANAGEMENT, [(mounted.disk, "/srv")] if mounted else [])
         done = subprocess.run(
             ["sh", "-c", script, "enter", *command],

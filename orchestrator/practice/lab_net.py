@@ -57,7 +57,7 @@ class Network:
 
     def up(self, hosts: Mapping[str, str], management: Sequence[str]) -> None:
         """Makes switch and hosts (id and address), all in production, and the two sides people work from."""
-        places = {host: (address,) for host, address in hosts.items()}
+        places: dict[str, tuple[str, ...]] = {host: (address,) for host, address in hosts.items()}
         places |= {"control": CONTROL, MANAGEMENT: (PLANT, *management)}
         for who in (SWITCH, *places):
             _run("ip", "netns", "add", self.name(who))

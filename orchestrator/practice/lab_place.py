@@ -106,7 +106,7 @@ def way_in(network: Network, who: str, mounts: Iterable[tuple[Path, str]] = ()) 
     return (
         f"#!/bin/sh\n# A way in to {who}: the words that follow are run there.\n"
         f"exec nsenter --net=/run/netns/{network.name(who)} unshare --mount "
-        f"sh -c {shlex.quote(steps)} enter \"$@\"\n"
+        f'sh -c {shlex.quote(steps)} enter "$@"\n'
     )
 
 

@@ -25,83 +25,30 @@ from orchestrator.practice.lab_net import Network
 from orchestrator.practice.lab_place import Place
 
 REALM = "LAB.HOSPITAL.EXAMPLE"
-ORDERS, IMAGES, PATIENTS = 400, 24, 60
+IMAGES, PATIENTS = 24, 60
 TEST_PATIENT = "TEST-1"  # what agreements may write; it counts in no comparison
 PROGRAMS = {
     "samba": "samba samba-ad-provision samba-dsdb-modules samba-vfs-modules", "named": "bind9", "chronyd": "chrony",
     "Orthanc": "orthanc", "nginx": "nginx-light", "restic": "restic", "nft": "nftables", "ip": "iproute2",
-    "openssl": "openssl", "sshd": "openssh-server", "faketime": "faketime",
+    "openssl": "openssl", "sshd": "openssh-server",
 }  # fmt: skip
 _POSTGRES = sorted(Path("/usr/lib/postgresql").glob("*/bin"))[-1:]
 _AS_POSTGRES = ("setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups")
-_CONFIG: dict[str, tuple[str, str]] = {
-    "directory": ("smb.conf", """[global]
-netbios name = $host
-realm = $realm
-workgroup = LAB
-server role = active directory domain controller
-server services = rpc, ldap, cldap, kdc
-private dir = /srv/private
-state directory = /srv/state
-cache directory = /srv/cache
-lock directory = /srv/lock
-pid directory = /srv/run
-ncalrpc dir = /srv/ncalrpc
-winbindd socket directory = /srv/run/winbindd
-log file = /srv/run/samba.log
-tls enabled = no
-ldap server require strong auth = no
-[sysvol]
-path = /srv/state/sysvol
-read only = no
-"""),
-    "dns": ("named.conf", """options {
-  directory "/srv/run"; listen-on { $address; }; listen-on-v6 { none; }; recursion no; dnssec-validation no;
-  pid-file none; session-keyfile "/srv/run/session.key"; };
-controls {};
-zone "lab.hospital.example" { type primary; file "/srv/etc/zone"; };
-"""),
-    "ntp": ("chrony.conf", "local stratum 8\nallow 10.77.0.0/16\ncmdport 0\nbindcmdaddress /\npidfile /srv/run/chronyd.pid\n"),
-    "pacs": ("orthanc.json", """{"Name": "Lab", "StorageDirectory": "/srv/images", "IndexDirectory": "/srv/images",
-"DicomAet": "PACS", "DicomPort": 11112, "HttpPort": 8042, "RemoteAccessAllowed": false, "AuthenticationEnabled": false,
-"DicomAlwaysAllowFind": true, "DicomAlwaysAllowFindWorklist": true, "DicomAlwaysAllowGet": true,
-"DicomCheckCalledAet": true, "Plugins": ["/usr/share/orthanc/plugins/libModalityWorklists.so"],
-"Worklists": {"Enable": true, "Database": "/srv/worklist"}}
-"""),
-    "portal": ("nginx.conf", """daemon off; pid /srv/run/nginx.pid; worker_processes 1; error_log stderr;
-events {}
-http { access_log off; client_body_temp_path /srv/run/1; proxy_temp_path /srv/run/2; fastcgi_temp_path /srv/run/3;
- uwsgi_temp_path /srv/run/4; scgi_temp_path /srv/run/5;
- server { listen 443 ssl; ssl_certificate /srv/etc/service.pem; ssl_certificate_key /srv/etc/service.key;
-  location /fhir/ { proxy_pass http://$records:8080; } } }
-"""),
-}  # fmt: skip
-_SCHEMA = """create database lis;
-\\c lis
-create sequence order_numbers start 260001;
-create table orders (number bigint not null default nextval('order_numbers'), control_id text, placer text,
-  patient text, code text, placed_at timestamptz not null default now());
-create table results (number bigint, value numeric, at timestamptz not null default now());
--- The analyser of the lab: a result for each order.
-create function measured() returns trigger security definer language plpgsql as
-  $$$$ begin insert into results (number, value) values (new.number, round((random() * 10)::numeric, 1));
-  return new; end $$$$;
-create trigger analyser after insert on orders for each row execute function measured();
-create role reader login password '$reader';
-create role engine login password '$engine';
-grant select on orders, results to reader, engine;
-grant insert on orders to engine;
-grant usage on sequence order_numbers to engine;
+_DISKS, _SCHEMA = "disks", "lis.sql"
+_ROWS = """select md5(string_agg(o.number || control_id || o.patient || o.code || r.value || o.placed_at, '|'
+  order by o.number, control_id)) from orders o join results r using (number) where patient <> 'TEST-1'
 """
-_ROWS = "select md5(string_agg(o.number || control_id || o.patient || o.code || r.value || o.placed_at, '|' " \
-    f"order by o.number, control_id)) from orders o join results r using (number) where patient <> '{TEST_PATIENT}'"
+_ORDERS = """insert into orders (control_id, placer, patient, code, placed_at) select 'c' || n, 'p' || n, 'P' || n % 60,
+ 'GLU', now() - n * interval '2 minutes' from generate_series(1, 400) n
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """What a service may know of the lab: where the others are, the site's authority, the secrets of the LIS."""
+    """What a service may know of the lab: what it is made from, where the others are, authority and secrets."""
 
     network: Network
+    content: Path
     authority: Path
     addresses: Mapping[str, str]
     secrets: Mapping[str, str]
@@ -146,10 +93,10 @@ def fill(role: str, place: Place, ground: Ground, *, bare: bool = False) -> None
     write(place, "etc/group", "root:x:0:\n")
     write(place, "etc/os-release", "PRETTY_NAME=lab\n")
     write(place, "run/empty", "")
-    if role in _CONFIG:
-        name, text = _CONFIG[role]
-        known = {"host": place.host.upper(), "realm": REALM, "address": ground.addresses[role], **ground.addresses}
-        write(place, f"etc/{name}", Template(text).safe_substitute(known))
+    given = ground.content / _DISKS / role
+    known = {"host": place.host.upper(), "realm": REALM, "address": ground.addresses.get(role, ""), **ground.addresses}
+    for path in (path for path in given.rglob("*") if path.is_file()):
+        write(place, str(path.relative_to(given)), Template(path.read_text()).safe_substitute(known))
     if not bare:
         ROLES[role].fill(place, ground)
 
@@ -184,23 +131,26 @@ def _lay_lis(place: Place, ground: Ground) -> None:
     settings = "listen_addresses='*'\nunix_socket_directories='/srv/run'\nmax_connections=20\nshared_buffers=16MB\n"
     certificate = "ssl=on\nssl_cert_file='/srv/data/service.pem'\nssl_key_file='/srv/data/service.key'\n"
     write(place, "data/postgresql.auto.conf", settings + certificate)
-    _certificate(place, ground, "lis", "data", "postgres")
+    certify(place, ground, "lis", "data", "postgres")
     place.start(_run_lis(place, ground))
     place.wait(ground.addresses["lis"], (5432,))
-    _psql(place, Template(_SCHEMA).substitute(ground.secrets), "postgres")
+    schema = Template((ground.content / _SCHEMA).read_text())
+    psql(place, schema.substitute(ground.secrets), "postgres")
     place.run(*_postgres("pg_ctl"), "-D", "/srv/data", "-m", "fast", "stop")
     place.stop()
 
 
 def _fill_lis(place: Place, ground: Ground) -> None:
-    _certificate(place, ground, "lis", "data", "postgres")
+    certify(place, ground, "lis", "data", "postgres")
     place.run("chown", "postgres:postgres", "/srv/run")
     place.run("chmod", "-R", "go-rwx", "/srv/data")
-    orders = (
-        "insert into orders (control_id, placer, patient, code, placed_at) select 'c' || n, 'p' || n, "
-        f"'P' || n % {PATIENTS}, 'GLU', now() - n * interval '2 minutes' from generate_series(1, {ORDERS}) n\n"
-    )
-    place.run(*_postgres("postgres"), "--single", "-D", "/srv/data", "lis", text=orders)
+    single(place, _ORDERS)
+
+
+def single(place: Place, statement: str) -> str:
+    """What a statement comes to while the database is down."""
+    line = statement.replace("\n", " ") + "\n"
+    return place.run(*_postgres("postgres"), "--single", "-D", "/srv/data", "lis", text=line)
 
 
 def _postgres(program: str) -> tuple[str, ...]:
@@ -211,8 +161,25 @@ def _run_lis(place: Place, ground: Ground) -> Sequence[Sequence[str]]:
     return [(*_postgres("postgres"), "-D", "/srv/data")]
 
 
-def _psql(place: Place, text: str, database: str = "lis") -> str:
-    return place.run(*_postgres("psql"), "-h", "/srv/run", "-U", "postgres", "-d", database, "-Atq", "-v", "ON_ERROR_STOP=1", text=text)
+def psql(place: Place, text: str, database: str = "lis") -> str:
+    """What the laboratory's database answers its owner, on the host itself."""
+    return place.run(
+        *_postgres("psql"),
+        "-h",
+        "/srv/run",
+        "-U",
+        "postgres",
+        "-d",
+        database,
+        "-Atq",
+        "-v",
+        "ON_ERROR_STOP=1",
+        text=text,
+    )
+
+
+def _digest_lis(place: Place, ground: Ground) -> str:
+    return psql(place, _ROWS).strip()
 
 
 def _fill_hl7(place: Place, ground: Ground) -> None:
@@ -302,38 +269,64 @@ def _fill_records(place: Place, ground: Ground) -> None:
         write(place, f"resources/Patient/p{number}.json", json.dumps(patient))
 
 
-def _certificate(place: Place, ground: Ground, service: str, folder: str = "etc", owner: str = "root") -> None:
-    """A certificate for the service, signed by the site's authority."""
-    key, request, names = ("/srv/run/key", "/srv/run/request", place.disk / "run" / "names")
+def _fill_portal(place: Place, ground: Ground) -> None:
+    certify(place, ground, "portal")
+
+
+def _fill_post(place: Place, ground: Ground) -> None:
+    write(place, "desktop/ready", "ready\n")
+
+
+def certify(
+    place: Place, ground: Ground, service: str, folder: str = "etc", owner: str = "root", under: tuple[str, ...] = ()
+) -> None:
+    """A certificate for the service, signed by the site's authority; `under` runs the signing another way."""
+    key, request, target = "/srv/run/key", "/srv/run/request", f"/srv/{folder}/service.pem"
+    authority = ("-CA", str(ground.authority / "ca.pem"), "-CAkey", str(ground.authority / "ca.key"))
     write(place, "run/empty", "")
     place.run("openssl", "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
               "-subj", f"/CN={service}", "-keyout", key, "-out", request)  # fmt: skip
-    names.write_text(f"subjectAltName=IP:{ground.addresses[service]},DNS:{service}.lab.hospital.example\n")
-    place.run("openssl", "x509", "-req", "-in", request, "-CA", str(ground.authority / "ca.pem"), "-CAkey",
-              str(ground.authority / "ca.key"), "-days", "30", "-extfile", "/srv/run/names", "-out", f"/srv/{folder}/service.pem")  # fmt: skip
+    names = f"subjectAltName=IP:{ground.addresses[service]},DNS:{service}.lab.hospital.example\n"
+    write(place, "run/names", names)
+    extensions = ("-extfile", "/srv/run/names", "-days", "30")
+    place.run(*under, "openssl", "x509", "-req", "-in", request, *authority, *extensions, "-out", target)
     (place.disk / "run" / "key").rename(place.disk / folder / "service.key")
-    place.run("chown", owner, f"/srv/{folder}/service.pem", f"/srv/{folder}/service.key")
+    place.run("chown", owner, target, f"/srv/{folder}/service.key")
 
 
 def _python(module: str, service: str) -> Callable[[Place, Ground], Sequence[Sequence[str]]]:
     return lambda place, ground: [(sys.executable, "-m", f"orchestrator.practice.{module}", ground.addresses[service])]
 
 
+def _files(*patterns: str) -> Callable[[Place, Ground], str]:
+    return lambda place, ground: digest_of(place.disk, *patterns)
+
+
+def _runs(*words: str) -> Callable[[Place, Ground], Sequence[Sequence[str]]]:
+    return lambda place, ground: [words]
+
+
 ROLES: dict[str, Role] = {
     "directory": Role(
-        (389, 88), lambda place, ground: [("samba", "-F", "--no-process-group", "-M", "single", "-s", "/srv/etc/smb.conf")],
-        lay=_lay_directory, digest=lambda place, ground: digest_of(place.disk, "private/secrets.keytab", "private/dns_update_list"),
+        (389, 88),
+        _runs("samba", "-F", "--no-process-group", "-M", "single", "-s", "/srv/etc/smb.conf"),
+        lay=_lay_directory,
+        digest=_files("private/secrets.keytab", "private/dns_update_list"),
     ),
-    "dns": Role((53,), lambda place, ground: [("named", "-f", "-c", "/srv/etc/named.conf")], fill=_fill_dns,
-                digest=lambda place, ground: digest_of(place.disk, "etc/zone")),
-    "ntp": Role((), lambda place, ground: [("chronyd", "-x", "-d", "-u", "root", "-f", "/srv/etc/chrony.conf")]),
+    "dns": Role((53,), _runs("named", "-f", "-c", "/srv/etc/named.conf"), fill=_fill_dns, digest=_files("etc/zone")),
+    "ntp": Role((), _runs("chronyd", "-x", "-d", "-u", "root", "-f", "/srv/etc/chrony.conf")),
     "backup-server": Role(),
-    "lis": Role((5432,), _run_lis, lay=_lay_lis, fill=_fill_lis, digest=lambda place, ground: _psql(place, _ROWS).strip()),
-    "hl7-engine": Role((2575,), _python("lab_hl7", "hl7-engine"), fill=_fill_hl7),
+    "lis": Role((5432,), _run_lis, lay=_lay_lis, fill=_fill_lis, digest=_digest_lis),
+    "hl7-engine": Role((2575,), _python("lab_hl7", "hl7-engine"), fill=_fill_hl7, digest=_files("etc/route.json")),
     "pacs": Role((11112,), _run_pacs, fill=_fill_pacs, digest=_digest_pacs),
-    "records": Role((8080,), _python("lab_fhir", "records"), fill=_fill_records,
-                    digest=lambda place, ground: digest_of(place.disk, "resources/Patient/*.json")),
-    "portal": Role((443,), lambda place, ground: [("nginx", "-p", "/srv", "-c", "/srv/etc/nginx.conf", "-e", "stderr")],
-                   fill=lambda place, ground: _certificate(place, ground, "portal")),
-    "post": Role(fill=lambda place, ground: write(place, "desktop/ready", "ready\n")),
-}  # fmt: skip
+    "records": Role(
+        (8080,), _python("lab_fhir", "records"), fill=_fill_records, digest=_files("resources/Patient/*.json")
+    ),
+    "portal": Role(
+        (443,),
+        _runs("nginx", "-p", "/srv", "-c", "/srv/etc/nginx.conf", "-e", "stderr"),
+        fill=_fill_portal,
+        digest=_files("etc/service.pem", "etc/nginx.conf"),
+    ),
+    "post": Role(fill=_fill_post, digest=_files("desktop/ready")),
+}
