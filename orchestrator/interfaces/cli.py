@@ -28,7 +28,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "forecast": ("cli_forecast", "when is each function back, and what would a decision change"),
     "drill": ("cli_process", "practise a whole restart on invented hosts"),
     "lab": ("cli_lab", "up, status, break, down: real services to practise on, in network namespaces"),
-    "checks": ("cli_process", "ask the probes of a function by hand"),
+    "checks": ("cli_checks", "run: ask a function or a host by hand; explain: what a check proves"),
     "status": ("cli_reading", "waves, functions, pools, what waits and why"),
     "why": ("cli_reading", "why a host stands where it stands"),
     "exposure": ("cli_reading", "whom a host may have infected, with the reasons"),
