@@ -42,9 +42,9 @@ class Hospital:
             check=False,
         )
 
-    def answers(self, function: str) -> dict[str, dict[str, Any]]:
-        """What the gate's questions are answered now, by check."""
-        told = self.relance("checks", "run", function, "--source", CONTROL[1])
+    def answers(self, role: str) -> dict[str, dict[str, Any]]:
+        """What the host of a service answers now to the questions its gate asks, by check."""
+        told = self.relance("checks", "run", "--host", self.host(role).spec.id, "--source", CONTROL[1])
         assert told.returncode in (0, 1), told.stderr
         return {one["check"]: one for one in json.loads(told.stdout)["answers"]}
 
