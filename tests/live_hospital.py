@@ -226,11 +226,11 @@ def quick(**changes: Any) -> Timing:
 
 
 @contextmanager
-def hospital(state_dir: Path, content: Content | None = None) -> Iterator[Hospital]:
+def hospital(state_dir: Path, content: Content | None = None, hands: ObligingHands | None = None) -> Iterator[Hospital]:
     """A hospital whose engine turns until the block ends."""
     content = content or small_estate(timing=quick())
     lay_out(state_dir)
-    state, hands = State(Estate(content, derive(content))), ObligingHands()
+    state, hands = State(Estate(content, derive(content))), hands or ObligingHands()
     engine = Engine(state_dir, state, hands, SystemClock())
 
     def prepare() -> tuple[Journal, list[Event]]:

@@ -51,8 +51,8 @@ def test_one_person_is_never_two(here: Terminal) -> None:
     assert (again.code, again.document["error"]["rule"]) == (3, "verdict.two-persons")
 
 
-def test_a_lot_is_signed_at_once(here: Terminal) -> None:
-    said = here.signs("analyst-1", "verdict", "sign", "CLEAN", "ad-2", "ad-1", *LOOKED, "--not-examined", "firmware")
+def test_doubt_about_several_hosts_is_signed_at_once_and_what_was_not_examined_is_said(here: Terminal) -> None:
+    said = here.signs("analyst-1", "verdict", "sign", "SUSPECT", "ad-2", "ad-1", *LOOKED, "--not-examined", "firmware")
     assert said.document["subject"] == "ad-1, ad-2"
     assert "Not examined: firmware." in said.err
 

@@ -141,7 +141,8 @@ def test_who_is_out_and_infected_is_taken_back_with_what_that_stops(tell: Tell) 
     story = tell().begun().in_service("lis-1").verdicts("lis-1", "analyst-3", verdict="INFECTED").whatever()
     (wish,) = wishes(story.state, T0_US)
     assert (wish.kind, wish.subject) == ("host.recall", "lis-1")
-    assert story.order(wish.kind, wish.subject, "operator-1", **wish.args).whatever().state.asks
+    assert story.order(wish.kind, wish.subject, "operator-1", "analyst-1", **wish.args).whatever().state.asks
+    assert list(wishes(story.state, T0_US)) == [], "nobody orders it again while it is being cut off"
 
 
 @pytest.mark.parametrize(

@@ -107,6 +107,8 @@ PROVES: dict[str, dict[str, Level]] = {
     "prometheus": {"": "L2"},
     "fhir": {"capability": "L1", "search": "L2", "create": "L3"},
 }
+# How many questions a node bears at once, where that is few: 50 echoes at once took a PACS 3 s each.
+AT_ONCE = {"dicom": 8}
 # What leaves something behind at the peer: asked only at a gate, under a signed agreement.
 WRITES = frozenset({("hl7", "order"), ("dicom", "store"), ("fhir", "create")})
 _WORDS = {str: "text", int: "a number", bool: "true or false", Reference: "`file:NAME` or `env:NAME`"}

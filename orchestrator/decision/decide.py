@@ -242,7 +242,7 @@ def _reach(state: State, host: int) -> Command | None:
         return None  # most often
     scope = f"reach:{state.estate.hosts[host]}"
     frozen = state.freezes.get(scope) == "recall"
-    if asked or state.infected_us[host] or _being_isolated(state, host):
+    if asked or state.infected_us[host] or being_isolated(state, host):
         if frozen:
             return None
         why = asked or ("INFECTED while out" if state.infected_us[host] else "its recall was ordered")
@@ -358,7 +358,7 @@ def _out(state: State, host: int, now_us: int) -> Command | None:
     asks, released = state.asks.get(host, {}), state.stage[host] is RELEASED
     if released and not state.infected_us[host] and state.passes[host] >= timing.in_service_passes:
         return EnterService(name)
-    if state.infected_us[host] and not _being_isolated(state, host):
+    if state.infected_us[host] and not being_isolated(state, host):
         known = "isolation" in asks or asks.get("network") == RECALL
         if not known:
             return Ask(name, "network", RECALL)
@@ -377,7 +377,8 @@ def _out(state: State, host: int, now_us: int) -> Command | None:
     return None
 
 
-def _being_isolated(state: State, host: int) -> bool:
+def being_isolated(state: State, host: int) -> bool:
+    """Whether the host is being cut off, or is to be."""
     under_way = state.lanes[1][host]
     return host in state.isolate_wanted or bool(under_way and state.open[under_way].step == "isolate")
 
@@ -425,7 +426,7 @@ def _expired(state: State, known: TaskKey, task: TaskState, now_us: int) -> Comm
     expires_s = known.spec.expires_s
     if known.service < 0 or not expires_s:
         return None
-    wave = state.estate.wave_of_service[known.service]
+    wave = state.estate.wave_of_task(known)
     if now_us < task.confirmed_us + expires_s * SECOND or (wave >= 0 and state.waves[wave].passed_us):
         return None
     return OpenTask(known.key, "it expired")

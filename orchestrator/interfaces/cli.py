@@ -45,6 +45,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "roster": ("cli_roster", "add a person for some days, or revoke one; two sign"),
     "claim": ("cli_orders", "take a seat at a host before verifying it"),
     "task": ("cli_orders", "claim a task, report it done or failed"),
+    "lot": ("cli_lots", "open a lot: workstations of one image are judged together"),
     "verdict": ("cli_verdicts", "sign a verdict, or file one signed elsewhere"),
     "checkin": ("cli_checkin", "write a script with which a host posts its own inspection, once"),
     "findings": ("cli_findings", "import what other tools found on hosts, as evidence"),

@@ -11,7 +11,8 @@ from typing import Any
 
 from orchestrator.client import Client
 from orchestrator.clock import SystemClock
-from orchestrator.errors import Refused
+from orchestrator.errors import Refused, UsageError
+from orchestrator.interfaces.documents import Queue
 from orchestrator.interfaces.output import Commands, show
 from orchestrator.interfaces.places import state_of
 from orchestrator.interfaces.signing import add_sign_request, add_signer, carried_back, carry_out, signed
@@ -23,7 +24,8 @@ def add(commands: Commands) -> None:
     parts = commands.add_parser("verdict", description="What an analyst says of hosts.").add_subparsers(required=True)
     parser = parts.add_parser("sign", description="Sign a verdict on the latest inspections and file it.")
     parser.add_argument("verdict", choices=tuple(VERDICTS))
-    parser.add_argument("hosts", nargs="+", metavar="HOST")
+    parser.add_argument("hosts", nargs="*", metavar="HOST")
+    parser.add_argument("--lot", default="", metavar="LOT", help="CLEAN for all of a lot at once, once its sample is")
     parser.add_argument("--method", required=True, help="how you looked, in one line")
     for option in ("--tool", "--examined", "--not-examined"):
         parser.add_argument(option, action="append", default=[], metavar="TEXT")
@@ -36,10 +38,12 @@ def add(commands: Commands) -> None:
 
 
 def _sign(options: argparse.Namespace) -> int:
+    if bool(options.hosts) == bool(options.lot) or (options.lot and options.verdict != "CLEAN"):
+        raise UsageError("Name the hosts, or for CLEAN one lot.", rule="usage.lot")
     client = Client(state_of(options))
-    statement = _statement(
-        options, client.get("head"), client.get("queue"), [_subject(client, host) for host in options.hosts]
-    )
+    head, queue = client.get("head"), client.get("queue")
+    subjects = _of_lot(queue, options.lot) if options.lot else [_subject(client, host) for host in options.hosts]
+    statement = _statement(options, head, queue, subjects)
     if options.offline:
         return carry_out(options, statement)
     return _post(options, client, statement, signed(options.key, statement))
@@ -66,6 +70,21 @@ def _subject(client: Client, host: str) -> Subject:
     if not found["inspection"]:
         raise Refused(f"{host} has no inspection to judge.", rule="verdict.inspection", host=host)
     return Subject(host, found["inspection"], found["evidence"])
+
+
+def _of_lot(queue: Queue, name: str) -> list[Subject]:
+    """All that wait of a lot, with its sample, by the image they were made from."""
+    lot = next((one for one in queue["lots"] if one["lot"] == name), None)
+    if lot is None:
+        known = ", ".join(one["lot"] for one in queue["lots"]) or "none"
+        raise UsageError(f"There is no lot {name}; open are: {known}.", rule="usage.lot")
+    if not lot["waiting"]:
+        raise Refused(f"No host of {name} waits to be signed for.", rule="verdict.lot")
+    unread = [one["host"] for one in lot["sample"] if not one["clean"]]
+    if unread:
+        raise Refused(f"Of the sample of {name} these are not CLEAN yet: {', '.join(unread)}.", rule="verdict.lot")
+    hosts = [*lot["sample"], *lot["waiting"]]
+    return [Subject(one["host"], one["inspection"], one["evidence"], lot["image"]) for one in hosts]
 
 
 def _file(options: argparse.Namespace) -> int:

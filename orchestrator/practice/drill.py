@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import random
 import secrets
 import shutil
 import signal
@@ -19,7 +20,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -31,19 +32,31 @@ from orchestrator.plans.files import usable
 from orchestrator.plans.model import Content, Login
 from orchestrator.plans.waves import derive
 from orchestrator.practice import fleet_launch, ransomware
+from orchestrator.practice.analysts import Story
 from orchestrator.practice.display import display, in_words
 from orchestrator.practice.drill_report import Report, report
 from orchestrator.practice.fleet_file import PRESETS, write_whole
 from orchestrator.practice.fleet_file import load as load_fleet
-from orchestrator.practice.people import alone
-from orchestrator.practice.rehearsal import PEOPLE, REPLACED, Ports, fleet_file, rehearse, with_faults, write_estate
+from orchestrator.practice.people import ANALYSTS, alone
+from orchestrator.practice.rehearsal import (
+    PEOPLE,
+    REPLACED,
+    Ports,
+    fleet_file,
+    rehearse,
+    with_dormant,
+    with_faults,
+    write_estate,
+)
 from orchestrator.practice.signing import Line, NotAnswering
 from orchestrator.simulation.scale import practised, scaled
 from orchestrator.trust import keys
 
 LOOK_S = 1.0
 SOME = ("refuse", "drop", "fails-once", "slow", "still-infected")
-LAZY, LATE = PEOPLE_FAULTS = ("lazy-technician", "infected-after-release")  # what people bring about, not hosts
+# What people bring about, not hosts.
+PEOPLE_FAULTS = ("lazy-technician", "infected-after-release", "disagreement", "revoked-key", "new-indicators")
+LAZY, LATE, DISAGREE, REVOKED, NEW_SET = PEOPLE_FAULTS
 PLAN, LOCK = "drill.json", "drill.lock"
 
 
@@ -110,7 +123,9 @@ def prepare(root: Path, plan: dict[str, Any], say: Callable[[str], None]) -> Non
     ports, struck_us = Ports(*_free_ports()), SystemClock().now_us()
     whole = usable(Path(plan["source"]))
     content = scaled(whole, plan["hosts"])
-    fleet = fleet_file(rehearse(content, public, "drill", ports), plan["seed"], client, ports, struck_us)
+    rehearsed = rehearse(content, public, "drill", ports)
+    story = _story(rehearsed, plan)
+    fleet = with_dormant(fleet_file(rehearsed, plan["seed"], client, ports, struck_us), story["dormant"])
     with_faults(fleet, plan["faults"], plan["seed"]).save(root / "fleet")
     write_whole(root / "engine.pid", str(os.getpid()).encode())
     user = fleet_launch.launch(root / "fleet", limit_s=180).user
@@ -119,9 +134,8 @@ def prepare(root: Path, plan: dict[str, Any], say: Callable[[str], None]) -> Non
     struck = ransomware.strike(root / "fleet", load_fleet(root / "fleet"))
     say("\n  ".join((f"{struck} practice hosts are encrypted. Replaced for the drill:", *REPLACED)))
     say("\n".join(practised(whole, content)))
-    people = {"t0_us": struck_us - 600_000_000, "lazy": LAZY in plan["faults"], "waived": _waived(rehearsed)}
-    people["late"] = _late(rehearsed) if LATE in plan["faults"] else ""
-    write_people(root, rehearsed, {"seed": plan["seed"], **people}, Login(user=user, port=ports.ssh))
+    told = {**story, "t0_us": struck_us - 600_000_000, "lazy": LAZY in plan["faults"], "waived": _waived(rehearsed)}
+    write_people(root, rehearsed, told, Login(user=user, port=ports.ssh))
     plan["started_us"] = struck_us
     _write(root / PLAN, plan)
 
@@ -143,10 +157,22 @@ def _waived(content: Content) -> list[str]:
     return list(islice(asked, 1))
 
 
-def _late(content: Content) -> str:
-    """The post that is found infected after its release: one of those that come out first."""
-    posts = (posts for wave in derive(content).waves for posts in wave.gate.posts.values())
-    return min((post for each in posts for post in each), default="")
+def _story(content: Content, plan: dict[str, Any]) -> Story:
+    """Whom it befalls: found infected after its release is a post, of those that come out first; asleep lies something
+    on the next post and on the last, at another site if there is one; one host in fifteen is disputed."""
+    faults, seed, waves = plan["faults"], plan["seed"], derive(content).waves
+    posts = [post for wave in waves for post in sorted(chain.from_iterable(wave.gate.posts.values()))]
+    sites = {host.id: host.site for host in content.inventory.hosts}
+    last = max(posts[2:], key=lambda post: (sites[post] != sites[posts[1]], posts.index(post)), default="")
+    two = {one.id for one in content.classes if one.verdicts_required > 1}
+    hosts = [host.id for host in content.inventory.hosts if host.klass in two]
+    return {
+        "seed": seed,
+        "late": posts[0] if LATE in faults and posts else "",
+        "dormant": [post for post in (*posts[1:2], last) if post] if NEW_SET in faults else [],
+        "disputed": sorted(random.Random(seed).sample(hosts, -(-len(hosts) // 15))) if DISAGREE in faults else [],
+        "revoked": ANALYSTS[-1] if REVOKED in faults else "",
+    }
 
 
 def _clear(root: Path) -> None:

@@ -35,7 +35,9 @@ from orchestrator.inventory.model import Address, Id, Strict
 
 ADMIN_ADDRESS = "127.0.0.1"
 
-Kind = Literal["refuse", "hang", "slow", "drop", "wrong-key", "restore-fails", "still-infected", "silent-service"]
+Kind = Literal[
+    "refuse", "hang", "slow", "drop", "wrong-key", "restore-fails", "still-infected", "silent-service", "dormant"
+]
 Where = Literal["host", "management", "restore"]
 
 
@@ -44,8 +46,8 @@ class Fault(Strict):
 
     `where`: connections to the `host` or to its `management` endpoint, or the `restore` itself. At `restore`, hang
     never ends, slow takes ten times as long, drop cuts the connection half-way, refuse and restore-fails exit 1;
-    wrong-key, still-infected and silent-service show after it. On connections: refuse resets, hang says nothing,
-    slow waits 2 s before the banner, drop cuts the connection after 300 ms.
+    wrong-key, still-infected, silent-service and dormant show after it. On connections: refuse resets, hang says
+    nothing, slow waits 2 s before the banner, drop cuts the connection after 300 ms.
     """
 
     kind: Kind

@@ -9,7 +9,7 @@ import csv
 import json
 import random
 import shutil
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -117,14 +117,21 @@ def fleet_file(content: Content, seed: int, client_key: str, ports: Ports, struc
     )  # fmt: skip
 
 
+def with_dormant(fleet: FleetFile, hosts: Collection[str]) -> FleetFile:
+    """The fleet with something asleep on these hosts until their machines are replaced."""
+    dormant = {"faults": (Fault(kind="dormant"),)}
+    changed = tuple(host.model_copy(update=dormant) if host.id in hosts else host for host in fleet.hosts)
+    return fleet.model_copy(update={"hosts": changed})
+
+
 def with_faults(fleet: FleetFile, names: Iterable[str], seed: int) -> FleetFile:
-    """The fleet with each fault at a few hosts, drawn from the seed: about one host in fifteen has one."""
+    """The fleet with each fault at a few more hosts, drawn from the seed: about one host in fifteen has one."""
     chosen = [name for name in names if name in PRESETS]
     if not chosen:
         return fleet
     dice = random.Random(seed)
-    count = max(len(chosen), len(fleet.hosts) // 15)
-    places = dice.sample(range(len(fleet.hosts)), min(count, len(fleet.hosts)))
+    well = [number for number, host in enumerate(fleet.hosts) if not host.faults]
+    places = dice.sample(well, min(max(len(chosen), len(fleet.hosts) // 15), len(well)))
     faults: dict[int, Fault] = {place: PRESETS[chosen[turn % len(chosen)]] for turn, place in enumerate(places)}
     hosts = tuple(
         host.model_copy(update={"faults": (faults[number],)}) if number in faults else host

@@ -19,6 +19,7 @@ from orchestrator.decision.stages import INSPECTED, RECONNECTING
 from orchestrator.decision.state import FOREVER_US, Member, State
 from orchestrator.simulation.durations import WORK_NUMBER, drawn_us
 from orchestrator.simulation.faults import NONE
+from orchestrator.simulation.lot_reading import LotReading, to_open
 from orchestrator.simulation.people import Shifts, Wish, signers, wishes
 from orchestrator.simulation.world import CLAIM, DOUBT, HOUR, KEY, READING, SECOND, VERDICT, World
 
@@ -49,6 +50,7 @@ class Staff:
         # People look again four times while a claim lasts: every quarter of an hour, in a drill every few seconds.
         self._look_us = world.state.estate.timing.claim_s * SECOND // 4
         self._called = False
+        self._lots = LotReading(world, self._busy, self._want, self._assign)
         for kind in (Ask, GiveUp, Exclude, Hold, PassGate, Jumped):
             world.hears.setdefault(kind, []).append(self._call)
         world.hears.setdefault(Ordered, []).append(self._ordered)
@@ -176,7 +178,11 @@ class Staff:
 
     def _finished(self, event: Finished) -> None:
         host_id, step, _ = event.action.split("/")
-        if step == "inspect" and event.outcome == "ok":
+        if step == "restore" and event.facts.get("image_digest"):
+            wish = to_open(self.world.state, self.world.state.estate.host_number[host_id])
+            if wish is not None:
+                self.order(wish)
+        elif step == "inspect" and event.outcome == "ok":
             host = self.world.state.estate.host_number[host_id]
             self._readers.pop(host, None)
             self._want(host)
@@ -244,6 +250,10 @@ class Staff:
         while free and self._seats:
             seat = heapq.heappop(self._seats)
             host = seat[1]
+            if host in state.lot_of and self._lots.takes(host, free[0]):
+                self._queued.discard(host)
+                free = [one for one in free if one not in self._busy]
+                continue
             readers = self._readers.setdefault(host, set())
             able = [one for one in free if one not in readers and not _signed(state, host, one, world.now_us)]
             missing = seats_open(state, host, world.now_us) - len(readers) if able else 1
@@ -283,6 +293,7 @@ class Staff:
         world, state = self.world, self.world.state
         self._busy.discard(person)
         self._readers.get(host, set()).discard(person)
+        lot = state.lot_of.get(host, "")
         if state.inspection[host] == inspection:
             ends_us = world.now_us + state.estate.timing.verdict_valid_s * SECOND
             verdict = self._verdict(person, host)
@@ -291,6 +302,8 @@ class Staff:
                 self._say_more(person, host, ends_us)
                 self._want(host)
                 world.at(ends_us, self._expired, host)
+        if lot:
+            self._lots.look_again(lot)
         self._assign()
 
     def _file(self, verdict: str, person: str, host: int, ends_us: int, key: str = "b") -> None:

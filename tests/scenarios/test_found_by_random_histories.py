@@ -125,5 +125,7 @@ def test_infected_is_asked_about_though_suspect_was_asked_before(tell: Tell) -> 
     story = tell(hospital(classes=(plain_class("server", cleanliness="offline"),))).begun().in_service("lis-1")
     story.finish("lis-1/inspect/2").verdicts("lis-1", "analyst-3", verdict="SUSPECT").expect("issue lis-1/inspect/3")
     story.finish("lis-1/inspect/3").verdicts("lis-1", "analyst-3", verdict="INFECTED")
-    story.expect("ask lis-1 network", "issue lis-1/inspect/4")
+    story.expect("ask lis-1 network")
     assert story.asks("lis-1") == {"network": "INFECTED while out: recall it"}
+    story.at(60).nothing()
+    assert story.state.obligations, "found by a drill: it was inspected and judged again and again until it was cut off"
