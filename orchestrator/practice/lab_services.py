@@ -162,20 +162,11 @@ def _run_lis(place: Place, ground: Ground) -> Sequence[Sequence[str]]:
 
 
 def psql(place: Place, text: str, database: str = "lis") -> str:
-    """What the laboratory's database answers its owner, on the host itself."""
-    return place.run(
-        *_postgres("psql"),
-        "-h",
-        "/srv/run",
-        "-U",
-        "postgres",
-        "-d",
-        database,
-        "-Atq",
-        "-v",
-        "ON_ERROR_STOP=1",
-        text=text,
-    )
+    """What the laboratory's database answers its owner, on the host itself; it is given time to start up."""
+    reach = ("-h", "/srv/run", "-U", "postgres", "-d", database)
+    wait = 'for n in $(seq 150); do "$0" -q "$@" && exit 0; sleep 0.2; done; exit 1'
+    place.run(*_AS_POSTGRES, "sh", "-c", wait, _postgres("pg_isready")[-1], *reach)
+    return place.run(*_postgres("psql"), *reach, "-Atq", "-v", "ON_ERROR_STOP=1", text=text)
 
 
 def _digest_lis(place: Place, ground: Ground) -> str:
