@@ -6,6 +6,7 @@ namespaces need. `up` leaves behind what a drill starts from: an estate, people'
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import secrets
@@ -52,6 +53,8 @@ def lacking() -> str:
     packages += [] if lab_services.has_postgresql() else ["postgresql"]
     if packages:
         return f"The lab needs Debian packages that are not installed: {' '.join(packages)}. `make lab` installs them."
+    if importlib.util.find_spec("hl7") is None:
+        return "The lab's interface engine needs the Python package hl7: install relance with its extra `lab`."
     return ""
 
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from orchestrator.practice import lab_services
 from orchestrator.practice.lab_host import LabHost
+from orchestrator.practice.lab_net import CONTROL
+from orchestrator.probes.base import Agreement, Question
+from orchestrator.probes.fhir import FhirProbe
+from orchestrator.probes.hl7 import Hl7Probe
 from tests.lab.conftest import Hospital
 
 
@@ -69,6 +74,40 @@ def test_a_laboratory_that_numbers_two_orders_alike(hospital: Hospital) -> None:
     assert found["lis-has-fresh-results"]["outcome"] == "PASS"
     assert found["lis-numbers-orders-once"]["outcome"] == "FAIL"
     assert "two orders carry the same number" in found["lis-numbers-orders-once"]["sentence"]
+
+
+def test_a_laboratory_that_acknowledges_an_order_and_stores_nothing(hospital: Hospital) -> None:
+    with lying(hospital, "hl7-engine") as engine:
+        place = engine.disk / "etc" / "route.json"
+        place.write_text(json.dumps({**json.loads(place.read_text()), "stores": "no"}))
+        restart(hospital, engine)
+        accepted = hospital.answers("hl7-engine")
+        with hospital.lab.network.inside("control"):
+            told = Hl7Probe().ask(order_of(engine))
+    assert accepted["hl7-engine-accepts"]["outcome"] == "PASS"
+    assert told.outcome == "FAIL"
+    assert "does not send the result" in told.sentence
+
+
+def test_an_order_comes_back_as_a_result_and_an_admission_is_visible(hospital: Hospital) -> None:
+    engine, records = hospital.host("hl7-engine"), hospital.host("records")
+    admission = "MSH|^~\\&|ADM|A|LIS|LAB|20260101||ADT^A01|a1|T|2.5\rPID|1||TEST-LAB\r"
+    with hospital.lab.network.inside("control"):
+        told = Hl7Probe().ask(order_of(engine))
+        with hospital.lab.network.dial("control", engine.spec.address, 2575, 10) as peer:
+            peer.sendall(b"\x0b" + admission.encode() + b"\x1c\r")
+            assert b"MSA|AA|a1" in peer.recv(4096)
+        search = {"ask": "search", "query": "Encounter?_summary=count"}
+        seen = FhirProbe().ask(Question(records.spec.address, 8080, CONTROL[1], 10, search))
+    assert told.outcome == "PASS", told.sentence
+    assert seen.facts["found"] == 1
+
+
+def order_of(engine: LabHost) -> Question:
+    """A test order, under an agreement."""
+    params = {"ask": "order", "receiver": "LIS^LAB", "code": "GLU"}
+    agreed = Agreement("agreement:hl7-engine", "TEST-LAB")
+    return Question(engine.spec.address, 2575, CONTROL[1], 12, params, agreement=agreed)
 
 
 def test_an_engine_that_delivers_again_what_it_had_delivered(hospital: Hospital) -> None:
