@@ -50,12 +50,15 @@ class Fleet:
         self.gates: dict[str, Gate] = {}
         for site in self.file.sites:
             behind = [host for host in self.file.hosts if host.site == site.id]
-            self.gates[site.id] = Gate(site.id, behind, self.folders.gate_log(site.id), now_us)
+            self.gates[site.id] = self._gate(site.id, behind, now_us)
         self._open: dict[str, list[socket.socket]] = {}
         self._stop = asyncio.Event()
 
     def _hosts(self, now_us: Callable[[], int]) -> Mapping[str, PracticeHost]:
         return {spec.id: PracticeHost(spec, self.file, self.folders, now_us) for spec in self.file.hosts}
+
+    def _gate(self, site: str, behind: list[FleetHost], now_us: Callable[[], int]) -> Gate:
+        return Gate(site, behind, self.folders.gate_log(site), now_us)
 
     def _door(self) -> SshDoor:
         return SshDoor(self.loop, self.file, self.folders, self.account)

@@ -10,7 +10,7 @@ import asyncio
 import os
 import socket
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -19,13 +19,14 @@ from orchestrator.errors import RelanceError, UsageError
 from orchestrator.practice.fleet import Fleet, held
 from orchestrator.practice.fleet_account import Account
 from orchestrator.practice.fleet_file import FleetFile, FleetHost, Folders
+from orchestrator.practice.fleet_gate import Gate
 from orchestrator.practice.fleet_host import PracticeHost
 from orchestrator.practice.fleet_net import reset
 from orchestrator.practice.fleet_ssh import Endpoint, SshDoor, kill_marked
 from orchestrator.practice.fleet_tool import Peer
 from orchestrator.practice.lab_ground import Lab
 from orchestrator.practice.lab_host import LabHost
-from orchestrator.practice.lab_net import ANYWHERE, MANAGEMENT, PLANT
+from orchestrator.practice.lab_net import ANYWHERE, MANAGEMENT, PLANT, Network
 
 CONTROL_PORT = 9
 STARTS_AT_ONCE = 4
@@ -56,12 +57,39 @@ class LabDoor(SshDoor):
                     self.ended(self._logins.pop(pid).peer)
 
 
+class LabGate(Gate):
+    """The gate at the lab's switch: it sets the switch whatever it remembers, and says what the switch says."""
+
+    def __init__(
+        self, site: str, hosts: Iterable[FleetHost], log: Path, now_us: Callable[[], int], net: Network
+    ) -> None:
+        super().__init__(site, hosts, log, now_us)
+        self._network = net
+
+    def show(self, host: str) -> dict[str, object]:
+        """The host and its state, as the switch has it."""
+        told = super().show(host)
+        is_open = self.hosts[host].address in self._network.released()
+        return {**told, "state": "open" if is_open else "isolated"}
+
+    def _move(self, word: str, action: str, subject: str, hosts: Iterable[str]) -> None:
+        addresses, is_open = [self.hosts[host].address for host in hosts], word == "reconnect"
+        if not is_open:
+            self._network.move(addresses, out=False)
+        super()._move(word, action, subject, hosts)
+        if is_open:
+            self._network.move(addresses, out=True)
+
+
 class LabFleet(Fleet):
     """A fleet whose hosts stand in namespaces of their own."""
 
     def _hosts(self, now_us: Callable[[], int]) -> Mapping[str, PracticeHost]:
         self.lab = Lab(self.folders.root, now_us)
         return self.lab.hosts
+
+    def _gate(self, site: str, behind: list[FleetHost], now_us: Callable[[], int]) -> Gate:
+        return LabGate(site, behind, self.folders.gate_log(site), now_us, self.lab.network)
 
     def _door(self) -> SshDoor:
         return LabDoor(self.loop, self.file, self.folders, self.account)
@@ -79,11 +107,6 @@ class LabFleet(Fleet):
         self._accept(network.listen(MANAGEMENT, PLANT, CONTROL_PORT), self.http.accept)
         for host in self.file.hosts:
             self._accept(network.listen(host.id, host.address, port), self.ssh.accept)
-        for gate in self.gates.values():
-            gate.changed = self._gate_changed
-
-    def _gate_changed(self, host: FleetHost, is_open: bool) -> None:
-        self.lab.network.move(host.address, out=is_open)
 
 
 def run(root: Path) -> None:

@@ -105,12 +105,12 @@ class Network:
             time.sleep(0.01)
         raise Unusable(f"Processes of {who} do not end: {pids}.", host=who)
 
-    def move(self, address: str, *, out: bool) -> None:
-        """Moves one element: `out` of quarantine into production, or back. Repeated, it changes nothing."""
+    def move(self, addresses: Iterable[str], *, out: bool) -> None:
+        """Moves elements: `out` of quarantine into production, or back. Repeated, it changes nothing."""
         source, target = ("quarantine", "production") if out else ("production", "quarantine")
         # Added first: only what a set holds can be deleted from it. All three lines are one transaction.
-        steps = (("add", target), ("add", source), ("delete", source))
-        text = "".join(f"{verb} element bridge lab {name} {{ {address} }}\n" for verb, name in steps)
+        steps, listed = (("add", target), ("add", source), ("delete", source)), ", ".join(addresses)
+        text = "".join(f"{verb} element bridge lab {name} {{ {listed} }}\n" for verb, name in steps)
         _run("ip", "netns", "exec", self.name(SWITCH), "nft", "-f", "-", text=text)
 
     def released(self, name: str = "production") -> frozenset[str]:

@@ -39,7 +39,7 @@ def somebody_opens_a_port(hospital: Hospital) -> Iterator[list[str]]:
         while not ended.wait(0.2):
             record = record_of(host.folders.log(WARD))
             if record.action.endswith(("/restore/1", "/reimage/1")) and record.state == "ended":
-                hospital.lab.network.move(host.spec.address, out=True)
+                hospital.lab.network.move([host.spec.address], out=True)
                 opened.append(host.spec.address)
                 return
 
