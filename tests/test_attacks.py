@@ -25,7 +25,7 @@ from orchestrator.trust.statement import (
     Subject,
 )
 from tests.estates import key_of
-from tests.live_hospital import HOUR_US, NOW, Hospital, hospital, roster
+from tests.live_hospital import HOUR_US, NOW, Hospital, evidence_of, hospital, roster
 from tests.security_keys import PIN, TOUCH, SecurityKey, armoured, string, text_to_sign
 
 TOKEN, TOKEN_WITH_PIN = SecurityKey(SK_ED25519, 21), SecurityKey(SK_ED25519, 22)
@@ -273,7 +273,7 @@ def judged_by_launcher(here: Hospital) -> Attempt:
 def subject(host: str = "ad-2", inspection: str = "", evidence: str = "", image: str = "") -> tuple[Subject, ...]:
     """A verdict's subject that names something else than what stands in the journal."""
     name = inspection or f"{host}/inspect/1"
-    return (Subject(host, name, evidence or hashlib.sha256(name.encode()).hexdigest(), image),)
+    return (Subject(host, name, evidence or evidence_of(name), image),)
 
 
 ADDED = b'{"annotations":{"image":""},"digest":{"sha256":"' + b"0" * 64 + b'"},"name":"ad-3"},'

@@ -1,22 +1,26 @@
 """The analysts' commands: sign a verdict on inspected hosts here, or carry it to another machine and file it after.
 
-Never judges and never looks at evidence: it puts what the analyst says into a statement, shows it, and signs it.
+Never judges: it puts what the analyst says, and what the inspection says it did not examine, into a statement, shows
+it, and signs it.
 """
 
 from __future__ import annotations
 
 import argparse
+import unicodedata
 from pathlib import Path
 from typing import Any
 
 from orchestrator.client import Client
 from orchestrator.clock import SystemClock
-from orchestrator.errors import Refused, UsageError
+from orchestrator.errors import Refused, RelanceError, UsageError
+from orchestrator.evidence.document import Evidence
 from orchestrator.interfaces.documents import Queue
 from orchestrator.interfaces.output import Commands, show
 from orchestrator.interfaces.places import state_of
+from orchestrator.interfaces.rematching import evidence_of
 from orchestrator.interfaces.signing import add_sign_request, add_signer, carried_back, carry_out, signed
-from orchestrator.trust.statement import VERDICTS, Head, Statement, Subject
+from orchestrator.trust.statement import ITEMS_MAX, SUBJECTS_MAX, TEXT_CHARS_MAX, VERDICTS, Head, Statement, Subject
 
 
 def add(commands: Commands) -> None:
@@ -58,11 +62,33 @@ def _statement(options: argparse.Namespace, head: Any, queue: Any, subjects: lis
         tools=tuple(options.tool),
         method=options.method,
         examined=tuple(options.examined),
-        not_examined=tuple(options.not_examined),
+        not_examined=_not_examined(options, subjects),
         head=Head(head["size"], head["root"]),
         expires_us=SystemClock().now_us() + queue["verdict_valid_s"] * 1_000_000,
         incident=head["incident"],
     )
+
+
+def _not_examined(options: argparse.Namespace, subjects: list[Subject]) -> tuple[str, ...]:
+    """What the inspections say they did not examine, then what the analyst adds; nobody can take anything away."""
+    blobs = evidence_of(state_of(options))
+    told: list[str] = []
+    for one in subjects:
+        try:
+            told += Evidence.from_bytes(blobs.get(one.evidence)).not_examined
+        except RelanceError:
+            if options.verdict == "CLEAN":
+                raise
+            told.append(f"what {one.inspection} did not examine: its evidence cannot be read")
+    found = list(dict.fromkeys([*options.not_examined, *map(_shown, told)]))
+    more = f"{len(found) - ITEMS_MAX + 1} more, which the evidence named here lists"
+    return tuple(found if len(found) <= ITEMS_MAX else [*found[: ITEMS_MAX - 1], more])
+
+
+def _shown(told: str) -> str:
+    """As it can stand under a signature: commands complain in any characters."""
+    plain = "".join(one if one.isprintable() else f"\\x{ord(one):02x}" for one in told)
+    return unicodedata.normalize("NFC", plain)[:TEXT_CHARS_MAX]
 
 
 def _subject(client: Client, host: str) -> Subject:
@@ -83,7 +109,7 @@ def _of_lot(queue: Queue, name: str) -> list[Subject]:
     unread = [one["host"] for one in lot["sample"] if not one["clean"]]
     if unread:
         raise Refused(f"Of the sample of {name} these are not CLEAN yet: {', '.join(unread)}.", rule="verdict.lot")
-    hosts = [*lot["sample"], *lot["waiting"]]
+    hosts = [*lot["sample"], *lot["waiting"]][:SUBJECTS_MAX]  # whom one statement cannot hold, the next one names
     return [Subject(one["host"], one["inspection"], one["evidence"], lot["image"]) for one in hosts]
 
 

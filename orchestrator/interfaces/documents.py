@@ -563,6 +563,15 @@ class DeskHit(TypedDict):
     origin: str
 
 
+class Earlier(TypedDict):
+    """A verdict on an inspection before the latest."""
+
+    inspection: str
+    verdict: str
+    person: str
+    at_us: int
+
+
 class Desk(TypedDict):
     """All an analyst judges a host by. `place` is its turn in the queue, 0 and no `seat` where no verdict is wanted;
     `inspection` and `imported` are the evidence documents; `unmatched` is what no indicator was held against."""
@@ -570,6 +579,7 @@ class Desk(TypedDict):
     why: Why
     place: int
     seat: Seat | None
+    earlier: list[Earlier]
     inspection: dict[str, object]
     imported: list[dict[str, object]]
     hits: list[DeskHit]

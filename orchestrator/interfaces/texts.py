@@ -183,10 +183,12 @@ def queue_text(found: Queue) -> str:
 
 
 def _lots(found: list[LotSeen]) -> list[str]:
-    """What can be signed for at once, and what each lot waits for."""
+    """What can be signed for at once, and what a lot waits for; nothing of those of which nobody waits."""
     lines = []
     for one in found:
         unread = [host["host"] for host in one["sample"] if not host["clean"]]
+        if not (one["condemned"] or one["waiting"]):
+            continue
         if one["condemned"]:
             stands = "a host of it was found INFECTED; each is read by itself"
         elif one["signable"]:

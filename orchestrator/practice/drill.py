@@ -35,7 +35,8 @@ from orchestrator.practice import fleet_launch, ransomware
 from orchestrator.practice.analysts import Story
 from orchestrator.practice.display import display, in_words
 from orchestrator.practice.drill_report import Report, report
-from orchestrator.practice.fleet_file import PRESETS, write_whole
+from orchestrator.practice.fleet_disk import image_digest
+from orchestrator.practice.fleet_file import PRESETS, FleetFile, write_whole
 from orchestrator.practice.fleet_file import load as load_fleet
 from orchestrator.practice.people import ANALYSTS, alone
 from orchestrator.practice.rehearsal import (
@@ -134,7 +135,8 @@ def prepare(root: Path, plan: dict[str, Any], say: Callable[[str], None]) -> Non
     struck = ransomware.strike(root / "fleet", load_fleet(root / "fleet"))
     say("\n  ".join((f"{struck} practice hosts are encrypted. Replaced for the drill:", *REPLACED)))
     say("\n".join(practised(whole, content)))
-    told = {**story, "t0_us": struck_us - 600_000_000, "lazy": LAZY in plan["faults"], "waived": _waived(rehearsed)}
+    told = {**story, "t0_us": struck_us - 600_000_000, "lazy": LAZY in plan["faults"]}
+    told |= {"waived": _waived(rehearsed), "lots": _lots(fleet)}
     write_people(root, rehearsed, told, Login(user=user, port=ports.ssh))
     plan["started_us"] = struck_us
     _write(root / PLAN, plan)
@@ -157,6 +159,12 @@ def _waived(content: Content) -> list[str]:
     return list(islice(asked, 1))
 
 
+def _lots(fleet: FleetFile) -> list[list[str]]:
+    """Site and image of each lot that people will judge workstations by: they know the images before any is made."""
+    posts = [host for host in fleet.hosts if host.kind == "workstation"]
+    return [list(one) for one in sorted({(host.site, image_digest(host, fleet.seed)) for host in posts})]
+
+
 def _story(content: Content, plan: dict[str, Any]) -> Story:
     """Whom it befalls: found infected after its release is a post, of those that come out first; asleep lies something
     on the next post and on the last, at another site if there is one; one host in fifteen is disputed."""
@@ -170,7 +178,9 @@ def _story(content: Content, plan: dict[str, Any]) -> Story:
         "seed": seed,
         "late": posts[0] if LATE in faults and posts else "",
         "dormant": [post for post in (*posts[1:2], last) if post] if NEW_SET in faults else [],
-        "disputed": sorted(random.Random(seed).sample(hosts, -(-len(hosts) // 15))) if DISAGREE in faults else [],
+        "disputed": sorted(random.Random(f"{seed} disputed").sample(hosts, -(-len(hosts) // 15)))
+        if DISAGREE in faults
+        else [],
         "revoked": ANALYSTS[-1] if REVOKED in faults else "",
     }
 

@@ -42,7 +42,13 @@ class LabDrill(drill.Drill):
         struck_us = SystemClock().now_us()
         self.say(f"{lab.strike(self.root)} hosts of the lab are encrypted, and their services killed.")
         told = {"seed": self._plan["seed"], "t0_us": struck_us, "lazy": False, "waived": []}
-        told |= {"late": "", "dormant": [], "disputed": [], "revoked": ""}  # in the lab the services are the story
+        told |= {
+            "late": "",
+            "dormant": [],
+            "disputed": [],
+            "revoked": "",
+            "lots": [],
+        }  # in the lab the services are the story
         drill.write_people(self.root, usable(self.root / lab.ESTATE), told, Login(user="root"))
         self._plan["started_us"] = struck_us
 
