@@ -49,7 +49,7 @@ class Router:
             return []
         try:
             result = self._deliver(kind, message)
-        except (pg8000.exceptions.Error, OSError) as error:
+        except (pg8000.exceptions.Error, OSError, KeyError, IndexError) as error:
             print(f"{kind} was not delivered: {error}", flush=True)  # noqa: T201 - the engine's log
             return [message.create_ack("AE")]
         return [message.create_ack("AA"), *result]
@@ -57,7 +57,7 @@ class Router:
     def deliver_queue(self) -> None:
         """Sends what waited when the engine was last stopped."""
         for file in sorted(QUEUE.glob("*.hl7")):
-            self.take(hl7.parse(file.read_text()))
+            self.take(hl7.parse(file.read_bytes().decode()))  # its lines end in CR
             file.unlink()
 
     def _deliver(self, kind: str, message: hl7.Message) -> list[hl7.Message]:

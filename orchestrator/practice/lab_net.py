@@ -58,7 +58,7 @@ class Network:
     def up(self, hosts: Mapping[str, str], management: Sequence[str]) -> None:
         """Makes switch and hosts (id and address), all in production, and the two sides people work from."""
         places: dict[str, tuple[str, ...]] = {host: (address,) for host, address in hosts.items()}
-        places |= {"control": CONTROL, MANAGEMENT: (PLANT, *management)}
+        places |= {"control": CONTROL, MANAGEMENT: (*management, PLANT)}
         for who in (SWITCH, *places):
             _run("ip", "netns", "add", self.name(who))
         switch = self.name(SWITCH)
