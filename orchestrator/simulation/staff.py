@@ -52,7 +52,7 @@ class Staff:
         # People look again four times while a claim lasts: every quarter of an hour, in a drill every few seconds.
         self._look_us = world.state.estate.timing.claim_s * SECOND // 4
         self._called = False
-        self._lots = LotReading(world, self._busy, self._want, self._assign)
+        self._lots = LotReading(world, self._busy, self._want, self._want_first, self._assign)
         for kind in (Ask, GiveUp, Exclude, Hold, PassGate, Jumped):
             world.hears.setdefault(kind, []).append(self._call)
         world.hears.setdefault(Ordered, []).append(self._ordered)
@@ -240,6 +240,11 @@ class Staff:
         if owed is not None:
             urgency += -len(state.urgency) if owed.holds else len(state.urgency)
         heapq.heappush(self._seats, (urgency, host))
+
+    def _want_first(self, host: int, other: int) -> None:
+        """A host is to be read as urgently as another one that waits for that."""
+        self._queued.add(host)
+        heapq.heappush(self._seats, (self.world.state.urgency[other], host))
 
     def _assign(self) -> None:
         """Free people take the most urgent tasks of their role, then free analysts the most urgent seats."""
