@@ -5,11 +5,14 @@ Never applies anything: what is refused here has changed nothing. Orders and ver
 
 from __future__ import annotations
 
+import re
+
 from orchestrator.decision import custody, orders
 from orchestrator.decision.events import (
     Cancelled,
     Epoch,
     Event,
+    EvidenceRead,
     Finished,
     Forecasted,
     Judged,
@@ -28,6 +31,8 @@ from orchestrator.decision.state import CONNECTED, QUARANTINED, State
 
 SECOND = 1_000_000
 RESULTS = (Finished, Lost, Cancelled)
+NAME_CHARS_MAX = 100
+_DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
 OFTEN_NOTHING = (Woke, Reading, Swept, Rematched)
 
 
@@ -53,7 +58,14 @@ def admit(state: State, event: Event, at_us: int) -> Event:
         raise IllegalEvent(f"Nobody confirmed a clock that jumped by {event.delta_us} us.")
     elif isinstance(event, Forecasted):
         _admit_forecast(state, event)
+    elif isinstance(event, EvidenceRead) and not _says_who_and_what(event):
+        raise IllegalEvent("Who reads evidence says who they are, and names each piece by its digest.")
     return event
+
+
+def _says_who_and_what(event: EvidenceRead) -> bool:
+    digests = bool(event.evidence) and all(_DIGEST.fullmatch(one) for one in event.evidence)
+    return digests and event.by.isprintable() and 0 < len(event.by) <= NAME_CHARS_MAX
 
 
 def _admit_forecast(state: State, event: Forecasted) -> None:
