@@ -107,6 +107,16 @@ def test_a_recall_of_a_host_under_online_inspection_waits_for_its_lane(tell: Tel
     story.finish("lis-1/inspect/3").expect("issue lis-1/inspect/4")
 
 
+def test_a_recall_of_an_infected_host_that_an_older_core_still_inspects_where_it_stands_waits_for_its_lane() -> None:
+    """Only a journal of an older core leads there, so it is put there by hand."""
+    story = Story(offline()).begun().bring("lis-1", Stage.RECONNECTING).finish("lis-1/reconnect/1").whatever()
+    story.state.infected_us[story.host("lis-1")] = story.now_us
+    story.order("host.recall", "lis-1", "operator-1", "crisis-1", stops=["lis"]).whatever()
+    story.finish("lis-1/isolate/1").nothing()
+    assert story.stage("lis-1") is Stage.BLOCKED
+    story.finish("lis-1/inspect/2").expect("change strategy lis-1 reimage", "issue lis-1/restore/2 reimage")
+
+
 def test_a_debt_past_its_time_asks_an_operator(tell: Tell) -> None:
     story = owing(tell).at(600).expect("ask lis-1 owed")
     assert "overdue" in story.reason()

@@ -12,7 +12,7 @@ from orchestrator.decision.commands import Ask
 from orchestrator.decision.estate import Estate
 from orchestrator.decision.orders import EMPTY_SET
 from orchestrator.decision.stages import Stage
-from orchestrator.decision.state import FOREVER_US, Member, Obligation, State, Verdict
+from orchestrator.decision.state import FOREVER_US, Lot, Member, Obligation, State, Verdict
 from orchestrator.errors import RelanceError
 from orchestrator.evidence.document import Evidence
 from orchestrator.evidence.manifest import Difference
@@ -23,11 +23,14 @@ from orchestrator.practice.analysts import (
     Desk,
     disputed,
     left_for_later,
+    left_to_its_lot,
+    lots_to_open,
     readers,
     revocations,
     set_arrives,
     unfinished,
     verdict_on,
+    whole_lots,
 )
 from orchestrator.practice.ransomware import DORMANT, DORMANT_BYTES
 from tests.estates import small_estate
@@ -40,7 +43,7 @@ def seat(**changes: Any) -> dict[str, Any]:
 
 
 def story(**changes: Any) -> dict[str, Any]:
-    return {"seed": 1, "late": "", "dormant": [], "disputed": [], "revoked": "", **changes}
+    return {"seed": 1, "late": "", "dormant": [], "disputed": [], "revoked": "", "lots": [], **changes}
 
 
 @pytest.fixture
@@ -213,3 +216,52 @@ def test_a_drill_goes_on_while_something_of_its_story_or_something_owed_is_still
     assert unfinished(state, story())
     put(state, Stage.EXCLUDED, "lis-1")
     assert not unfinished(state, story())
+
+
+# lots
+
+
+def lot(**changes: Any) -> dict[str, Any]:
+    sample, waiting = [{"host": "ws-1", "clean": True}], [{"host": "ws-2", "clean": False}]
+    known = {"lot": "north/ab", "image": "ab", "seen": 9, "first": 1, "condemned": False, "signable": True}
+    return {**known, "sample": sample, "waiting": waiting, **changes}
+
+
+def queue(*lots: dict[str, Any], asked: tuple[str, ...] = ("ws-2",)) -> dict[str, Any]:
+    return {"indicator_set": EMPTY_SET, "lots": list(lots), "hosts": [{"host": one} for one in asked]}
+
+
+def test_each_lot_is_opened_once_with_a_seed_of_its_own_when_there_is_a_roster(state: State) -> None:
+    known = story(lots=[["north", "ab"], ["south", "ab"]])
+    assert list(lots_to_open(state, known)) == []
+    state.roster["analyst-1"] = Member(frozenset(("analyst",)), "", 0, FOREVER_US)
+    first, second = lots_to_open(state, known)
+    assert (first.kind, first.subject, second.subject) == ("lot.open", "north", "south")
+    assert first.args["seed"] != second.args["seed"]
+    state.lots["north/ab"] = Lot("seed")
+    assert [wish.subject for wish in lots_to_open(state, known)] == ["south"]
+
+
+def test_a_statement_on_a_lot_names_its_sample_and_who_waits_but_nobody_who_is_left_for_later() -> None:
+    (hosts,) = whole_lots(queue(lot()), story())
+    assert [(one["host"], one["image"], one["indicator_set"]) for one in hosts] == [
+        ("ws-1", "ab", EMPTY_SET),
+        ("ws-2", "ab", EMPTY_SET),
+    ]
+    for silent in (lot(signable=False), lot(waiting=[])):
+        assert list(whole_lots(queue(silent), story())) == []
+    assert list(whole_lots(queue(lot()), story(dormant=["ws-9", "ws-2"]))) == []
+
+
+def test_a_host_of_a_lot_is_read_only_where_its_lot_cannot_soon_be_signed_for() -> None:
+    def left(known: dict[str, Any], *, asked: tuple[str, ...] = ("ws-2",)) -> bool:
+        return left_to_its_lot(queue(known, asked=asked), {"host": "ws-2", "lot": "north/ab"})
+
+    assert left(lot())
+    assert not left(lot(waiting=[])), "drawn, or read by one already: found by a drill that waited for ever"
+    assert not left(lot(condemned=True))
+    assert not left(lot(first=10))
+    unread = lot(sample=[{"host": "ws-1", "clean": False}])
+    assert left(unread, asked=("ws-1", "ws-2"))
+    assert not left(unread)
+    assert not left_to_its_lot(queue(lot()), {"host": "ws-2", "lot": ""})

@@ -76,7 +76,7 @@ def town(root: Path, *, lazy: bool = False, **story: Any) -> Iterator[tuple[Hosp
     persons = [{"id": person, "roles": list(roles), "key": public[person]} for person, roles in PEOPLE.items()]
     plan = {
         "seed": 3, "t0_us": NOW.now_us() - HOUR_US, "reading_s": 0, "lazy": lazy, "gates": {},
-        "late": "", "dormant": [], "disputed": [], "revoked": "", **story, "waived": ["workstation"],
+        "late": "", "dormant": [], "disputed": [], "revoked": "", "lots": [], **story, "waived": ["workstation"],
         "genesis": {"persons": persons, "indicator_set": EMPTY_SET}, "outside": ["reference-lab"],
     }  # fmt: skip
     (root / "people.json").write_text(json.dumps(plan))

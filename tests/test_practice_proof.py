@@ -9,10 +9,12 @@ from orchestrator.decision.state import State
 from orchestrator.practice.proof import Proof, in_words
 from tests.estates import server
 from tests.storyline import Story, Tell, hospital
+from tests.test_decision_lots import POSTS, sampled, whole
 
 NEW_SET = "c" * 64
 COUNTS = (
-    "clean", "suspect", "infected", "disagreements", "found_late", "recalls", "keys_revoked", "judged_again",
+    "clean", "lots_signed", "clean_by_lot",
+    "suspect", "infected", "disagreements", "found_late", "recalls", "keys_revoked", "judged_again",
     "owed_inspection", "sets_in_force", "rematched_no_hit", "rematched_hit", "rematched_hit_out", "not_rematched",
 )  # fmt: skip
 TWO = (server("lis-1", "north", "lis"), server("lis-2", "north", "lis"))
@@ -71,9 +73,15 @@ def test_of_what_did_not_happen_nothing_is_said() -> None:
 def test_everything_that_happened_is_said_in_words() -> None:
     words = in_words({name: number for number, name in enumerate(COUNTS, 1)})
     assert words == (
-        "Analysts said CLEAN 1 times, SUSPECT 2, INFECTED 3; 4 times one said CLEAN and another did not.\n"
-        "Found infected or doubtful after release: 5. Recalled: 6.\n"
-        "Keys revoked: 7; 8 hosts in quarantine were judged again, 9 that were out were inspected again.\n"
-        "New indicator sets in force: 10; stored evidence matched anew: 11 hosts without a hit, 12 with one (13 of "
-        "them out), 14 could not be matched."
+        "Analysts said CLEAN 1 times, SUSPECT 4, INFECTED 5; 6 times one said CLEAN and another did not.\n"
+        "2 statements on lots let 3 workstations out unread.\n"
+        "Found infected or doubtful after release: 7. Recalled: 8.\n"
+        "Keys revoked: 9; 10 hosts in quarantine were judged again, 11 that were out were inspected again.\n"
+        "New indicator sets in force: 12; stored evidence matched anew: 13 hosts without a hit, 14 with one (15 of "
+        "them out), 16 could not be matched."
     )
+
+
+def test_a_statement_on_a_lot_counts_the_hosts_it_lets_out_and_not_its_sample(tell: Tell) -> None:
+    counts = told(whole(sampled(tell), "analyst-3", *POSTS))
+    assert (counts["lots_signed"], counts["clean_by_lot"]) == (1, 4)

@@ -213,6 +213,7 @@ def _task_done(state: State, order: OrderState, at_us: int) -> None:
         return
     task.status, task.reported_by, task.reported_us = "reported", order.persons[0], at_us
     task.claimed_by = ""
+    task.seen = ", ".join(str(order.args[name]) for name in ("witness", "case", "minute") if name in order.args)
     state.task_agenda[order.subject] = None
 
 
@@ -225,7 +226,7 @@ def open_task(state: State, key: str, at_us: int) -> None:
     """A task opens, or opens again."""
     task = state.tasks.setdefault(key, TaskState())
     task.status, task.opened_us, task.confirmed_us = "open", at_us, 0
-    task.reported_by = task.claimed_by = ""
+    task.reported_by = task.claimed_by = task.seen = ""
 
 
 def confirm_task(state: State, key: str, at_us: int) -> None:
@@ -241,8 +242,8 @@ def confirm_task(state: State, key: str, at_us: int) -> None:
         state.dirty[host] = None
     elif owner in state.estate.site_number and name == "isolate":
         life.site_is_isolated(state, state.estate.site_number[owner], at_us)
-    else:
-        state.dirty_gates[state.estate.wave_of_service[state.estate.service_number[owner]]] = None
+    elif known is not None:
+        state.dirty_gates[state.estate.wave_of_task(known)] = None
         state.task_agenda.update(dict.fromkeys(state.estate.tasks_after.get(key, ())))
 
 
@@ -273,6 +274,8 @@ def _withdraw(state: State, order: OrderState, at_us: int) -> None:
         state.refresh_service(state.estate.service_number[name])
     elif kind == "waiver":
         _look_at_everyone(state)
+    elif kind == "agreement":
+        state.task_agenda.update(dict.fromkeys(state.estate.witness_task.values()))
 
 
 def _waiver(state: State, order: OrderState, at_us: int) -> None:
@@ -283,6 +286,14 @@ def _waiver(state: State, order: OrderState, at_us: int) -> None:
 def _outside(state: State, order: OrderState, at_us: int) -> None:
     state.facts[f"outside:{order.subject}"] = {"at_us": at_us}
     state.refresh_service(state.estate.service_number[order.subject])
+
+
+def _agreement(state: State, order: OrderState, at_us: int) -> None:
+    """Probes may write from now on; what was to be witnessed instead need not be any more."""
+    state.facts[f"agreement:{order.subject}"] = {"at_us": at_us, **order.args}
+    for key in state.estate.witness_task.values():
+        if key.partition("/")[0] == order.subject:
+            state.tasks.pop(key, None)
 
 
 def _accepted(state: State, order: OrderState, at_us: int) -> None:
@@ -387,6 +398,7 @@ EFFECTS: dict[str, Callable[[State, OrderState, int], None]] = {
     "fact.withdraw": _withdraw,
     "fact.waiver": _waiver,
     "fact.outside": _outside,
+    "fact.agreement": _agreement,
     "fact.accepted": _accepted,
     "evidence.import": _import_evidence,
     "evidence.custody": _hand_over,

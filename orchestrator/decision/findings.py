@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from orchestrator.decision import lots, quorum
 from orchestrator.decision.events import Judged, Reading, Rematched, Started, Swept
-from orchestrator.decision.gates import interval_us
+from orchestrator.decision.gates import FLAPS_US, interval_us
 from orchestrator.decision.stages import IN_SERVICE, INSPECTED, OUT, RECONNECTING, Turn
 from orchestrator.decision.state import CONNECTED, QUARANTINED, UNKNOWN, Observed, State, Verdict
 
@@ -121,7 +121,12 @@ def reading(state: State, event: Reading, at_us: int) -> None:
         passes = known.passes + 1 if known and not unwatched else 1
     if known is not None and known.outcome == event.outcome:
         since_us = known.since_us
-    state.readings[event.subject] = Observed(event.outcome, since_us, at_us, passes)
+    falls, fell_us = (known.falls, known.fell_us) if known else (0, 0)
+    if known is not None and known.outcome == "PASS" and event.outcome != "PASS":
+        falls, fell_us = (falls + 1 if fell_us and at_us - fell_us <= FLAPS_US else 1), at_us
+    state.readings[event.subject] = Observed(
+        event.outcome, since_us, at_us, passes, "" if event.outcome == "PASS" else event.sentence, falls, fell_us
+    )
     kind, _, name = event.subject.partition(":")
     if kind == "host":
         _host_reading(state, state.estate.host_number[name], event.outcome, at_us)

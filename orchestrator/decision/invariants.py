@@ -134,7 +134,8 @@ def _gate(state: State, command: PassGate, now_us: int) -> None:
         works = sum(state.stage[one] is Stage.IN_SERVICE and not state.infected_us[one] for one in posts)
         alive = sum(state.stage[one] not in GONE for one in posts) or len(posts[:1])
         _require(works >= min(need, -(-2 * alive // 3)), 3, name, f"it passes with {works} posts of a site")
-    tasks = [key for key in gate.tasks if state.estate.tasks[key].service not in state.dropped]
+    own = [state.estate.tasks[key] for key in gate.tasks if not state.estate.tasks[key].subject]  # readings judge those
+    tasks = [task.key for task in own if task.service not in state.dropped]
     done = all(key in state.tasks and state.tasks[key].status == "confirmed" for key in tasks)
     _require(done, 3, name, "it passes before its tasks are done")
     soaked = 0 < state.waves[wave].soak_us <= now_us - gate.soak_us

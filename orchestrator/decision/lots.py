@@ -53,10 +53,10 @@ def called_clean(state: State, event: Judged) -> Lot | None:
 def signable(state: State, lot: Lot, now_us: int) -> bool:
     """Whether its other hosts may be signed for at once: enough were drawn, and all of them are CLEAN."""
     enough = len(lot.members) >= state.estate.content.restart.lots.first
-    return enough and not lot.condemned and all(_is_clean(state, host, now_us) for host in lot.drawn)
+    return enough and not lot.condemned and all(is_clean(state, host, now_us) for host in lot.drawn)
 
 
-def _is_clean(state: State, host: int, now_us: int) -> bool:
+def is_clean(state: State, host: int, now_us: int) -> bool:
     """Whether enough persons have read one that was drawn; once it is out, what they said then stands."""
     if state.stage[host] in OUT:
         return bool(state.inspection[host])
@@ -77,7 +77,7 @@ def admit(state: State, event: Judged, now_us: int) -> None:
         elif len(lot.members) < first:
             _refuse(state, host, f"is one of the first {first} of its lot, and those are read")
     for host in sorted(lot.drawn if lot is not None else ()):
-        if not _is_clean(state, host, now_us):
+        if not is_clean(state, host, now_us):
             _refuse(state, host, "was drawn from the lot, and is not CLEAN by enough persons")
         elif host not in hosts:
             _refuse(state, host, "was drawn from the lot: the statement names it, too")

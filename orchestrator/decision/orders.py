@@ -52,6 +52,7 @@ KINDS: dict[str, Seats] = {
     "fact.withdraw": _seats("analyst|it_director"),
     "fact.waiver": _seats("forensic_lead"),
     "fact.outside": _seats("operator", "analyst|it_director"),
+    "fact.agreement": _seats("crisis|it_director", "operator"),
     "fact.accepted": _seats("crisis"),
     "lot.open": _seats("analyst"),
     "evidence.import": _seats("analyst|forensic_lead"),

@@ -231,7 +231,7 @@ class Witness:
         fresh = [filed for filed in valid.values() if filed.expires_us > at_us]
         if len(fresh) >= required or any(filed.lot for filed in fresh):
             return True
-        return host.exception_us > at_us and len(valid) >= max(1, required - 1)
+        return host.exception_us > at_us and bool(valid) and len(fresh) + 1 >= required
 
     def _stopped(self, name: str) -> Iterator[tuple[int, str]]:
         """Why no reconnect of this host may start, or go on unbegun: needs, wave, freezes (invariants 2, 3, 4)."""

@@ -20,7 +20,15 @@ TWO_PERSONS = frozenset(
     {
         *("genesis", "thaw", "service.lower-k", "service.drop-need", "wave.after-removed", "indicators.force"),
         *("roster.add", "roster.revoke", "host.exception", "host.declare", "host.take-back"),
-        *("fact.outside", "fact.t0", "fact.breach_closed", "content.change", "functions.order", "wave.split"),
+        *(
+            "fact.outside",
+            "fact.agreement",
+            "fact.t0",
+            "fact.breach_closed",
+            "content.change",
+            "functions.order",
+            "wave.split",
+        ),
     }
 )
 
@@ -114,6 +122,13 @@ def _fact(books: Books, event: e.Ordered, at_us: int) -> None:
         books.t0_us = cast("int", event.args["at_us"])
 
 
+def _agreed(books: Books, event: e.Ordered, at_us: int) -> None:
+    """What was to be witnessed at that service need not be any more."""
+    _fact(books, event, at_us)
+    for key in [key for key in books.task if key.startswith(f"{event.subject}/witness-")]:
+        del books.task[key]
+
+
 def _withdrawn(books: Books, event: e.Ordered, at_us: int) -> None:
     books.facts.discard(event.subject)
 
@@ -204,6 +219,7 @@ _EFFECTS: dict[str, Callable[[Books, e.Ordered, int], None]] = {
     "fact.breach_closed": _fact,
     "fact.waiver": _fact,
     "fact.outside": _fact,
+    "fact.agreement": _agreed,
     "fact.withdraw": _withdrawn,
     "indicators.force": _set_in_force,
     "service.lower-k": _lowered,

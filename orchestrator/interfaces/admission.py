@@ -179,7 +179,11 @@ def _same_evidence(state: State, verdict: Statement) -> None:
         if host < 0 or state.inspection[host] != subject.inspection:
             continue  # the core refuses it with its own sentence
         if whole_lot and not subject.image:
-            raise Refused(f"A lot is judged by its image; none is named for {subject.host}.", rule="verdict.image")
+            raise Refused(
+                "Several hosts are called CLEAN at once only as one lot, by its image (verdict sign CLEAN --lot LOT). "
+                "Sign for each by itself.",
+                rule="verdict.image",
+            )
         if subject.image not in ("", state.image[host]):
             raise Refused(
                 f"{subject.host} was restored from another image than the one named.",

@@ -6,11 +6,13 @@ Never signs and never posts (`people` does), and remembers nothing: what was don
 from __future__ import annotations
 
 import hashlib
+import os
 import random
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+from orchestrator.decision.lots import key
 from orchestrator.decision.orders import EMPTY_SET
 from orchestrator.decision.stages import GONE, INSPECTED, OUT, Stage
 from orchestrator.decision.state import State
@@ -28,7 +30,9 @@ name,{Path(DORMANT).name},its name
 domain,update.relance-practice.example,where it reports to
 """
 
-Story = dict[str, Any]  # of people.json: seed; hosts late, dormant, disputed; the person whose key is revoked
+Story = dict[
+    str, Any
+]  # of people.json: seed; hosts late, dormant, disputed; the person whose key is revoked; lots by site and image
 
 
 class Desk:
@@ -71,6 +75,38 @@ def disputed(state: State, story: Story, name: str) -> bool:
     """Whether the readers of this host disagree: once, before anybody doubted it, while it stands in quarantine."""
     host = state.estate.host_number[name]
     return name in story["disputed"] and not state.suspects[host] and state.stage[host] is INSPECTED
+
+
+def lots_to_open(state: State, story: Story) -> Iterator[Wish]:
+    """Each lot is opened before anything of it is inspected; nobody chooses its seed."""
+    for site, image in story["lots"] if state.roster else ():
+        if key(site, image) not in state.lots:
+            yield Wish("lot.open", site, {"image": image, "seed": os.urandom(16).hex()})
+
+
+def whole_lots(queue: dict[str, Any], story: Story) -> Iterator[list[dict[str, Any]]]:
+    """The hosts that each statement on a whole lot names now: the sample, and who waits."""
+    indicator_set = queue["indicator_set"]
+    for lot in queue["lots"]:
+        waiting = [one for one in lot["waiting"] if not left_for_later(story, one["host"], indicator_set)]
+        if lot["signable"] and waiting:
+            told = {"indicator_set": indicator_set, "image": lot["image"]}
+            yield [{**one, **told} for one in (*lot["sample"], *waiting)]
+
+
+def left_to_its_lot(queue: dict[str, Any], seat: dict[str, Any]) -> bool:
+    """Whether nobody reads this host: its lot can be signed for, or those drawn of it wait to be read.
+
+    Whom one person has read already, a second one reads.
+    """
+    if not seat["lot"]:
+        return False
+    lot = next(one for one in queue["lots"] if one["lot"] == seat["lot"])
+    if seat["host"] not in {one["host"] for one in lot["waiting"]}:
+        return False
+    asked = {one["host"] for one in queue["hosts"]}
+    soon = all(one["clean"] or one["host"] in asked for one in lot["sample"])
+    return not lot["condemned"] and lot["seen"] >= lot["first"] and soon
 
 
 def readers(free: Sequence[str], earlier: Collection[str], seats: int) -> list[str]:

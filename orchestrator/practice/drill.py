@@ -35,7 +35,8 @@ from orchestrator.practice import fleet_launch, ransomware
 from orchestrator.practice.analysts import Story
 from orchestrator.practice.display import display, in_words
 from orchestrator.practice.drill_report import Report, report
-from orchestrator.practice.fleet_file import PRESETS, write_whole
+from orchestrator.practice.fleet_disk import image_digest
+from orchestrator.practice.fleet_file import PRESETS, FleetFile, write_whole
 from orchestrator.practice.fleet_file import load as load_fleet
 from orchestrator.practice.people import ANALYSTS, alone
 from orchestrator.practice.rehearsal import (
@@ -138,6 +139,7 @@ def prepare(root: Path, plan: dict[str, Any], say: Callable[[str], None]) -> Non
         **story, "t0_us": struck_us - 600_000_000, "reading_s": 0.02, "lazy": LAZY in plan["faults"],
         "genesis": genesis_args(rehearsed),
         "waived": _waived(rehearsed),
+        "lots": _lots(fleet),
         "outside": [service.id for service in rehearsed.inventory.services if service.kind == "outside"],
         "gates": {site.id: {"address": site.gate.partition(":")[0], "port": ports.ssh, "user": user}
                   for site in rehearsed.inventory.sites},
@@ -150,6 +152,12 @@ def _waived(content: Content) -> list[str]:
     """The one class whose evidence the forensic lead does without: workstations the plan would have preserved."""
     asked = (one.id for one in content.classes if one.kind == "workstation" and one.preservation == "required")
     return list(islice(asked, 1))
+
+
+def _lots(fleet: FleetFile) -> list[list[str]]:
+    """Site and image of each lot that people will judge workstations by: they know the images before any is made."""
+    posts = [host for host in fleet.hosts if host.kind == "workstation"]
+    return [list(one) for one in sorted({(host.site, image_digest(host, fleet.seed)) for host in posts})]
 
 
 def _story(content: Content, plan: dict[str, Any]) -> Story:

@@ -20,7 +20,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from orchestrator.canonical import Json
 from orchestrator.clock import SystemClock
@@ -35,11 +35,14 @@ from orchestrator.practice.analysts import (
     Desk,
     disputed,
     left_for_later,
+    left_to_its_lot,
+    lots_to_open,
     readers,
     revocations,
     set_arrives,
     unfinished,
     verdict_on,
+    whole_lots,
 )
 from orchestrator.practice.fleet_file import write_whole
 from orchestrator.practice.rehearsal import PEOPLE
@@ -61,7 +64,7 @@ class Memory:
     judged: dict[tuple[str, str], set[str]] = field(default_factory=dict)
     have_read: dict[str, set[str]] = field(default_factory=dict)
     found_out: set[str] = field(default_factory=set)
-    ordered_us: dict[tuple[str, str], int] = field(default_factory=dict)
+    ordered_us: dict[tuple[str, str, Json], int] = field(default_factory=dict)
     recalls: Counter[str] = field(default_factory=Counter)
 
 
@@ -87,7 +90,8 @@ class Drill:
             self._try(Wish("genesis", "roster", self.plan["genesis"]), ("operator-1", "it-director"))
             self._read_on()
         told = revocations(state, self.plan, ended)
-        for wish in chain(wishes(state, self.plan["t0_us"]), self._further_wishes(state), told):
+        lots = lots_to_open(state, self.plan)
+        for wish in chain(wishes(state, self.plan["t0_us"]), lots, self._further_wishes(state), told):
             self._order(state, wish)
         if set_arrives(state, self.plan, ended):
             self._take_in_set(state)
@@ -112,10 +116,17 @@ class Drill:
         for klass in self.plan["waived"]:
             if f"waiver:class:{klass}" not in state.facts:
                 yield Wish("fact.waiver", f"class:{klass}")
+        first_site = {one.id: one.sites[0] for one in state.estate.content.inventory.functions if one.sites}
         for planned, wave in zip(state.estate.waves, state.waves, strict=True):
             function, _, part = planned.name.partition("/")
-            if part == "slice" and wave.passed_us and f"accepted:{function}" not in state.facts:
-                yield Wish("fact.accepted", function)
+            accepted = f"{function}/{first_site.get(function)}"
+            if (
+                part == "slice"
+                and wave.passed_us
+                and function in first_site
+                and f"accepted:{accepted}" not in state.facts
+            ):
+                yield Wish("fact.accepted", accepted, {"owner": f"head of {function}"})
         for name in [name for name, often in self.memory.recalls.items() if often > 1]:
             host = state.estate.host_number[name]
             if state.stage[host] not in (*OUT, Stage.RECONNECTING) and not state.lanes[0][host]:
@@ -123,7 +134,7 @@ class Drill:
 
     def _order(self, state: State, wish: Wish) -> None:
         """Whoever may sign does; what it changed is read before the next wish."""
-        about, now_us = (wish.kind, wish.subject), self.clock.now_us()
+        about, now_us = (wish.kind, wish.subject, wish.args.get("image")), self.clock.now_us()
         others = [person for person in state.roster if person != wish.subject]  # nobody revokes themselves
         persons = signers(state, wish, self.dice.sample(others, len(others)))
         if now_us - self.memory.ordered_us.get(about, 0) < SAME_AGAIN_US or not persons:
@@ -138,7 +149,12 @@ class Drill:
 
     def _judge(self, state: State, queue: dict[str, Any]) -> None:
         """Each analyst reads some hosts; nobody judges the same inspection twice under the same set."""
+        for hosts in whole_lots(queue, self.plan):
+            free = [person for person in ANALYSTS if person not in state.revoked]
+            self._file("CLEAN", self.dice.choice(free), *hosts)
         for seat in queue["hosts"]:
+            if left_to_its_lot(queue, seat):
+                continue
             later = left_for_later(self.plan, seat["host"], queue["indicator_set"])
             if self.memory.recalls[seat["host"]] <= 1 and not later:
                 self._read_seat(state, {**seat, "indicator_set": queue["indicator_set"]})
@@ -154,13 +170,17 @@ class Drill:
             verdict = verdict_on(seat, self.plan["seed"], found=found, second=bool(judged) if disagree else None)
             judged.add(person)
             earlier.add(person)
-            try:
-                self.people.verdict(verdict, person, seat)
-            except Refusal as refusal:
-                self._say(f"{person} on {seat['host']}: {refusal.sentence}")
+            if not self._file(verdict, person, seat) or verdict != "CLEAN":
                 break
-            if verdict != "CLEAN":
-                break
+
+    def _file(self, verdict: Literal["CLEAN", "SUSPECT", "INFECTED"], person: str, *seats: dict[str, Any]) -> bool:
+        """Whether it was not refused; a refusal is read, and the next round looks again."""
+        try:
+            self.people.verdict(verdict, person, *seats)
+        except Refusal as refusal:
+            self._say(f"{person} on {', '.join(one['host'] for one in seats)}: {refusal.sentence}")
+            return False
+        return True
 
     def _take_in_set(self, state: State) -> None:
         """The CERT's indicators are imported and their cost is read by the commands anyone uses; two analysts sign."""

@@ -39,6 +39,10 @@ class Proof:
 
     def _judged(self, entry: Judged, state: State) -> None:
         self._counts[entry.verdict] += len(entry.inspections)
+        if entry.verdict == CLEAN and len(entry.inspections) > 1:
+            numbers = [state.estate.host_number[host] for host in entry.inspections]
+            self._counts["lots"] += 1
+            self._counts["by lot"] += sum(state.by_lot.get(host) == entry.person for host in numbers)
         for host, inspection in entry.inspections.items():
             others = self._clean.setdefault(inspection, set())
             if entry.verdict == CLEAN:
@@ -52,6 +56,8 @@ class Proof:
         counts = self._counts
         return {
             "clean": counts["CLEAN"],
+            "lots_signed": counts["lots"],
+            "clean_by_lot": counts["by lot"],
             "suspect": counts["SUSPECT"],
             "infected": counts["INFECTED"],
             "disagreements": counts["disagreements"],
@@ -78,6 +84,8 @@ def in_words(told: dict[str, int]) -> str:
         f"Analysts said CLEAN {told['clean']} times, SUSPECT {told['suspect']}, INFECTED {told['infected']}; "
         f"{told['disagreements']} times one said CLEAN and another did not."
     ]
+    if told["lots_signed"]:
+        words.append(f"{told['lots_signed']} statements on lots let {told['clean_by_lot']} workstations out unread.")
     if told["found_late"] or told["recalls"]:
         words.append(f"Found infected or doubtful after release: {told['found_late']}. Recalled: {told['recalls']}.")
     if told["keys_revoked"]:

@@ -15,7 +15,18 @@ from pathlib import Path
 
 from orchestrator.checks.model import Check
 from orchestrator.inventory.model import Host, Service, Site, Task
-from orchestrator.plans.model import Content, HostClass, Inspection, Login, Person, Restart, Role, Roster, StepTimes
+from orchestrator.plans.model import (
+    Content,
+    HostClass,
+    Inspection,
+    Login,
+    LotRule,
+    Person,
+    Restart,
+    Role,
+    Roster,
+    StepTimes,
+)
 from orchestrator.practice.fleet_file import PRESETS, Fault, FleetFile, FleetHost, FleetSite, Link, Outside
 from orchestrator.practice.ransomware import MARKER, NOTE, SUFFIX
 
@@ -29,6 +40,7 @@ REPLACED = (
     "waits: 1 to 4 s after a failure, 2 to 5 s for an unreachable host, at most 3 s between tasks, 60 s for a claim; "
     "no pace for workstations",
     "classes: steps are planned with 2 or 3 s and stopped after 60 s, an inspection after 30 s",
+    "lots: the first 2 of each image at each site are read, then one in 6",
     "inspections look at the practice host's folder",
 )
 PEOPLE: dict[str, tuple[Role, ...]] = {
@@ -48,6 +60,7 @@ _TIMING = {
     "soak_s": 5, "passes": 3, "in_service_passes": 2, "host_fail_s": 20, "sweep_s": 2, "waits_s": (1, 2, 4),
     "unreachable_s": (2, 5), "claim_s": 12, "workstations_per_minute": 3000,
 }  # fmt: skip
+_LOTS = LotRule(first=2, one_in=6)
 _TIMES = StepTimes(preserve=2, restore=3, inspect=2, reconnect=2, isolate=2)
 _LIMITS = StepTimes(preserve=60, restore=60, inspect=30, reconnect=60, isolate=60)
 
@@ -230,7 +243,7 @@ def _class(one: HostClass, login: Login) -> HostClass:
 def _restart(restart: Restart) -> Restart:
     inspection = Inspection(root=".", paths=(".",), markers=(NOTE, MARKER, f"*{SUFFIX}"))
     timing = restart.timing.model_copy(update=_TIMING)
-    return restart.model_copy(update={"timing": timing, "gates": {}, "inspection": inspection})
+    return restart.model_copy(update={"timing": timing, "gates": {}, "inspection": inspection, "lots": _LOTS})
 
 
 def _checks_of_hosts(content: Content) -> dict[str, tuple[str, ...]]:
