@@ -308,6 +308,8 @@ def _unreachable(state: State, host: int) -> Command | None:
 
 def _strategy_spent(state: State, host: int) -> Command | None:
     tries, limit = state.tries[host], state.estate.timing.tries
+    if state.lanes[0][host]:
+        return None
     if state.strategy[host] == "leave_off":
         return _leave_off(state, host)
     if state.strategy[host] == "declared":
