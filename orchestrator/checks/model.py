@@ -40,7 +40,15 @@ class Reference(str):
 
 SITE_AUTHORITY = "file:site-ca.pem"
 _TLS = {"tls": bool, "ca": Reference, "name": str, "certificate": str, "unverified": bool, "days_min": int}
-_SQL = {"database": str, "user": str, "password": Reference, "query": str, "rows_min": int, "age_max_s": int}
+_SQL = {
+    "database": str,
+    "user": str,
+    "password": Reference,
+    "query": str,
+    "rows_min": int,
+    "age_max_s": int,
+    "otherwise": str,
+}
 # What each probe may be told besides address and port.
 PARAMETERS: dict[str, dict[str, type]] = {
     "tcp": {"speaks": bool},

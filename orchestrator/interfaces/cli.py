@@ -27,6 +27,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "simulate": ("cli_simulate", "seeded disasters around the core: nothing bad may happen, all must come back"),
     "forecast": ("cli_forecast", "when is each function back, and what would a decision change"),
     "drill": ("cli_process", "practise a whole restart on invented hosts"),
+    "lab": ("cli_lab", "up, status, break, down: real services to practise on, in network namespaces"),
     "checks": ("cli_checks", "run: ask a function or a host by hand; explain: what a check proves"),
     "status": ("cli_reading", "waves, functions, pools, what waits and why"),
     "why": ("cli_reading", "why a host stands where it stands"),

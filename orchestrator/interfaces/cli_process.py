@@ -38,6 +38,7 @@ def add(commands: Commands) -> None:
     parser.add_argument("--state", default=argparse.SUPPRESS, help="else ./drill-SEED")
     parser.add_argument("--resume", metavar="DIR", help="go on with a drill that was killed")
     parser.add_argument("--anew", action="store_true", help="first end and delete an earlier drill in that folder")
+    parser.add_argument("--lab", action="store_true", help="practise on the lab's real services (relance lab up)")
     parser.set_defaults(call=_drill)
 
 
@@ -102,5 +103,5 @@ def _wait(ended: Callable[[float], bool]) -> None:
 def _drill(options: argparse.Namespace) -> int:
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, _interrupt_once)
-    drill = importlib.import_module("orchestrator.practice.drill")
+    drill = importlib.import_module(f"orchestrator.practice.{'lab_drill' if options.lab else 'drill'}")
     return int(drill.main(options, estate_of(options)))

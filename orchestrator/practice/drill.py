@@ -29,7 +29,7 @@ from orchestrator.decision.orders import genesis_args
 from orchestrator.engine.process import lay_out
 from orchestrator.errors import RelanceError, Unusable, UsageError
 from orchestrator.plans.files import usable
-from orchestrator.plans.model import Content
+from orchestrator.plans.model import Content, Login
 from orchestrator.plans.waves import derive
 from orchestrator.practice import fleet_launch, ransomware
 from orchestrator.practice.analysts import Story
@@ -135,17 +135,22 @@ def prepare(root: Path, plan: dict[str, Any], say: Callable[[str], None]) -> Non
     struck = ransomware.strike(root / "fleet", load_fleet(root / "fleet"))
     say("\n  ".join((f"{struck} practice hosts are encrypted. Replaced for the drill:", *REPLACED)))
     say("\n".join(practised(whole, content)))
-    _write(root / "people.json", {
-        **story, "t0_us": struck_us - 600_000_000, "reading_s": 0.02, "lazy": LAZY in plan["faults"],
-        "genesis": genesis_args(rehearsed),
-        "waived": _waived(rehearsed),
-        "lots": _lots(fleet),
-        "outside": [service.id for service in rehearsed.inventory.services if service.kind == "outside"],
-        "gates": {site.id: {"address": site.gate.partition(":")[0], "port": ports.ssh, "user": user}
-                  for site in rehearsed.inventory.sites},
-    })  # fmt: skip
+    told = {**story, "t0_us": struck_us - 600_000_000, "lazy": LAZY in plan["faults"]}
+    told |= {"waived": _waived(rehearsed), "lots": _lots(fleet)}
+    write_people(root, rehearsed, told, Login(user=user, port=ports.ssh))
     plan["started_us"] = struck_us
     _write(root / PLAN, plan)
+
+
+def write_people(root: Path, content: Content, told: dict[str, Any], gate: Login) -> None:
+    """Tells the simulated people what they know and where the gates are."""
+    _write(root / "people.json", {
+        **told, "reading_s": 0.02,
+        "genesis": genesis_args(content),
+        "outside": [service.id for service in content.inventory.services if service.kind == "outside"],
+        "gates": {site.id: {"address": site.gate.partition(":")[0], "port": gate.port, "user": gate.user}
+                  for site in content.inventory.sites},
+    })  # fmt: skip
 
 
 def _waived(content: Content) -> list[str]:
@@ -195,6 +200,8 @@ def _clear(root: Path) -> None:
 class Drill:
     """A prepared drill being run, or run on."""
 
+    way: tuple[str, ...] = ()  # the words before a command that run it where engine and people stand
+
     def __init__(self, root: Path, say: Callable[[str], None]) -> None:
         self.root = root
         self.say = say
@@ -205,13 +212,26 @@ class Drill:
     def run(self, show: Callable[[dict[str, Any]], None]) -> Report:
         """Until everything that can be in service is; then the report. Raises Unusable when a part of it dies."""
         if not self._plan["started_us"]:
-            prepare(self.root, self._plan, self.say)
+            self._prepare()
         self._start()
         try:
             self._watch(show)
         finally:
             self._count_cpu()
             self._end()
+        return self._told()
+
+    def _prepare(self) -> None:
+        prepare(self.root, self._plan, self.say)
+
+    def _hosts(self) -> fleet_launch.Ready:
+        """The fleet, running and struck."""
+        fleet = fleet_launch.launch(self.root / "fleet", limit_s=180)
+        ransomware.strike(self.root / "fleet", load_fleet(self.root / "fleet"))
+        return fleet
+
+    def _told(self) -> Report:
+        """How it went; the fleet has served."""
         found = report(self.root, self._plan, self._cpu_us())
         fleet_launch.stop(self.root / "fleet")
         return found
@@ -220,11 +240,10 @@ class Drill:
         for name in ("people", "engine"):
             _end_part(self.root, name)
         write_whole(self.root / "engine.pid", str(os.getpid()).encode())
-        fleet = fleet_launch.launch(self.root / "fleet", limit_s=180)
+        fleet = self._hosts()
         write_whole(self.root / "fleet.pid", str(fleet.pid).encode())
         pins = (self.root / "fleet" / "known_hosts").read_bytes()
         write_whole(self.root / "state" / "secrets" / "management_hosts", pins, 0o600)
-        ransomware.strike(self.root / "fleet", load_fleet(self.root / "fleet"))
         relance = [sys.executable, "-m", "orchestrator.interfaces.cli"]
         where = ["--estate", str(self.root / "estate"), "--state", str(self.root / "state")]
         self._launch("engine", [*relance, *where, "run", "--port", "0"])
@@ -233,7 +252,7 @@ class Drill:
     def _launch(self, name: str, command: list[str]) -> None:
         with (self.root / f"{name}.out").open("ab") as output:
             self._children[name] = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
+                [*self.way, *command], stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
             )
         write_whole(self.root / f"{name}.pid", str(self._children[name].pid).encode())
 
@@ -353,24 +372,31 @@ def _cpu_us(pid: int, *, children: bool = True) -> int:
 
 def main(options: argparse.Namespace, source: Path) -> int:
     """The command `relance drill`: a new drill in `--state`, or `--resume DIR`; its exit code."""
-    as_json = options.format == "json"
-
-    def say(sentence: str) -> None:
-        print(sentence, file=sys.stderr, flush=True)  # noqa: T201 - progress of a command; stdout is for the document
-
     if options.resume:
-        root = Path(options.resume).absolute()
-        if not (root / PLAN).exists():
-            raise UsageError(f"There is no drill to go on with in {root}.", path=str(root))
+        root = resumed(options.resume)
     else:
         root = Path(getattr(options, "state", None) or f"drill-{options.seed}").absolute()
         asked = Options.of(options.hosts, options.seed, options.faults)
         if options.anew:
             put_away(root)
         begin(source, root, asked)
+    return play(Drill, root, options)
+
+
+def resumed(folder: str) -> Path:
+    """The folder of a drill that can be gone on with. Raises UsageError."""
+    root = Path(folder).absolute()
+    if not (root / PLAN).exists():
+        raise UsageError(f"There is no drill to go on with in {root}.", path=str(root))
+    return root
+
+
+def play(kind: type[Drill], root: Path, options: argparse.Namespace) -> int:
+    """Runs the drill of a folder and says how it went; the exit code."""
+    as_json = options.format == "json"
     with alone(root / LOCK, "This drill is being run by another process."), display(as_json) as show:
         try:
-            found = Drill(root, say).run(show)
+            found = kind(root, say).run(show)
         except KeyboardInterrupt as stop:
             fleet_launch.stop(root / "fleet")
             raise Stopped(f"The drill was stopped. Go on with: relance drill --resume {root}") from stop
@@ -378,3 +404,8 @@ def main(options: argparse.Namespace, source: Path) -> int:
         say(finding)
     print(json.dumps(found.document) if as_json else in_words(found))  # noqa: T201 - the command's result
     return 0 if found.good else 1
+
+
+def say(sentence: str) -> None:
+    """Tells progress; stdout is for the document."""
+    print(sentence, file=sys.stderr, flush=True)  # noqa: T201 - progress of a command

@@ -5,6 +5,7 @@ Never asks the engine and never repairs; a disagreement is a finding.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,8 +38,8 @@ class Report:
         return not self.findings
 
 
-def report(root: Path, plan: dict[str, Any], cpu_us: int) -> Report:
-    """Reads the journal and the fleet's logs of a drill that has ended."""
+def report(root: Path, plan: dict[str, Any], cpu_us: int, service_of: Callable[[str], str] | None = None) -> Report:
+    """Reads the journal and the fleet's logs of a drill that has ended; `service_of` says how a host's service is."""
     state = first_state(root / "state")
     witness = Witness(state.estate, state.contents)
     proof, issued = Proof(), list[ledger.Issued]()
@@ -56,7 +57,7 @@ def report(root: Path, plan: dict[str, Any], cpu_us: int) -> Report:
             if isinstance(entry, Issue) and entry.step == "reconnect":
                 issued.append(ledger.Issued(entry.action, record.at_us))
         head = journal.head
-    seen = ledger.read(root / "fleet", load(root / "fleet"), issued)
+    seen = ledger.read(root / "fleet", load(root / "fleet"), issued, service_of)
     witness.settle(state.at_us)
     broken = [
         f"Record {one.seq} breaks invariant {one.invariant}: {one.subject}: {one.sentence}" for one in witness.broken

@@ -113,6 +113,7 @@ class FleetFile(Strict):
     """`fleet.json`."""
 
     version: Literal[1] = 1
+    network: str = Field(default="127.", pattern=r"^[0-9.]+$")  # how every address begins
     seed: int = 0
     ssh_port: int = Field(ge=1, le=65535)
     http_port: int = Field(ge=1, le=65535)
@@ -131,8 +132,8 @@ class FleetFile(Strict):
         used = [site.gate for site in self.sites] + [one.address for one in self.outside]
         used += [address for host in self.hosts for address in (host.address, host.management)]
         for address, times in Counter(used).items():
-            if times > 1 or not address.startswith("127.") or address == ADMIN_ADDRESS:
-                raise ValueError(f"{address} is used {times} times, or is no loopback address of its own")
+            if times > 1 or not address.startswith(self.network) or address == ADMIN_ADDRESS:
+                raise ValueError(f"{address} is used {times} times, or is no address of its own in {self.network}")
         unknown = {host.site for host in self.hosts} - {site.id for site in self.sites}
         if unknown:
             raise ValueError(f"hosts stand at unknown sites: {', '.join(sorted(unknown))}")

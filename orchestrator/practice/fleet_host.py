@@ -115,6 +115,10 @@ class PracticeHost:
             return
         self._note("end", action, outcome)
 
+    async def at_work(self, work: Callable[[], dict[str, object]]) -> dict[str, object]:
+        """Does what fills or reads the disk; here that is over at once."""
+        return work()
+
     def preserve(self, action: str) -> dict[str, object]:
         """Keeps an archive of the disk as it is; its digest is the archive's."""
         self._note("run", action, "preserve")

@@ -18,7 +18,7 @@ NOTE = "HOW-TO-RECOVER.txt"
 MARKER = ".relance-practice-implant"
 SUFFIX = ".locked"
 DORMANT, DORMANT_BYTES = "data/.spool.dat", b"relance practice implant that sleeps\n"
-_STRUCK = "struck"
+STRUCK = "struck"
 
 
 def strike(root: Path, fleet: FleetFile) -> int:
@@ -27,7 +27,7 @@ def strike(root: Path, fleet: FleetFile) -> int:
     Once all were struck it never strikes again, so that it can be repeated after a kill at any moment.
     """
     folders = Folders(root)
-    done = root / _STRUCK
+    done = root / STRUCK
     if done.exists():
         return 0
     disks = [(host.id, folders.disk(host.id)) for host in fleet.hosts]
