@@ -343,13 +343,14 @@ class Staff:
         faults, chance = self.world.faults, self.world.chance
         if faults is NONE:
             return quorum.CLEAN
-        key = (host, self.world.state.attempts[host][1], self.world.state.attempts[host][2])
+        attempts = self.world.state.attempts[host]
+        key = (host, attempts[1], attempts[2])
         luck = chance.share(VERDICT, *key)
         if self.world.state.marker[host] or luck < faults.infected:
             return self._said("infected", quorum.INFECTED)
         if luck < faults.infected + faults.suspect:
             return self._said("suspect", quorum.SUSPECT)
-        if chance.share(VERDICT, *key, self._number(person)) < faults.wrong:
+        if faults.wrong and chance.share(VERDICT, *key, self._number(person)) < faults.wrong:
             return self._said("wrong", quorum.SUSPECT)
         return quorum.CLEAN
 
