@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from orchestrator.decision.state import State
 from orchestrator.engine.loop import Engine
 from orchestrator.engine.process import lay_out
 from orchestrator.errors import NeedsAnother
+from orchestrator.evidence.document import Evidence
 from orchestrator.interfaces.admission import admit_order, admit_verdict
 from orchestrator.interfaces.documents import Taken
 from orchestrator.journal.sqlite import Journal
@@ -37,9 +38,14 @@ HOUR_US = 3600 * 1_000_000
 NOW = SystemClock()
 
 
+def document_of(action: str) -> bytes:
+    """What the inspection `action` collected, and what it did not examine."""
+    return Evidence(action, action.partition("/")[0], not_examined=("memory",)).to_bytes()
+
+
 def evidence_of(action: str) -> str:
     """The digest of what the inspection `action` is said to have collected."""
-    return hashlib.sha256(action.encode()).hexdigest()
+    return hashlib.sha256(document_of(action)).hexdigest()
 
 
 class ObligingHands:
@@ -49,12 +55,15 @@ class ObligingHands:
         self.outcome = "ok"
         self.image = ""
         self.hangs: set[str] = set()
+        self.keep: Callable[[bytes], str] = lambda content: hashlib.sha256(content).hexdigest()
         self._done: list[Event] = []
 
     def issue(self, command: Issue, state: State) -> None:
         """The action ends as the test wished."""
         if command.step in self.hangs:
             return
+        if command.step == "inspect":
+            self.keep(document_of(command.action))
         facts: dict[str, Any] = {"restore_point_us": 1, "host_key": "ssh-ed25519 AAAA", "digest": "d"}
         facts |= {"medium": "disk", "holder": "store"}
         facts |= {"evidence": evidence_of(command.action), "marker": False, "image_digest": self.image}
@@ -226,12 +235,13 @@ def quick(**changes: Any) -> Timing:
 
 
 @contextmanager
-def hospital(state_dir: Path, content: Content | None = None) -> Iterator[Hospital]:
+def hospital(state_dir: Path, content: Content | None = None, hands: ObligingHands | None = None) -> Iterator[Hospital]:
     """A hospital whose engine turns until the block ends."""
     content = content or small_estate(timing=quick())
     lay_out(state_dir)
-    state, hands = State(Estate(content, derive(content))), ObligingHands()
+    state, hands = State(Estate(content, derive(content))), hands or ObligingHands()
     engine = Engine(state_dir, state, hands, SystemClock())
+    hands.keep = engine.blobs.put
 
     def prepare() -> tuple[Journal, list[Event]]:
         opened: list[Event] = [Opened(1, "test", INCIDENT, content.digest), Started("test")]

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
+from orchestrator.decision.events import Finished
 from orchestrator.errors import NeedsAnother, RelanceError
 from orchestrator.interfaces.admission import admit_order, admit_verdict
 from orchestrator.trust.keys import SK_ED25519, PrivateKey, public_of
@@ -24,7 +25,7 @@ from orchestrator.trust.statement import (
     Subject,
 )
 from tests.estates import key_of
-from tests.live_hospital import HOUR_US, NOW, Hospital, hospital, roster
+from tests.live_hospital import HOUR_US, NOW, Hospital, evidence_of, hospital, roster
 from tests.security_keys import PIN, TOUCH, SecurityKey, armoured, string, text_to_sign
 
 TOKEN, TOKEN_WITH_PIN = SecurityKey(SK_ED25519, 21), SecurityKey(SK_ED25519, 22)
@@ -58,7 +59,13 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hospital]:
             {"id": "early-1", "roles": ["operator"], "key": line_of("early-1"), "valid_from_us": 1 << 52},
             {"id": "late-1", "roles": ["operator"], "key": line_of("late-1"), "valid_until_us": 1},
         ]
+        found.hands.hangs = {"isolate"}  # until a host that survived is declared, nobody has a hand on it
         found.order("genesis", "roster", "operator-1", "it-director", **genesis)
+        survived = {"host_key": "ssh-ed25519 AAAA", "restore_point_us": 1}
+        found.order("host.declare", "backup-1", "operator-1", "it-director", **survived)
+        found.hands.hangs = set()
+        for site in ("north", "south"):
+            found.engine.submit(Finished(f"{site}/isolate/1", "ok"))
         found.order("fact.t0", "t0", "analyst-1", "it-director", at_us=NOW.now_us() - HOUR_US)
         found.order("roster.revoke", "gone-1", "operator-1", "it-director")
         found.quarantined("foundations", "both-1")
@@ -243,9 +250,9 @@ def future(here: Hospital) -> Attempt:
     return order(head=Head(head.size + 5, head.root.hex()))(here)
 
 
-def newcomer(**fields: Any) -> Attack:
+def newcomer(who: str = "new-1", **fields: Any) -> Attack:
     """Somebody is put into the roster."""
-    return order(kind="roster.add", subject="new-1", args={"person": {"id": "new-1", "roles": ["analyst"], **fields}})
+    return order(kind="roster.add", subject=who, args={"person": {"id": who, "roles": ["analyst"], **fields}})
 
 
 def genesis(who: str, signer: str = "", **args: Any) -> Attack:
@@ -266,7 +273,7 @@ def judged_by_launcher(here: Hospital) -> Attempt:
 def subject(host: str = "ad-2", inspection: str = "", evidence: str = "", image: str = "") -> tuple[Subject, ...]:
     """A verdict's subject that names something else than what stands in the journal."""
     name = inspection or f"{host}/inspect/1"
-    return (Subject(host, name, evidence or hashlib.sha256(name.encode()).hexdigest(), image),)
+    return (Subject(host, name, evidence or evidence_of(name), image),)
 
 
 ADDED = b'{"annotations":{"image":""},"digest":{"sha256":"' + b"0" * 64 + b'"},"name":"ad-3"},'
@@ -392,6 +399,8 @@ TABLE: list[tuple[str, Attack, str]] = [
         ),
         "roster.key",
     ),
+    ("another key for somebody known", newcomer("analyst-1", key=line_of("intruder")), "roster.replaced"),
+    ("somebody revoked comes back", newcomer("gone-1", key=line_of("gone-1")), "roster.revoked"),
     # Verdicts.
     ("filed by another", verdict("analyst-1", by="analyst-2"), "verdict.person"),
     (
@@ -456,10 +465,42 @@ TABLE: list[tuple[str, Attack, str]] = [
     ),
     ("CLEAN under what SUSPECT means", resigned(verdict(), (b'"CLEAN"', b'"SUSPECT"')), "statement.means"),
     ("a verdict by who launched the wave alone", judged_by_launcher, "verdict.separation"),
+    ("CLEAN by the word of the host itself, which was not wiped", verdict("analyst-1", "backup-1"), "verdict.own-word"),
     ("an operator's verdict", verdict("operator-1"), "verdict.role"),
     ("a viewer's verdict", verdict("viewer-1"), "verdict.role"),
     ("a revoked analyst's verdict", verdict("gone-1"), "roster.revoked"),
 ]
+
+
+# What was promised, in the words of the promise, and a row of the table for each.
+PROMISED = {
+    "other namespace": "git's namespace",
+    "other host": "another host",
+    "other attempt": "another attempt",
+    "other image": "another image",
+    "other set": "another indicator set",
+    "expired": "an expired verdict",
+    "early": "before their time in the roster",
+    "replayed": "an order that took effect",
+    "truncated": "a truncated text",
+    "one bit changed": "one bit changed",
+    "duplicate JSON keys": "a duplicate key",
+    "reordered JSON keys": "keys in another order",
+    "look-alike Unicode": "a look-alike letter",
+    "one person with two keys": "a second key of the same person",
+    "launcher verifying own wave": "a verdict by who launched the wave alone",
+    "viewer's key": "a viewer's verdict",
+    "revoked key": "a revoked analyst's verdict",
+    "weak key": "a weak key of the same person",
+    "sk without touch": "a security key nobody touched",
+    "forged roster": "a roster of one's own",
+    "head that is no prefix": "a head that is no prefix",
+    "lot with an added subject": "a lot with an added subject and inspection",
+    "oversized input": "too large",
+    "deeply nested input": "nested too deep",
+    "signature over the hash": "over the sha512",
+    "the host's own word": "CLEAN by the word of the host itself, which was not wiped",
+}
 
 
 def _under(here: Hospital, namespace: str) -> Attempt:
@@ -478,3 +519,11 @@ def test_nobody_gets_past_the_signatures(here: Hospital, attack: Attack, rule: s
     assert not isinstance(caught.value, NeedsAnother), "what is refused counts for nothing, not even for half"
     assert caught.value.sentence.endswith(".")
     assert here.engine.head() == before, "a refusal leaves no record"
+
+
+def test_every_kind_of_attack_that_was_promised_stands_in_the_table_and_no_row_twice() -> None:
+    rows = [name for name, _, _ in TABLE]
+    assert len({*rows}) == len(rows) >= 50
+    assert {*PROMISED.values()} <= {*rows}
+    rules = {rule for _, _, rule in TABLE}
+    print(f"{len(rows)} attacks are refused, for {len(rules)} reasons")

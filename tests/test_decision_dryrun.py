@@ -129,3 +129,11 @@ def test_a_timer_beyond_all_patience_is_not_waited_for() -> None:
     first = Task(id="first", name=Names(en="First", fr="D'abord"))
     _, stuck = played(hospital(services=(service("lis", "laboratory", tasks=(first, task)),)))
     assert stuck == [("laboratory/slice", "task", "lis/late")]
+
+
+def test_what_is_proven_by_writing_is_agreed_to_in_the_dry_run() -> None:
+    order = check("lis-orders", "L3", service="lis", probe="hl7", params={"ask": "order", "code": "K"})
+    run, stuck = played(with_checks(small_estate(), order))
+    assert stuck == []
+    assert "agreement:lis" in run.state.facts
+    assert "lis/witness-lis-orders" not in run.state.tasks

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from orchestrator.decision.blockers import blockers
+from orchestrator.decision.effects import confirm_task
 from orchestrator.decision.stages import Stage
+from orchestrator.decision.state import TaskState
 from orchestrator.inventory.model import Names, Needs, Task, Wait
 from orchestrator.plans.model import Content
 from tests.estates import (
@@ -397,8 +399,9 @@ def test_an_outside_service_is_in_service_while_its_fact_stands_and_its_reading_
 
 
 def test_the_crisis_cell_records_that_care_works_again(tell: Tell) -> None:
-    story = tell().begun().order("fact.accepted", "laboratory", "crisis-1", owner="head of the laboratory").nothing()
-    assert story.state.facts["accepted:laboratory"]["owner"] == "head of the laboratory"
+    story = tell().begun()
+    story.order("fact.accepted", "laboratory/north", "crisis-1", owner="head of the laboratory").nothing()
+    assert story.state.facts["accepted:laboratory/north"]["owner"] == "head of the laboratory"
 
 
 def test_a_host_that_is_out_and_of_which_nothing_can_be_matched_owes_an_inspection(tell: Tell) -> None:
@@ -602,3 +605,26 @@ def test_a_task_before_a_step_opens_as_soon_as_the_host_reached_the_step_before_
     story.at(50).expect("open task lis-1/tighten")
     story.order("task.done", "lis-1/tighten", "technician-1").nothing()
     story.order("task.done", "lis-1/tighten", "operator-1").expect("issue lis-1/reconnect/1")
+
+
+def test_a_task_that_content_no_longer_knows_holds_nothing_up_once_it_is_confirmed(tell: Tell) -> None:
+    story = tell(two_waves(tasks=(task("database-checked"),))).begun()
+    waves = dict(story.state.dirty_gates)
+    story.state.tasks["files/witness-orders"] = TaskState("reported")
+    confirm_task(story.state, "files/witness-orders", story.now_us)
+    assert story.state.tasks.pop("files/witness-orders").status == "confirmed"
+    assert story.state.dirty_gates == waves
+
+
+def test_an_agreement_ends_the_witness_tasks_of_its_own_service_alone(tell: Tell) -> None:
+    orders = [
+        check(f"{one}-orders", "L3", service=one, probe="hl7", params={"ask": "order", "code": "K"})
+        for one in ("files", "lis")
+    ]
+    story = tell(with_checks(two_waves(), *orders)).begun().in_service("files-1")
+    assert story.state.tasks["files/witness-files-orders"].status == "open"
+    agreed = {"owner": "head", "patient": "TEST-1", "routes": "none", "cleanup": "the vendor"}
+    story.order("fact.agreement", "lis", "crisis-1", "operator-1", **agreed).nothing()
+    assert "files/witness-files-orders" in story.state.tasks
+    story.passed("foundations").in_service("lis-1").read("service:lis").whatever()
+    assert "lis/witness-lis-orders" not in story.state.tasks, "what is agreed to is not witnessed"

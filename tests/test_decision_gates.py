@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from orchestrator.decision.gates import FAILURES_MIN
+from orchestrator.canonical import Json
+from orchestrator.decision.blockers import task_stands
+from orchestrator.decision.estate import WITNESSED_S, Estate
+from orchestrator.decision.events import Woke
+from orchestrator.decision.explain import gate_why, put
+from orchestrator.decision.gates import FAILURES_MIN, FLAPS_US, falls, writes_now
 from orchestrator.decision.stages import Stage
 from orchestrator.inventory.model import Needs
 from orchestrator.plans.model import Content, Split
-from tests.estates import PRACTICE_TIMING, server, service, small_estate, workstation
+from orchestrator.plans.waves import derive
+from tests.estates import PRACTICE_TIMING, check, server, service, small_estate, with_checks, workstation
 from tests.storyline import SECOND, START_US, Story, Tell, hospital, plain_class
 
 LAB = "laboratory/slice"
@@ -280,3 +286,100 @@ def test_a_gate_whose_only_post_moved_to_another_wave_asks_for_none(tell: Tell) 
     story = tell(small_estate()).begun()
     story.excluded("lab-ws-1")
     assert story.lacks("laboratory/rest-1") == []
+
+
+# what writes
+
+
+def proven_by_writing() -> Content:
+    """The lone laboratory server is proven by a test order, too, which leaves something behind."""
+    return with_checks(
+        hospital(), check("lis-orders", "L3", service="lis", probe="hl7", params={"ask": "order", "code": "K"})
+    )
+
+
+AGREED: dict[str, Json] = {"owner": "head", "patient": "TEST-1", "routes": "none to wards", "cleanup": "the vendor"}
+SEEN: dict[str, Json] = {"witness": "Dr Test", "case": "sample 4711", "minute": "10:41"}
+WITNESS = "lis/witness-lis-orders"
+
+
+def test_where_nobody_agreed_that_a_probe_writes_two_who_saw_a_real_case_are_asked_for(tell: Tell) -> None:
+    story = tell(proven_by_writing()).begun()
+    assert WITNESS not in story.state.tasks
+    story.in_service("lis-1").read("service:lis", "UNKNOWN").expect(f"start soak {LAB}")
+    assert story.state.tasks[WITNESS].status == "open", "its check reads UNKNOWN until somebody has seen it"
+    assert story.state.estate.tasks[WITNESS].spec.by == "crisis"
+    assert [one.code for one in gate_why(story.state, story.wave(LAB), story.now_us)][-1] == "agreement"
+    story.refuses("orders.words", lambda: story.order("task.done", WITNESS, "crisis-1"))
+    story.order("task.done", WITNESS, "crisis-1", **SEEN).nothing()
+    story.refuses("tasks.two-persons", lambda: story.order("task.done", WITNESS, "crisis-1", **SEEN))
+    story.order("task.done", WITNESS, "analyst-1").nothing()
+    assert task_stands(story.state, WITNESS, story.now_us)
+    assert story.state.tasks[WITNESS].seen == "Dr Test, sample 4711, 10:41"
+    assert "agreement" not in [one.code for one in gate_why(story.state, story.wave(LAB), story.now_us)]
+    assert not task_stands(story.state, WITNESS, story.now_us + WITNESSED_S * SECOND)
+    story.later(WITNESSED_S).send(Woke()).whatever()
+    assert story.state.tasks[WITNESS].status == "open", "a day later it must be seen again"
+
+
+def test_an_agreement_of_the_owner_and_its_end_decide_whether_anybody_must_witness(tell: Tell) -> None:
+    story = tell(proven_by_writing()).begun().in_service("lis-1").read("service:lis", "UNKNOWN").whatever()
+    assert WITNESS in story.state.tasks
+    story.order("fact.agreement", "lis", "crisis-1", "operator-1", **AGREED).nothing()
+    assert WITNESS not in story.state.tasks
+    assert story.state.facts["agreement:lis"]["patient"] == "TEST-1"
+    assert "agreement" not in [one.code for one in gate_why(story.state, story.wave(LAB), story.now_us)]
+    story.order("fact.withdraw", "agreement:lis", "analyst-1").expect(f"open task {WITNESS}")
+
+
+def test_what_writes_is_asked_from_the_launch_until_the_gate_has_passed(tell: Tell) -> None:
+    story = tell(proven_by_writing()).opened()
+    assert not writes_now(story.state, "service:lis")
+    story.launched()
+    assert writes_now(story.state, "service:lis")
+    story.in_service("lis-1").passed(LAB)
+    assert not writes_now(story.state, "service:lis")
+    assert not writes_now(story.state, "service:unheard-of")
+
+
+def test_the_gate_of_the_wave_that_judges_a_link_has_it_witnessed_and_an_outside_end_is_never_written_to() -> None:
+    content = small_estate()
+    links = {link.id: link.target for link in content.inventory.interfaces}
+    order = [
+        check(f"{link}-ordered", "L3", interface=link, probe="hl7", params={"ask": "order", "code": "K"})
+        for link in links
+    ]
+    content = with_checks(content, *order)
+    estate = Estate(content, derive(content))
+    outside = {service.id for service in content.inventory.services if service.kind == "outside"}
+    assert {name.removesuffix("-ordered") for name in estate.witness_task} == {
+        link for link, target in links.items() if target not in outside
+    }
+    for key in estate.witness_task.values():
+        task = estate.tasks[key]
+        (judging,) = estate.gates_of_subject[task.subject]
+        assert estate.wave_of_task(task) == judging
+        assert [key in wave.tasks for wave in estate.waves] == [
+            number == judging for number in range(len(estate.waves))
+        ]
+
+
+# flapping
+
+
+def test_a_service_that_falls_and_comes_back_during_a_soak_is_said_to_flap(tell: Tell) -> None:
+    story = laboratory(tell).read("service:lis").expect(f"start soak {LAB}")
+    assert falls(story.state, "service:lis", story.now_us) == 0
+    story.read("service:lis", "FAIL").expect(f"break soak {LAB}")
+    assert falls(story.state, "service:lis", story.now_us) == 0, "it may simply be broken"
+    story.read("service:lis").expect(f"start soak {LAB}")
+    assert falls(story.state, "service:lis", story.now_us) == 1
+    story.read("service:lis", "UNKNOWN").nothing().read("service:lis", "FAIL").whatever()
+    assert falls(story.state, "service:lis", story.now_us) == 2
+    told = gate_why(story.state, story.wave(LAB), story.now_us)
+    assert ("flaps", "service:lis") in [(one.code, one.subject) for one in told]
+    assert "it fell from PASS 2 times" in next(one.sentence for one in told if one.code == "flaps")
+    assert "It flaps" in put(story.state, ("need", "lis")).sentence
+    assert falls(story.state, "service:lis", story.now_us + FLAPS_US + SECOND * 60) == 0
+    story.later(3600).read("service:lis").whatever().read("service:lis", "FAIL").whatever()
+    assert story.state.readings["service:lis"].falls == 1, "what it did hours ago is forgotten"

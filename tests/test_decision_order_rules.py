@@ -13,6 +13,7 @@ from tests.estates import server, service, workstation
 from tests.storyline import SECOND, T0_US, Story, Tell, hospital, plain_class
 
 LAB = "laboratory/slice"
+AGREED: dict[str, Json] = {"owner": "head", "patient": "TEST-1", "routes": "none to wards", "cleanup": "the vendor"}
 TWO = hospital(
     server("files-1", "north", "files"), server("lis-1", "north", "lis"), server("lis-2", "south", "lis"),
     workstation("ws-1", "north", "laboratory"),
@@ -28,7 +29,7 @@ def four_posts() -> Content:
 
 def refused(story: Story, rule: str, kind: str, subject: str, **args: Json) -> str:
     """The sentence in which an order that a fitting person signs is refused."""
-    person = {"operator": "operator-1", "analyst": "analyst-1", "forensic_lead": "forensic-lead"}
+    person = {"operator": "operator-1", "analyst": "analyst-1", "forensic_lead": "forensic-lead", "crisis": "crisis-1"}
     who = next(person[role] for role in sorted(KINDS[kind][0], reverse=True) if role in person)
     return story.refuses(rule, lambda: story.order(kind, subject, who, **args)).sentence
 
@@ -89,6 +90,14 @@ def test_an_order_names_something_that_exists(tell: Tell, kind: str) -> None:
         ("facts.waiver", "fact.waiver", "lis-1", {}),
         ("facts.waiver", "fact.waiver", "class:atlantis", {}),
         ("facts.waiver", "fact.waiver", "host:atlantis", {}),
+        ("facts.accepted", "fact.accepted", "laboratory", {"owner": "head"}),
+        ("facts.accepted", "fact.accepted", "laboratory/atlantis", {"owner": "head"}),
+        ("facts.accepted", "fact.accepted", "chapel/north", {"owner": "head"}),
+        ("orders.words", "fact.accepted", "laboratory/north", {}),
+        ("facts.agreement", "fact.agreement", "lab", AGREED),
+        ("facts.agreement", "fact.agreement", "atlantis", AGREED),
+        ("orders.words", "fact.agreement", "lis", {**AGREED, "patient": ""}),
+        ("orders.words", "fact.agreement", "lis", {**AGREED, "cleanup": 7}),
         ("services.quorum", "service.lower-k", "lis", {"k": 0}),
         ("services.quorum", "service.lower-k", "lis", {}),
         ("evidence.import", "evidence.import", "file", {}),

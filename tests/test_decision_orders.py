@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from orchestrator.canonical import Json
@@ -204,6 +206,36 @@ def test_a_person_who_was_added_may_sign_within_their_time_and_not_after_revocat
     story.refuses("roster.revoked", lambda: story.order("freeze", "all", "operator-9"))
 
 
+def test_nobodys_key_is_replaced_by_adding_them_again_and_whoever_was_revoked_stays_out(tell: Tell) -> None:
+    story = tell().opened()
+
+    def add(key: str, **fields: Json) -> Callable[[], Story]:
+        newcomer = person("operator-9", "operator", **{"key": key, **fields})
+        return lambda: story.order("roster.add", "operator-9", "operator-1", "it-director", person=newcomer)
+
+    add("ssh-ed25519 AAAA", valid_until_us=story.now_us + 3600 * SECOND)()
+    for other in ("ssh-ed25519 BBBB", "verify-required ssh-ed25519 AAAA"):
+        story.refuses("roster.replaced", add(other))
+        assert story.state.roster["operator-9"].key == "ssh-ed25519 AAAA"
+    story.later(3600).refuses("roster.validity", lambda: story.order("freeze", "all", "operator-9"))
+    add("ssh-ed25519 AAAA of their laptop")()
+    story.order("freeze", "all", "operator-9").nothing()
+    story.order("roster.revoke", "operator-9", "operator-1", "it-director").nothing()
+    story.refuses("roster.revoked", add("ssh-ed25519 AAAA"))
+
+
+def test_of_two_additions_under_one_id_the_second_replaces_nobody(tell: Tell) -> None:
+    story = tell().opened()
+
+    def sign(order: str, key: str, who: str) -> Story:
+        return story.sign(order, "roster.add", "roster", who, person=person("operator-9", "operator", key=key))
+
+    for order, key in (("first", "ssh-ed25519 AAAA"), ("second", "ssh-ed25519 BBBB")):
+        sign(order, key, "operator-1").nothing()
+    sign("first", "ssh-ed25519 AAAA", "it-director").nothing()
+    story.refuses("roster.replaced", lambda: sign("second", "ssh-ed25519 BBBB", "it-director"))
+
+
 # verdicts
 
 
@@ -239,7 +271,7 @@ def test_a_verdict_counts_only_for_the_latest_inspection(tell: Tell) -> None:
         story.refuses("verdict.inspection", lambda old=old: story.send(old))
 
 
-def test_a_lot_is_judged_whole_or_not_at_all(tell: Tell) -> None:
+def test_a_statement_on_several_hosts_is_admitted_whole_or_not_at_all(tell: Tell) -> None:
     posts = tuple(workstation(f"ws-{number}", "north", "laboratory") for number in (1, 2))
     story = (
         tell(hospital(*posts, server("lis-1", "north", "lis"), posts_per_site=2))
@@ -251,8 +283,8 @@ def test_a_lot_is_judged_whole_or_not_at_all(tell: Tell) -> None:
     lot = {"ws-1": "ws-1/inspect/1", "ws-2": "ws-2/inspect/9"}
     expires_us = story.now_us + 3600 * SECOND
     story.refuses("verdict.inspection", lambda: story.send(Judged("CLEAN", lot, "analyst-1", SET, expires_us, "")))
-    story.send(Judged("CLEAN", {**lot, "ws-2": "ws-2/inspect/1"}, "analyst-1", SET, expires_us, ""))
-    story.expect("issue ws-1/reconnect/1", "issue ws-2/reconnect/1")
+    story.send(Judged("SUSPECT", {**lot, "ws-2": "ws-2/inspect/1"}, "analyst-1", SET, expires_us, ""))
+    story.expect("issue ws-1/inspect/2", "issue ws-2/inspect/2")
 
 
 def test_clean_is_not_asked_before_the_quarantine_is_proven_and_infected_always_counts(tell: Tell) -> None:

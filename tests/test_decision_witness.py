@@ -99,6 +99,15 @@ def test_1_an_exception_stands_in_for_the_second_verdict_only(tell: Tell) -> Non
     assert seen(none_yet, *excepted, RECONNECT) == [(1, "lis-1", "its proof of clean does not stand")]
 
 
+def test_1_an_exception_is_too_little_where_the_only_verdict_has_expired_meanwhile(tell: Tell) -> None:
+    story = tell().begun().inspected("lis-1").sweep().whatever()
+    until_us = story.now_us + 3600 * SECOND
+    story.order("host.exception", "lis-1", "operator-1", "crisis-1", until_us=until_us).nothing()
+    story.verdicts("lis-1", "analyst-1", valid_s=60).whatever().later(61)
+    silence = "its proof fell during the reconnect and no isolate followed"
+    assert seen(story, Finished("lis-1/reconnect/1", "ok")) == [(1, "lis-1", silence)]
+
+
 def test_1_a_reconnect_of_a_host_that_answered_the_prober_is_seen(tell: Tell) -> None:
     story = ready(tell).sweep(answered=("lis-1",)).whatever()
     assert (1, "lis-1", "it is not proven to be in quarantine") in seen(story, clean(story), RECONNECT)

@@ -6,8 +6,9 @@ import pytest
 
 from orchestrator.decision.commands import Condemn, EnterService, Issue
 from orchestrator.decision.events import Cancelled, Event, Finished, Lost, Started
+from tests.estates import server, service, with_hosts, workstation
 from tests.forged_histories import ALARM, RECONNECT, UNPROVEN, UNSWEPT, clean, heard, order, ready, seen, swept
-from tests.storyline import SECOND, Tell
+from tests.storyline import SECOND, Tell, hospital
 
 CUT_OFF = (Issue("lis-1/isolate/9", "lis-1", "isolate"), Finished("lis-1/isolate/9", "ok"))
 AGAIN = Issue("lis-1/reconnect/2", "lis-1", "reconnect")
@@ -124,3 +125,13 @@ def test_what_is_signed_after_a_jump_ends_when_its_signer_meant(tell: Tell) -> N
     story = tell().begun().jump(600).whatever()
     books, now_us, hour_us = heard(story).books, story.now_us, 3600 * SECOND
     assert books.end_us(now_us + 600 * SECOND + hour_us, now_us, 12 * 3600) == now_us + hour_us
+
+
+def test_the_place_of_a_post_that_is_gone_may_be_taken_by_one_that_a_change_of_content_brings(tell: Tell) -> None:
+    hosts = (server("lis-1", "north", "lis"), workstation("lab-ws-1", "north", "laboratory"))
+    content = hospital(*hosts, services=(service("lis", "laboratory"),))
+    story = tell(content).begun().excluded("lab-ws-1")
+    assert heard(story).books.replaceable == set()
+    more = with_hosts(content, workstation("lab-ws-2", "north", "laboratory"))
+    story.propose(more, "operator-1", "crisis-1").whatever()
+    assert heard(story).books.replaceable == {"lab-ws-1"}

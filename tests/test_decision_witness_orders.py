@@ -191,3 +191,15 @@ def test_two_persons_who_did_a_task_of_a_host_break_no_promise(tell: Tell) -> No
     opened = OpenTask("lis-1/replace", "its strategy is replace")
     done = [order("task.done", "lis-1/replace", one, one) for one in ("technician-1", "operator-1")]
     assert seen(story, opened, *done, clean(story), RECONNECT) == []
+
+
+def test_what_the_owner_agreed_to_need_not_be_witnessed_any_more(tell: Tell) -> None:
+    story = ready(tell)
+    opened = [OpenTask("lis/witness-orders", "nobody agreed"), OpenTask("lis/database-checked", "it is its turn")]
+    agreed = orders("fact.agreement", "lis", "crisis-1", "operator-1")
+    witness = heard(story)
+    for entry in (*opened, *agreed):
+        witness.see(entry, story.now_us)
+    books = witness.books
+    assert set(books.task) == {"lis/database-checked"}
+    assert "agreement:lis" in books.facts

@@ -15,6 +15,7 @@ from orchestrator.decision.state import State
 from orchestrator.engine.rematch import Rematching
 from orchestrator.evidence.document import Evidence
 from orchestrator.evidence.manifest import Difference
+from orchestrator.evidence.matching import Matched, Matcher
 from orchestrator.journal.blobs import Blobs
 from orchestrator.plans.waves import derive
 from tests.drill_ground import wait_until
@@ -111,6 +112,43 @@ def test_a_rule_on_files_that_were_not_fetched_and_a_set_nobody_kept_match_nothi
     assert matched(rematching, state) == {"unmatched": both}
     state.indicator_set = "e" * 64
     assert matched(rematching, state) == {"unmatched": both}
+
+
+class Panic(BaseException):
+    """As a pattern engine written in another language fails."""
+
+
+@pytest.mark.parametrize("failure", [ValueError("too deep"), Panic("overflow")])
+def test_whatever_the_matching_breaks_with_the_engine_goes_on_and_the_host_stays_unmatched(
+    rematching: Rematching,
+    state: State,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    failure: BaseException,
+) -> None:
+    first, second = state.estate.hosts[:2]
+    genuine = Matcher.match
+
+    def breaks(self: Matcher, seen: Evidence) -> Matched:
+        if seen.host == first:
+            raise failure
+        return genuine(self, seen)
+
+    monkeypatch.setattr(Matcher, "match", breaks)
+    assert matched(rematching, state) == {"unmatched": {first}, "no-hit": {second}}
+    assert f"of {first} cannot be matched: {type(failure).__name__}: {failure}" in caplog.text
+
+
+def test_a_set_that_breaks_while_it_is_made_ready_matches_nothing(
+    rematching: Rematching, state: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def breaks(*given: object) -> Matcher:
+        raise Panic
+
+    monkeypatch.setattr("orchestrator.engine.rematch.Matcher", breaks)
+    assert matched(rematching, state) == {"unmatched": {*state.estate.hosts[:2]}}
+    monkeypatch.undo()
+    assert matched(rematching, state) == {"no-hit": {*state.estate.hosts[:2]}}, "it goes on"
 
 
 def test_nothing_is_matched_where_nobody_asks(rematching: Rematching, state: State) -> None:

@@ -7,26 +7,29 @@ import os
 import socket
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import hl7
 import pytest
 
 from orchestrator.checks.model import Check
-from orchestrator.decision.estate import Estate
+from orchestrator.decision.estate import WITNESSED_S, Estate
 from orchestrator.decision.events import Event, Reading, Swept
 from orchestrator.decision.stages import Stage
-from orchestrator.decision.state import OpenAction, State
-from orchestrator.engine.watch import GENTLE, Watch, judge, question_of, worst
+from orchestrator.decision.state import OpenAction, State, TaskState
+from orchestrator.engine.watch import GENTLE, Watch, judge, moment_us, question_of, worst
 from orchestrator.inventory.model import Host
 from orchestrator.plans.model import Content
 from orchestrator.plans.waves import derive
-from orchestrator.probes.base import Answer
+from orchestrator.probes.base import Agreement, Answer
 from orchestrator.workers.probing import Prober
 from tests.drill_ground import wait_until
 from tests.estates import PRACTICE_TIMING, check, small_estate, with_hosts, workstation
 from tests.practice_peers import peer, speaks_first, stays_silent
+from tests.test_probes_hl7 import acknowledges, interface, laboratory
 from tests.test_workers_probing import full_listener
 
 SECOND = 1_000_000
@@ -200,13 +203,13 @@ def test_a_released_host_is_asked_every_interval_and_one_in_service_rarely(port:
     watching.append(Watching(state))
     (reading,) = watching[0].readings(kind="host")
     assert reading == Reading(f"host:{state.estate.hosts[host]}", "PASS", "")
-    watching[0].now_us += 4 * SECOND
+    watching[0].now_us += 6 * SECOND
     watching[0].readings(kind="host")
     out(state, host, stage=Stage.IN_SERVICE)
-    watching[0].now_us += 4 * SECOND
+    watching[0].now_us += 6 * SECOND
     watching[0].readings(kind="host")
-    assert not watching[0].poll(4 * (GENTLE - 1))
-    watching[0].now_us += 4 * SECOND
+    assert not watching[0].poll(2 * GENTLE - 1), "half of its interval at least"
+    watching[0].now_us += 4 * GENTLE * SECOND
     watching[0].readings(kind="host")
 
 
@@ -217,8 +220,35 @@ def test_a_host_in_service_that_fails_is_watched_closely_again(port: int, watchi
     state.failing_us[host] = NOW_US
     watching.append(Watching(state))
     watching[0].readings(kind="host")
-    watching[0].now_us += 4 * SECOND
+    watching[0].now_us += 6 * SECOND
     watching[0].readings(kind="host")
+
+
+def test_a_host_in_service_that_begins_to_fail_need_not_wait_for_its_rare_turn(
+    port: int, watching: list[Watching]
+) -> None:
+    state = answering(tcp("server-up", port, klass="server"), port=port)
+    host = next(number for number, one in enumerate(state.estate.content.inventory.hosts) if one.klass == "server")
+    out(state, host, stage=Stage.IN_SERVICE)
+    watching.append(Watching(state))
+    watching[0].poll()
+    watching[0].now_us += 6 * SECOND
+    watching[0].readings(kind="host")
+    state.failing_us[host] = watching[0].now_us
+    watching[0].poll(1)
+    watching[0].now_us += 6 * SECOND
+    watching[0].readings(kind="host")
+
+
+def test_what_is_asked_alike_is_asked_at_moments_of_its_own_spread_over_the_interval() -> None:
+    minute_us = 60 * SECOND
+    moments = sorted(moment_us(f"host:pc-{number}", NOW_US, minute_us) - NOW_US for number in range(1500))
+    assert 0 <= moments[0] <= moments[-1] < minute_us
+    in_each_second = Counter(moment // SECOND for moment in moments)
+    assert len(in_each_second) == 60
+    assert max(in_each_second.values()) <= 50, "twenty-five on average"
+    later_us = moment_us("host:pc-1", NOW_US + minute_us, minute_us)
+    assert later_us - moment_us("host:pc-1", NOW_US, minute_us) == minute_us
 
 
 def test_a_class_without_checks_is_not_asked_and_stops_nothing(port: int, watching: list[Watching]) -> None:
@@ -277,6 +307,8 @@ def read_as(stage: Stage, kind: str, state: State, watching: list[Watching]) -> 
     """The reading of the first host of a kind, put at a stage."""
     out(state, next(n for n, one in enumerate(state.estate.content.inventory.hosts) if one.kind == kind), stage=stage)
     watching.append(Watching(state))
+    watching[-1].poll()
+    watching[-1].now_us += 6 * SECOND  # in service it is first asked at its own moment
     (reading,) = watching[-1].readings(kind="host")
     return reading
 
@@ -400,10 +432,14 @@ def test_when_an_epoch_sets_time_back_everything_is_asked_anew_as_after_a_start(
     out(state, host, stage=Stage.IN_SERVICE)
     for _ in range(2):
         watching.append(Watching(state))
+    watching[0].poll()
+    watching[0].now_us += 6 * SECOND
     watching[0].readings(kind="host")
     watching[1].sweeps(len(state.estate.sites))
     for one in watching:
         one.now_us -= 3 * 86_400 * SECOND
+    watching[0].poll()
+    watching[0].now_us += 6 * SECOND
     watching[0].readings(kind="host")
     assert {event.begun_us for event in watching[1].sweeps(len(state.estate.sites))} == {watching[1].now_us}
 
@@ -464,3 +500,91 @@ def test_closing_leaves_no_thread_behind(port: int, tmp_path: Path) -> None:
     one.readings(kind="service")
     one.watch.close()
     wait_until(lambda: not [t for t in threading.enumerate() if t.name.startswith(("probe", "sweep"))], 10)
+
+
+# what writes
+
+
+def writing(port: int, address: str = "") -> State:
+    """The small estate whose link from laboratory to records is proven by an order that writes."""
+    order = check("results-arrive", "L3", interface="lis-to-ehr").model_copy(
+        update={"probe": "hl7", "port": port, "params": {"ask": "order", "code": "K"}, "timeout_s": 2}
+    )
+    content = placed(small_estate(), port).model_copy(update={"checks": (order,)})
+    if address:
+        hosts = (
+            one.model_copy(update={"address": address}) for one in content.inventory.hosts if "ehr" in one.services
+        )
+        content = with_hosts(content, *hosts)
+    state = cut_off(content)
+    out(state, *players(state, "ehr"))
+    return state
+
+
+def opened(state: State, subject: str, *, passed: bool = False) -> None:
+    for wave in state.estate.gates_of_subject[subject]:
+        state.waves[wave].launchers = ("operator-1",)
+        state.waves[wave].passed_us = NOW_US if passed else 0
+
+
+def test_what_writes_is_asked_at_a_gate_that_has_not_passed_and_never_after(
+    port: int, watching: list[Watching]
+) -> None:
+    state = writing(port)
+    watching.append(Watching(state))
+    watching[0].poll()
+    assert "interface:lis-to-ehr" not in watching[0].watch._rounds, "its wave is not launched"
+    opened(state, "interface:lis-to-ehr")
+    watching[0].now_us += SECOND
+    (reading,) = watching[0].readings(kind="interface")
+    assert (reading.outcome, "nobody signed an agreement" in reading.sentence) == ("UNKNOWN", True)
+    opened(state, "interface:lis-to-ehr", passed=True)
+    for _ in range(5):
+        assert "interface:lis-to-ehr" not in said(watching[0].poll(60))
+    assert "interface:lis-to-ehr" not in watching[0].watch._rounds
+
+
+def test_an_agreement_is_handed_to_the_probe_with_its_test_patient() -> None:
+    state = writing(DEAF)
+    (order,) = state.estate.content.checks
+    host = players(state, "ehr")[0]
+    assert question_of(state, host, order).agreement is None
+    state.facts["agreement:ehr"] = {"patient": "TEST-1"}
+    assert question_of(state, host, order).agreement == Agreement("agreement:ehr", "TEST-1")
+    read = order.model_copy(update={"params": {"ask": "ack"}, "level": "L2", "service": "ehr", "interface": None})
+    assert question_of(state, host, read).agreement is None, "what only reads is handed none"
+
+
+def test_two_who_saw_a_real_case_stand_in_for_what_nobody_agreed_to_until_that_expires(
+    watching: list[Watching],
+) -> None:
+    state = writing(DEAF)
+    opened(state, "interface:lis-to-ehr")
+    key = state.estate.witness_task["results-arrive"]
+    state.tasks[key] = TaskState("confirmed", confirmed_us=NOW_US, seen="Dr Test, sample 4711, 10:41")
+    watching.append(Watching(state))
+    (reading,) = watching[0].readings(kind="interface")
+    assert (reading.outcome, reading.sentence) == ("PASS", "")
+    watching[0].now_us += WITNESSED_S * SECOND
+    (reading,) = watching[0].readings(kind="interface")
+    assert reading.outcome == "UNKNOWN", "a day later it must be seen again"
+
+
+def test_an_order_that_was_agreed_to_goes_to_a_real_interface_and_tells_one_that_stores_nothing(
+    watching: list[Watching],
+) -> None:
+    heard: list[hl7.Message] = []
+
+    def keeps(message: hl7.Message) -> list[str]:
+        heard.append(message)
+        return laboratory(message)
+
+    for route, outcome in ((keeps, "PASS"), (acknowledges, "FAIL")):
+        with interface(route) as port:
+            state = writing(port, address="127.0.0.1")
+            opened(state, "interface:lis-to-ehr")
+            state.facts["agreement:ehr"] = {"patient": "TEST-1"}
+            watching.append(Watching(state))
+            (reading,) = watching[-1].readings(kind="interface")
+            assert reading.outcome == outcome
+    assert [str(message.segment("PID")(3)) for message in heard] == ["TEST-1"]

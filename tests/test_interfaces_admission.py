@@ -178,10 +178,11 @@ def test_a_verdict_that_names_the_image_the_host_was_restored_from_is_filed(empt
     assert taken["subject"] == "ad-1"
 
 
-def test_a_lot_is_judged_by_one_statement(inspected: Hospital) -> None:
-    taken = inspected.judge("CLEAN", "analyst-1", "ad-1", "ad-2")
-    assert taken["subject"] == "ad-1, ad-2"
-    assert inspected.engine.read(lambda state, now_us: sum(map(len, state.verdicts))) == 2
+def test_several_hosts_are_called_clean_at_once_only_by_the_image_they_were_made_from(inspected: Hospital) -> None:
+    with pytest.raises(Refused) as caught:
+        inspected.judge("CLEAN", "analyst-1", "ad-1", "ad-2")
+    assert caught.value.rule == "verdict.image"
+    assert inspected.judge("SUSPECT", "analyst-1", "ad-1", "ad-2")["subject"] == "ad-1, ad-2"
 
 
 def test_a_refusal_is_a_refusal_whoever_asks(here: Hospital) -> None:

@@ -9,18 +9,24 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter
 
+from orchestrator import canonical
+from orchestrator.canonical import Json
 from orchestrator.decision import codec
 from orchestrator.decision.commands import Issue
 from orchestrator.decision.estate import Estate
-from orchestrator.decision.events import Event, Finished, Opened, Started
+from orchestrator.decision.events import Event, Finished, Opened, Ordered, Started
 from orchestrator.decision.state import State
 from orchestrator.engine.contents import keep
 from orchestrator.engine.process import lay_out
 from orchestrator.errors import Unusable
-from orchestrator.interfaces.auditing import Audit, audit
+from orchestrator.interfaces.auditing import UNREADABLE, Audit, audit
+from orchestrator.journal import anchor
+from orchestrator.journal.blobs import Blobs
 from orchestrator.journal.sqlite import Journal
 from orchestrator.plans.files import usable
 from orchestrator.plans.waves import derive
+from orchestrator.trust import statement
+from orchestrator.trust.statement import Order
 from tests.live_hospital import hospital
 from tests.small_estate import SMALL
 
@@ -146,3 +152,65 @@ def test_a_live_hospital_is_audited_while_it_works(tmp_path: Path, monkeypatch: 
         assert result["issued"] == result["finished"] > 20
         assert result["state"] == here.engine.read(lambda state, now_us: state.digest())
         assert result["root"] == here.engine.head().root.hex()
+
+
+def under_genesis(state_dir: Path, *, recorded: str = "analyst-1") -> bytes:
+    """A journal whose roster two persons signed; the records may say that somebody else stands in it."""
+    text = Order(
+        "night", "1" * 32, "genesis", "roster", persons("analyst-1"), 1 << 50, statement.Head(2, "ab" * 32)
+    ).to_bytes()
+    blobs = Blobs(state_dir / "evidence")
+    signed = [
+        Ordered(
+            "1" * 32, "genesis", "roster", persons(recorded), who, 1 << 50, 2,
+            blobs.put(canonical.encode({"document": text.decode(), "person": who, "signature": "s"})),
+        )
+        for who in ("operator-1", recorded)
+    ]  # fmt: skip
+    written(state_dir, *signed)
+    return text
+
+
+def persons(second: str) -> dict[str, Json]:
+    return {"persons": [{"id": one, "roles": ["analyst"], "key": one} for one in ("operator-1", second)]}
+
+
+def test_a_journal_is_audited_under_the_anchor_beside_it_and_the_one_on_paper(state_dir: Path) -> None:
+    text = under_genesis(state_dir)
+    digest = anchor.digest_of(text)
+    (unanchored,) = found(state_dir)["violations"]
+    assert "No anchor lies beside the journal" in unanchored
+    assert audit(state_dir, noted=digest)["violations"] == []
+    anchor.write(state_dir, text)
+    assert (found(state_dir)["violations"], found(state_dir)["anchor"]) == ([], digest)
+    (strange,) = audit(state_dir, noted="ab" * 32)["violations"]
+    assert f"the anchor on paper is {'ab' * 32}" in strange
+
+
+def test_who_exchanges_the_roster_is_found_by_the_anchor_although_every_hash_is_right(state_dir: Path) -> None:
+    under_genesis(state_dir)
+    anchor.write(state_dir, b"the genesis that people signed")
+    (strange,) = found(state_dir)["violations"]
+    assert "the roster was exchanged" in strange
+
+
+def test_records_that_tell_of_another_roster_than_was_signed_are_found(state_dir: Path) -> None:
+    anchor.write(state_dir, under_genesis(state_dir, recorded="intruder"))
+    (strange,) = found(state_dir)["violations"]
+    assert "is not the one its signers signed" in strange
+
+
+def test_without_a_genesis_no_anchor_is_met(state_dir: Path) -> None:
+    (strange,) = audit(written(state_dir), noted="ab" * 32)["violations"]
+    assert "There is no genesis to compare" in strange
+
+
+def test_an_audit_says_when_the_signed_genesis_is_missing_or_damaged(state_dir: Path) -> None:
+    under_genesis(state_dir)
+    for kept in (state_dir / "evidence").iterdir():
+        kept.write_bytes(b"{}")
+    damaged = found(state_dir)["violations"]
+    shutil.rmtree(state_dir / "evidence")
+    assert damaged == found(state_dir)["violations"]
+    assert damaged == [UNREADABLE]
+    assert not (state_dir / "evidence").exists(), "an audit writes nothing"

@@ -95,6 +95,18 @@ def test_the_second_reader_does_not_see_what_the_first_said(here: Terminal) -> N
     assert after["hits"] == before["hits"]
 
 
+def test_what_was_said_of_earlier_inspections_is_shown_to_who_reads_the_next(here: Terminal) -> None:
+    here.here.judge("CLEAN", "analyst-1", "ad-2")
+    here.here.judge("SUSPECT", "analyst-2", "ad-2")
+    here.here.judge("CLEAN", "analyst-3", "ad-2")
+    said, document = here.types("queue", "ad-2").out, here.types.json("queue", "ad-2").document
+    assert document["why"]["inspection"] == "ad-2/inspect/2"
+    told = [(one["inspection"], one["verdict"], one["person"]) for one in document["earlier"]]
+    assert told == [("ad-2/inspect/1", "CLEAN", "analyst-1"), ("ad-2/inspect/1", "SUSPECT", "analyst-2")]
+    assert "Earlier: SUSPECT on ad-2/inspect/1 by analyst-2, " in said
+    assert "analyst-3" not in said + json.dumps(document), "the latest inspection is read blind"
+
+
 def test_whoever_claimed_a_seat_is_shown_to_others(here: Terminal) -> None:
     here.signs("analyst-1", "claim", "ad-2")
     assert "Seats open: 1; claimed by analyst-1." in here.types("queue", "ad-2").out

@@ -115,7 +115,17 @@ def test_a_freeze_of_hosts_is_thawed_by_two(here: Terminal) -> None:
 def test_facts_are_set_and_withdrawn(here: Terminal) -> None:
     assert here.signs("analyst-1", "fact", "set", "t0", "2026-05-01T02:00:00+02:00").code == 4
     assert here.signs("forensic-lead", "fact", "set", "waiver", "class:server").code == 0
-    assert here.signs("crisis-1", "fact", "set", "accepted", "laboratory", "--owner", "head-of-laboratory").code == 0
+    assert (
+        here.signs("crisis-1", "fact", "set", "accepted", "laboratory/north", "--owner", "head-of-laboratory").code == 0
+    )
+    found = {one["id"]: one for one in here.types.json("status").document["functions"]}
+    assert found["laboratory"]["accepted"] == {"north": "head-of-laboratory"}
+    assert "north:stopped (accepted)" in here.types("status").out
+    agreed = ("--owner", "head", "--patient", "TEST-1", "--routes", "none to wards", "--cleanup", "the vendor")
+    assert refused(here.signs("crisis-1", "fact", "set", "agreement", "lis", *agreed[:4])) == "orders.words"
+    first = here.signs("crisis-1", "fact", "set", "agreement", "lis", *agreed)
+    assert first.code == 4
+    assert here.signs("operator-1", "order", "sign", first.document["error"]["facts"]["order"]).code == 0
     assert here.signs("it-director", "fact", "withdraw", "breach_closed").code == 0
     assert here.signs("analyst-1", "fact", "set", "breach_closed").code == 4
     said = here.signs("analyst-1", "fact", "set", "breach_closed", "2026-05-01")

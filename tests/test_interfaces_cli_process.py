@@ -18,7 +18,6 @@ import yaml
 from orchestrator.client import Client
 from orchestrator.clock import SystemClock
 from orchestrator.errors import UsageError
-from orchestrator.interfaces import hand_checks
 from orchestrator.trust import keys
 from tests.command_line import Keyboard, Said, typed
 from tests.drill_ground import wait_until
@@ -174,27 +173,6 @@ def listening_port(pid: int) -> int:
             continue
     rows = (line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:])
     return next(int(row[1].partition(":")[2], 16) for row in rows if row[3] == "0A" and row[9] in inodes)
-
-
-def test_checks_by_hand_are_exit_1_while_anything_fails_or_where_there_is_nothing_to_ask(
-    estate: SmallEstate, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    checks = next((estate.path / "checks").glob("laboratory.*"))
-    checks.write_text(checks.read_text().replace("timeout_s: 10", "timeout_s: 1"))
-    rows = (estate.path / "inventory" / "servers.csv").read_text()
-    (estate.path / "inventory" / "servers.csv").write_text(rows.replace("10.10.1.5", "127.0.0.1"))
-    types = Keyboard(capsys, "--estate", str(estate.path))
-    said = types.json("checks", "run", "laboratory")
-    assert said.code == 1, said.err
-    assert said.document["function"] == "laboratory"
-    assert {one["outcome"] for one in said.document["answers"]} <= {"FAIL", "UNKNOWN"}
-    told = types("checks", "run", "laboratory")
-    assert "0 of " in told.out
-    assert "ssh checks cannot be asked" in told.err
-    monkeypatch.setattr(hand_checks, "questions", lambda *asked: iter(()))
-    said = types.json("checks", "run", "laboratory")
-    assert (said.code, "No check asks anything of laboratory" in said.out) == (1, True)
-    assert types("checks", "run", "chapel").code == 2
 
 
 def test_a_drill_with_a_fault_nobody_knows_is_a_usage_error(

@@ -11,11 +11,13 @@ from pathlib import Path
 import pytest
 from pydantic import TypeAdapter
 
+from orchestrator.evidence.document import Evidence
 from orchestrator.interfaces.documents import Request, SignedRequest
 from orchestrator.trust.signature import verify
 from orchestrator.trust.statement import VERDICT_NAMESPACE, Statement, in_words
 from tests.command_line import Keyboard, Said, Terminal, terminal
 from tests.estates import person
+from tests.live_hospital import document_of
 
 LOOKED = (
     "--method",
@@ -51,10 +53,41 @@ def test_one_person_is_never_two(here: Terminal) -> None:
     assert (again.code, again.document["error"]["rule"]) == (3, "verdict.two-persons")
 
 
-def test_a_lot_is_signed_at_once(here: Terminal) -> None:
-    said = here.signs("analyst-1", "verdict", "sign", "CLEAN", "ad-2", "ad-1", *LOOKED, "--not-examined", "firmware")
+def test_doubt_about_several_hosts_is_signed_at_once_and_what_was_not_examined_is_said(here: Terminal) -> None:
+    said = here.signs("analyst-1", "verdict", "sign", "SUSPECT", "ad-2", "ad-1", *LOOKED, "--not-examined", "firmware")
     assert said.document["subject"] == "ad-1, ad-2"
-    assert "Not examined: firmware." in said.err
+    assert "Not examined: firmware; memory." in said.err
+
+
+def test_what_an_inspection_did_not_examine_stands_in_the_verdict_whatever_the_analyst_says(here: Terminal) -> None:
+    said = here.signs("analyst-1", "verdict", "sign", "CLEAN", "backup-1", *LOOKED, "--not-examined", "memory")
+    assert "Not examined: memory." in said.err
+
+
+def test_complaints_of_commands_stand_in_the_verdict_in_characters_that_can_be_signed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    complaints = ("ls: \x1b[2J\x85", "e\u0301", *(f"line {number}" for number in range(300)))
+    evidence = Evidence("ad-1/inspect/1", "ad-1", not_examined=complaints)
+    monkeypatch.setattr("tests.live_hospital.document_of", lambda action: evidence.to_bytes())
+    with terminal(tmp_path, capsys) as here:
+        here.here.quarantined("foundations")
+        said = here.signs("analyst-1", "verdict", "sign", "CLEAN", "ad-1", *LOOKED)
+    assert said.code == 0
+    assert "Not examined: ls: \\x1b[2J\\x85; \u00e9; line 0; " in said.err
+    assert "line 196; 103 more, which the evidence named here lists." in said.err
+
+
+def test_nobody_signs_clean_over_evidence_that_cannot_be_read_and_anybody_may_find_it_infected(here: Terminal) -> None:
+    for one in (here.here.engine.state_dir / "evidence").glob("*"):
+        if one.read_bytes() == document_of("ad-1/inspect/1"):
+            one.unlink()
+    said = here.signs("analyst-1", "verdict", "sign", "CLEAN", "ad-1", *LOOKED)
+    assert said.code == 7
+    assert "is missing; take it from a backup" in said.document["error"]["sentence"]
+    said = here.signs("analyst-1", "verdict", "sign", "INFECTED", "ad-1", "--method", "the marker is there")
+    assert said.code == 0
+    assert "what ad-1/inspect/1 did not examine: its evidence cannot be read" in said.err
 
 
 def test_clean_without_anything_examined_is_not_signed(here: Terminal) -> None:
@@ -127,7 +160,7 @@ def test_a_request_signed_with_ssh_keygen_alone_is_filed_too(here: Terminal, tmp
     [
         (b'"verdict":"CLEAN"', b'"verdict":"INFECTED"', "statement.means"),
         (b'"backup-1', b'"backup-9', "backup-9"),
-        (b'"not_examined":[]', b'"not_examined":["memory"]', "Not examined: memory."),
+        (b'"not_examined":["memory"]', b'"not_examined":["money"]', "Not examined: money."),
         (b'"method":"hunt', b'"method":"haunt', "method: haunt"),
         (b'{"_type"', b'{ "_type"', "statement.form"),
     ],

@@ -48,6 +48,7 @@ def task(name: str, site: str, **fields: str) -> Task:
         "claimed_until_us": 1_700_000_000_000_000,
         "opened_us": 1,
         "confirm": fields.get("confirm", "two-persons"),
+        "seen": fields.get("seen", ""),
     }
     return found
 
@@ -138,6 +139,7 @@ def test_a_sheet_groups_tasks_by_place_and_says_how_each_is_confirmed() -> None:
             task("pc-2/replace", "north", bench="b1", room="N1.02", reported_by="technician-1"),
             task("pc-3/replace", "north", bench="b1", room="N1.02", claimed_by="technician-2"),
             task("ris/queues", "", confirm="check:ris-queue-empty"),
+            task("lis/witness-orders", "", reported_by="crisis-1", seen="Dr Test, sample 4711, 10:41"),
         ],
         0,
     )
@@ -147,6 +149,7 @@ def test_a_sheet_groups_tasks_by_place_and_says_how_each_is_confirmed() -> None:
     assert "(reported by technician-1)" in text
     assert "(technician-2 is on it until 2023-11-14 22:13:20)" in text
     assert "relance task done TASK --key KEY --person YOU" in text
+    assert "(reported by crisis-1: Dr Test, sample 4711, 10:41)" in text
 
 
 def test_the_marker_stands_out_in_the_queue() -> None:
@@ -162,8 +165,26 @@ def test_the_marker_stands_out_in_the_queue() -> None:
         "exception_until_us": 7_200_000_000,
         "seats_open": 1,
         "claims": [{"person": "analyst-1", "until_us": 1}],
+        "lot": "north/ab",
+        "drawn": True,
     }
-    queue = {"incident": "night", "indicator_set": "0", "verdict_valid_s": 1, "hosts": [seat]}
+    queue = {"incident": "night", "indicator_set": "0", "verdict_valid_s": 1, "hosts": [seat], "lots": []}
     text = texts.queue_text(queue)  # type: ignore[arg-type]
-    assert "MARKER owed EXCEPTION abababababababab" in text
+    assert "MARKER owed EXCEPTION sample abababababababab" in text
     assert "analyst-1" in text
+
+
+def test_the_queue_says_of_each_lot_what_it_waits_for() -> None:
+    drawn = {"host": "pc-1", "inspection": "pc-1/inspect/1", "evidence": "ab" * 32, "clean": True}
+    lot = {
+        "lot": "north/ab", "image": "ab", "seen": 9, "first": 1, "condemned": False, "signable": True,
+        "sample": [drawn], "waiting": [drawn, drawn],
+    }  # fmt: skip
+    unread = {**lot, "signable": False, "sample": [{**drawn, "clean": False}]}
+    few, lost = {**lot, "signable": False, "first": 12}, {**lot, "condemned": True}
+    queue = {"incident": "night", "indicator_set": "0", "verdict_valid_s": 1, "hosts": []}
+    text = texts.queue_text({**queue, "lots": [lot, unread, few, lost]})  # type: ignore[typeddict-item]
+    assert "1 drawn of 9; 2 wait: relance verdict sign CLEAN --lot north/ab." in text
+    assert "2 wait until its sample is CLEAN: pc-1." in text
+    assert "9 inspected; the first 12 are read one by one." in text
+    assert "a host of it was found INFECTED; each is read by itself." in text

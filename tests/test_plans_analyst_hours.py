@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from orchestrator.plans.analyst_hours import in_words, shares
 from orchestrator.plans.files import usable
-from orchestrator.plans.model import Roster
+from orchestrator.plans.model import LotRule, Roster
 from tests.small_estate import SMALL
 
 CONTENT = usable(SMALL)
@@ -48,3 +50,16 @@ def test_one_person_or_two_is_said_of_each_class_and_the_sum_is_shared_among_the
 def test_a_roster_without_analysts_is_told() -> None:
     lines = in_words(CONTENT.model_copy(update={"roster": Roster()}))
     assert lines[0].endswith("; the roster names no analyst:")
+
+
+def test_of_a_class_judged_by_lots_the_first_of_each_site_are_read_and_then_one_in_so_many() -> None:
+    klass = next(one for one in CONTENT.classes if one.kind == "workstation")
+    hosts = tuple(host for host in CONTENT.inventory.hosts if host.klass == klass.id)
+    at_sites = Counter(host.site for host in hosts)
+    lots = klass.model_copy(update={"lots": True, "reading_s": 3600})
+    restart = CONTENT.restart.model_copy(update={"lots": LotRule(first=1, one_in=2)})
+    content = CONTENT.model_copy(update={"classes": (lots,), "restart": restart})
+    (share,) = shares(content)
+    assert share.read == sum(1 + (count - 1) // 2 for count in at_sites.values()) < share.hosts == len(hosts)
+    assert share.reading_s == 3600 * (2 * share.read + len(at_sites))
+    assert f", by lots: {share.read} of them read, 2 persons each" in in_words(content)[1]

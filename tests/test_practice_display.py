@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -46,6 +47,7 @@ def report(findings: list[str], **changes: Any) -> Report:
         "functions": {"laboratory": {"back_s": 60}, "radiology": {"back_s": 40}, "laundry": {"back_s": None}},
         "released_early": 0, "lost": 1, "violations": [], "records": 374, "root": "ab" * 32, "cpu_s": 35, "wall_s": 119,
         "frozen": [{"scope": "reach:lis-1", "why": "INFECTED while out", "hosts": 3}],
+        "analysts": Counter({"clean": 24, "disagreements": 1, "keys_revoked": 1}),
         **changes,
     }  # fmt: skip
     return Report(document, findings)
@@ -101,6 +103,9 @@ def test_the_end_says_what_is_back_in_the_order_it_came_back() -> None:
     assert words.startswith("Everything that can be in service is. 12 of 12 hosts in service")
     assert "Back: radiology after 40 s, laboratory after 60 s.\n" in words
     assert "Started twice: 0. Released early: 0. Lost: 1.\nFrozen: reach:lis-1 (INFECTED while out; 3 hosts)." in words
+    assert "Analysts said CLEAN 24 times, SUSPECT 0, INFECTED 0; 1 times one said" in words
+    assert "Keys revoked: 1;" in words
+    assert "New indicator sets" not in words
 
 
 def test_an_end_with_findings_does_not_sound_like_a_good_one() -> None:

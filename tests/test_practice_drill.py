@@ -17,6 +17,7 @@ import pytest
 
 from orchestrator.errors import Unusable, UsageError
 from orchestrator.plans.files import usable
+from orchestrator.plans.waves import derive
 from orchestrator.practice import drill, fleet_launch
 from orchestrator.practice.drill import LAZY, LOCK, PEOPLE_FAULTS, PLAN, SOME, Drill, Options, begin, prepare, put_away
 from orchestrator.practice.fleet_disk import service_state
@@ -140,6 +141,20 @@ def test_a_preparation_that_was_killed_is_done_again_from_its_beginning(tmp_path
         assert plan_of(root)["started_us"] > 0
         assert said[0].startswith("12 practice hosts are encrypted. Replaced for the drill:\n  addresses: every host")
         assert "Practised: 3 of 3 functions: laboratory, radiology, medical-records." in said[1]
+
+
+def test_whom_the_story_befalls_are_different_posts_and_hosts_that_two_persons_judge(tmp_path: Path) -> None:
+    content = usable(shallow_estate(tmp_path))
+    told = drill._story(content, {"seed": 3, "faults": PEOPLE_FAULTS})
+    posts = {post for wave in derive(content).waves for each in wave.gate.posts.values() for post in each}
+    befallen = [told["late"], *told["dormant"]]
+    assert len(befallen) == len(set(befallen)) == 3
+    assert set(befallen) <= posts
+    two = {one.id for one in content.classes if one.verdicts_required > 1}
+    assert {host.klass in two for host in content.inventory.hosts if host.id in told["disputed"]} == {True}
+    assert told["revoked"] in PEOPLE
+    quiet = drill._story(content, {"seed": 3, "faults": []})
+    assert quiet == {"seed": 3, "late": "", "dormant": [], "disputed": [], "revoked": ""}
 
 
 # its parts

@@ -19,6 +19,14 @@ def test_the_same_seed_gives_the_same_files_and_another_seed_others() -> None:
     assert disk.first_files(HOST, 7) != disk.first_files(small_fleet().hosts[1], 7)
 
 
+def test_workstations_of_a_class_are_made_from_one_image_and_servers_each_from_their_own() -> None:
+    one, other, third = small_fleet().hosts
+    posts = [host.model_copy(update={"kind": "workstation", "klass": "pc"}) for host in (one, other)]
+    cart = third.model_copy(update={"kind": "workstation", "klass": "pc-cart"})
+    assert disk.image_digest(posts[0], 7) == disk.image_digest(posts[1], 7) != disk.image_digest(cart, 7)
+    assert disk.image_digest(one, 7) != disk.image_digest(other, 7)
+
+
 def test_a_service_is_up_only_while_it_runs_and_its_records_can_be_read(tmp_path: Path) -> None:
     assert disk.service_state(tmp_path) == "down"
     disk.fill(tmp_path, disk.first_files(HOST, 7))

@@ -11,7 +11,7 @@ from orchestrator.practice import fleet_disk
 from orchestrator.practice.fleet_file import PRESETS, Fault, Folders
 from orchestrator.practice.fleet_host import DAY_US, PracticeHost, ToolError
 from orchestrator.practice.fleet_log import Entry, append
-from orchestrator.practice.ransomware import MARKER
+from orchestrator.practice.ransomware import DORMANT, DORMANT_BYTES, MARKER
 from tests.practice_ground import small_fleet
 
 
@@ -144,6 +144,17 @@ def test_a_new_machine_has_none_of_the_old_ones_faults(tmp_path: Path) -> None:
     assert fleet_disk.service_state(host.disk) == "up"
     assert fleet_disk.public_line(key) == said["host_key"]
     assert host_at(tmp_path, PRESETS["fails-always"]).fault("restore", "restore-fails") is None
+
+
+def test_what_sleeps_on_a_machine_is_no_marker_and_gone_with_the_machine(tmp_path: Path) -> None:
+    host = host_at(tmp_path, Fault(kind="dormant"))
+    for attempt in (1, 2):
+        restore(host, f"h0/restore/{attempt}")
+        assert (host.disk / DORMANT).read_bytes() == DORMANT_BYTES
+        assert not (host.disk / MARKER).exists()
+        assert fleet_disk.service_state(host.disk) == "up"
+    restore(host, "h0/restore/3", "replace")
+    assert not (host.disk / DORMANT).exists()
 
 
 def test_a_failed_restore_is_noted_as_such(tmp_path: Path) -> None:

@@ -2,51 +2,89 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from orchestrator.decision.events import Reading
+from orchestrator.decision.commands import Issue
+from orchestrator.decision.events import Event, Finished, Judged, Ordered, Reading, Rematched
 from orchestrator.decision.orders import EMPTY_SET
-from orchestrator.decision.state import STEP
-from orchestrator.engine.contents import keep
+from orchestrator.decision.stages import OUT
+from orchestrator.decision.state import STEP, State
+from orchestrator.engine.contents import keep, read
+from orchestrator.engine.process import lay_out
+from orchestrator.engine.rematch import Rematching
 from orchestrator.errors import Unusable
+from orchestrator.evidence.document import Evidence
+from orchestrator.evidence.manifest import Difference
 from orchestrator.interfaces.serving import serve
+from orchestrator.journal.blobs import Blobs
+from orchestrator.journal.sqlite import Journal
 from orchestrator.plans.files import usable
-from orchestrator.practice.people import LAZY_ONE_IN, Drill, alone, over, verdict_on
+from orchestrator.practice.people import LAZY_ONE_IN, Drill, alone, over
+from orchestrator.practice.ransomware import DORMANT, DORMANT_BYTES
 from orchestrator.practice.rehearsal import PEOPLE, write_estate
 from orchestrator.practice.signing import NotAnswering
 from orchestrator.simulation.people import Wish
 from orchestrator.trust import keys
 from tests.estates import small_estate
-from tests.live_hospital import NOW, Hospital, hospital, quick
+from tests.live_hospital import NOW, Hospital, ObligingHands, hospital, quick
 from tests.managed_hosts import PLAYBOOKS
 
 HOUR_US = 3_600_000_000
 
 
+class LookingHands(ObligingHands):
+    """Obliges; but what an inspection finds is kept and matched for real, and on some machines something sleeps."""
+
+    def __init__(self, state_dir: Path, dormant: Collection[str]) -> None:
+        super().__init__()
+        self._blobs = Blobs(state_dir / "evidence", packed=True)
+        self._rematching = Rematching(self._blobs)
+        self._dormant = dormant
+
+    def issue(self, command: Issue, state: State) -> None:
+        """An inspection also keeps its evidence."""
+        super().issue(command, state)
+        if command.step == "inspect":
+            host = state.estate.host_number[command.target]
+            sleeps = command.target in self._dormant and state.strategy[host] != "replace"
+            line = hashlib.sha256(DORMANT_BYTES).hexdigest().encode() + b"  " + DORMANT.encode()
+            seen = Evidence(command.action, command.target, differs=Difference((line,) if sleeps else (), (), ()))
+            done = self._done[-1]
+            assert isinstance(done, Finished)
+            done.facts["evidence"] = self._blobs.put(seen.to_bytes())
+
+    def poll(self, state: State, now_us: int) -> list[Event]:
+        """What ended, and what was matched."""
+        return [*super().poll(state, now_us), *self._rematching.poll(state)]
+
+
 @contextmanager
-def town(root: Path, *, lazy: bool = False, late: str = "") -> Iterator[tuple[Hospital, Drill]]:
+def town(root: Path, *, lazy: bool = False, **story: Any) -> Iterator[tuple[Hospital, Drill]]:
     """A hospital that obliges, and the people of a drill at its socket."""
     (root / "keys").mkdir(parents=True)
     public = {person: keys.generate(root / "keys" / person).line for person in PEOPLE}
     persons = [{"id": person, "roles": list(roles), "key": public[person]} for person, roles in PEOPLE.items()]
     plan = {
-        "seed": 3, "t0_us": NOW.now_us() - HOUR_US, "reading_s": 0, "lazy": lazy, "late": late, "gates": {},
-        "waived": ["workstation"],
+        "seed": 3, "t0_us": NOW.now_us() - HOUR_US, "reading_s": 0, "lazy": lazy, "gates": {},
+        "late": "", "dormant": [], "disputed": [], "revoked": "", "lots": [], **story, "waived": ["workstation"],
         "genesis": {"persons": persons, "indicator_set": EMPTY_SET}, "outside": ["reference-lab"],
     }  # fmt: skip
     (root / "people.json").write_text(json.dumps(plan))
     write_estate(small_estate(timing=quick(host_fail_s=1)), PLAYBOOKS, root / "estate")
     content = usable(root / "estate")
-    with hospital(root / "state", content) as here, serve(here.engine, root / "state", 0):
+    lay_out(root / "state")
+    hands = LookingHands(root / "state", plan["dormant"])
+    with hospital(root / "state", content, hands) as here, serve(here.engine, root / "state", 0):
         keep(root / "estate", root / "state", content.digest)
         yield here, Drill(root)
 
@@ -92,6 +130,62 @@ def test_a_host_found_infected_after_its_release_is_recalled_its_reach_thawed_an
         attempts = here.engine.read(lambda state, now_us: state.attempts[state.estate.host_number["lab-ws-1"]])
         assert attempts[STEP["restore"]] == 2, "it was wiped again"
     assert "lab-ws-1 was found infected after its release: ad-1 plays ad, which it uses." in capsys.readouterr().out
+
+
+def happened(here: Hospital, drill: Drill, *kinds: type) -> list[Any]:
+    """The journal's entries of these kinds."""
+    state = here.engine.read(lambda state, now_us: state)
+    with Journal.open(drill.root / "state" / "journal.sqlite", read_only=True) as journal:
+        entries = [read(record, state, drill.root / "state") for record in journal.records()]
+    return [entry for entry in entries if isinstance(entry, kinds)]
+
+
+def test_two_who_disagree_ask_for_a_new_look_and_a_third_settles_it(tmp_path: Path) -> None:
+    with town(tmp_path, disputed=["lis-1"]) as (here, drill):
+        bring_back(here, drill)
+        assert over(drill.people.get("status"))
+        said = [one for one in happened(here, drill, Judged) if "lis-1" in one.inspections]
+        looks = [one.inspections["lis-1"] for one in said]
+        assert [one.verdict for one in said] == ["CLEAN", "SUSPECT", "CLEAN", "CLEAN"]
+        assert looks == ["lis-1/inspect/1"] * 2 + ["lis-1/inspect/2"] * 2
+        assert len({one.person for one in said}) == 4, "whoever had not read it before came first"
+
+
+def test_a_key_that_is_revoked_in_mid_drill_leaves_no_host_on_its_word_and_all_come_back(tmp_path: Path) -> None:
+    with town(tmp_path, revoked="analyst-4") as (here, drill):
+        bring_back(here, drill)
+        assert over(drill.people.get("status"))
+        entries = happened(here, drill, Judged, Ordered)
+        turns = [at for at, one in enumerate(entries) if isinstance(one, Ordered) and one.kind == "roster.revoke"]
+        assert len({entries[at].person for at in turns} - {"analyst-4"}) == 2, "two others signed"
+        assert [one for one in entries[: turns[0]] if isinstance(one, Judged) and one.person == "analyst-4"]
+        assert not [one for one in entries[turns[1] :] if isinstance(one, Judged) and one.person == "analyst-4"]
+        on_word = here.engine.read(
+            lambda state, now_us: [one for said in state.verdicts for one in said if one.person == "analyst-4"]
+        )
+        assert not on_word
+        assert not here.engine.read(lambda state, now_us: [*state.obligations, *state.recheck])
+
+
+def test_a_new_set_of_indicators_finds_what_slept_outside_and_in_quarantine_and_both_come_back_on_new_machines(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with town(tmp_path, dormant=["lab-ws-1", "lab-ws-2"]) as (here, drill):
+        bring_back(here, drill)
+        assert over(drill.people.get("status"))
+        assert '"hosts_hit": 2' in capsys.readouterr().out, "its cost was read first"
+        matched = happened(here, drill, Rematched)
+        hosts = here.engine.read(lambda state, now_us: len([one for one in state.inspection if one]))
+        assert {one.outcome: len(one.inspections) for one in matched}["hit"] == 2
+        assert 10 < sum(len(one.inspections) for one in matched) <= hosts
+        orders = {(one.kind, one.subject) for one in happened(here, drill, Ordered)}
+        assert ("host.recall", "lab-ws-1") in orders
+        assert ("host.recall", "lab-ws-2") not in orders, "it was still in quarantine"
+        strategies = here.engine.read(
+            lambda state, now_us: [state.strategy[state.estate.host_number[one]] for one in ("lab-ws-1", "lab-ws-2")]
+        )
+        assert strategies == ["replace", "replace"]
+        assert here.engine.read(lambda state, now_us: {state.stage[one] in OUT for one in range(len(state.stage))})
 
 
 def test_the_first_morning_is_signed_once_and_not_again_by_people_who_begin_anew(tmp_path: Path) -> None:
@@ -167,24 +261,7 @@ def test_people_at_a_silent_socket_say_that_nobody_answers(tmp_path: Path) -> No
         drill.round()
 
 
-# what they conclude
-
-
-def seat(**changes: Any) -> dict[str, Any]:
-    return {"host": "lis-1", "inspection": "lis-1/inspect/1", "marker": False, **changes}
-
-
-def test_a_marker_is_infected_whoever_reads_it() -> None:
-    assert {verdict_on(seat(marker=True, host=f"h-{n}"), n) for n in range(50)} == {"INFECTED"}
-
-
-def test_a_first_look_is_now_and_then_not_enough_and_a_second_one_is() -> None:
-    hosts = [f"h-{number}" for number in range(400)]
-    first = [verdict_on(seat(host=host, inspection=f"{host}/inspect/1"), 1) for host in hosts]
-    again = [verdict_on(seat(host=host, inspection=f"{host}/inspect/2"), 1) for host in hosts]
-    assert 0 < first.count("SUSPECT") < 40
-    assert set(again) == {"CLEAN"}
-    assert first == [verdict_on(seat(host=host, inspection=f"{host}/inspect/1"), 1) for host in hosts], "by the seed"
+# when it is over
 
 
 @pytest.mark.parametrize(

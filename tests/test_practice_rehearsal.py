@@ -12,8 +12,17 @@ from orchestrator.plans.model import Content
 from orchestrator.plans.review import examine
 from orchestrator.plans.waves import derive
 from orchestrator.practice import rehearsal
-from orchestrator.practice.fleet_file import FleetFile, load
-from orchestrator.practice.rehearsal import PEOPLE, REPLACED, Ports, fleet_file, rehearse, with_faults, write_estate
+from orchestrator.practice.fleet_file import PRESETS, FleetFile, load
+from orchestrator.practice.rehearsal import (
+    PEOPLE,
+    REPLACED,
+    Ports,
+    fleet_file,
+    rehearse,
+    with_dormant,
+    with_faults,
+    write_estate,
+)
 from orchestrator.trust import keys
 from tests.small_estate import SMALL
 
@@ -137,6 +146,16 @@ def test_faults_are_drawn_from_the_seed_and_every_kind_asked_for_is_there(fleet:
 def test_no_fault_and_faults_of_people_leave_the_hosts_alone(fleet: FleetFile) -> None:
     assert with_faults(fleet, (), 1) is fleet
     assert with_faults(fleet, ("lazy-technician",), 1) is fleet
+
+
+def test_what_sleeps_lies_where_it_is_put_and_no_other_fault_beside_it(fleet: FleetFile) -> None:
+    asleep = fleet.hosts[0].id
+    faulty = with_faults(with_dormant(fleet, [asleep]), PRESETS, 1, spared := [fleet.hosts[1].id])
+    kinds = {host.id: [fault.kind for fault in host.faults] for host in faulty.hosts}
+    assert [host for host, found in kinds.items() if "dormant" in found] == [asleep]
+    assert kinds[asleep] == ["dormant"]
+    assert len([found for found in kinds.values() if found]) == 1 + min(len(PRESETS), len(fleet.hosts) - 2)
+    assert not kinds[spared[0]], "what happens to it later is part of the story"
 
 
 def test_the_written_estate_reads_back_as_it_was_and_review_finds_no_error(content: Content, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
 )
 
 from orchestrator.probes.base import Agreement, Answer, Question
-from orchestrator.probes.dicom import AT_ONCE, DicomProbe
+from orchestrator.probes.dicom import DicomProbe
 from tests.managed_hosts import free_port, wait_until
 from tests.practice_peers import drips, hangs_up, keeps_the_line, peer, says, stays_silent
 
@@ -81,34 +81,6 @@ def test_an_image_is_not_sent_without_the_owners_agreement() -> None:
     with peer(lambda connection: heard.append(connection.recv(1))) as port:
         answer = ask(port, ask="store")
     assert (answer.outcome, answer.heard, heard) == ("UNKNOWN", False, [])
-
-
-def test_a_node_is_asked_eight_things_at_once_and_no_more() -> None:
-    probe, entered, going_on, lock = DicomProbe(), 0, threading.Event(), threading.Lock()
-
-    def slow(event: evt.Event) -> int:
-        nonlocal entered
-        with lock:
-            entered += 1
-        going_on.wait(20)
-        return 0
-
-    def put(timeout_s: float) -> None:
-        answers.append(probe.ask(Question("127.0.0.1", port, "", timeout_s, {"called": "PACS"})))
-
-    answers: list[Answer] = []
-    with node((evt.EVT_C_ECHO, slow)) as port:
-        asking = [threading.Thread(target=put, args=(20,)) for _ in range(AT_ONCE)]
-        for thread in asking:
-            thread.start()
-        wait_until(lambda: entered == AT_ONCE)
-        put(0.2)
-        assert "8 questions to it are under way" in answers[0].sentence
-        assert answers[0].outcome == "UNKNOWN"
-        going_on.set()
-        for thread in asking:
-            thread.join()
-    assert [answer.outcome for answer in answers[1:]] == ["PASS"] * AT_ONCE
 
 
 @pytest.mark.parametrize("text", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"\x02\x00\x00\x00\x00\x04junk", b"\x00" * 99])

@@ -74,6 +74,16 @@ def test_first_the_facts_then_the_launches(tell: Tell) -> None:
     ]
 
 
+def test_owners_agree_that_probes_write_before_anybody_must_witness_it(tell: Tell) -> None:
+    order = check("lis-orders", "L3", service="lis", probe="hl7", params={"ask": "order", "code": "K"})
+    story = tell(with_checks(hospital(), order)).signed().whatever()
+    (wish,) = (one for one in wishes(story.state, T0_US) if one.kind == "fact.agreement")
+    assert wish.subject == "lis"
+    persons = signers(story.state, wish, ["crisis-1", "operator-1"])
+    story.order(wish.kind, wish.subject, *persons, **wish.args).whatever()
+    assert "fact.agreement lis" not in _wished(story)
+
+
 def test_what_stops_everybody_is_lifted_before_anything_else(tell: Tell) -> None:
     story = tell().begun().whatever()
     story.order("freeze", "all", "operator-1").order("wave.hold", "laboratory/slice", "operator-1").jump(600)
@@ -141,7 +151,8 @@ def test_who_is_out_and_infected_is_taken_back_with_what_that_stops(tell: Tell) 
     story = tell().begun().in_service("lis-1").verdicts("lis-1", "analyst-3", verdict="INFECTED").whatever()
     (wish,) = wishes(story.state, T0_US)
     assert (wish.kind, wish.subject) == ("host.recall", "lis-1")
-    assert story.order(wish.kind, wish.subject, "operator-1", **wish.args).whatever().state.asks
+    assert story.order(wish.kind, wish.subject, "operator-1", "analyst-1", **wish.args).whatever().state.asks
+    assert list(wishes(story.state, T0_US)) == [], "nobody orders it again while it is being cut off"
 
 
 @pytest.mark.parametrize(

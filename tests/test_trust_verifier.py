@@ -489,3 +489,38 @@ def test_a_verdict_counts_for_the_evidence_and_image_it_was_given_on_by_an_analy
     assert said(verdict("analyst-1", expires_us=1 << 51)) == ["signatures"]
     assert said(verdict("analyst-1", inspections={host: f"{host}/inspect/1"})) == ["verdicts"]
     assert said(verdict("analyst-1", person="analyst-2")) == ["signatures"]
+
+
+def test_one_verdict_lets_out_only_a_lot_made_anew_from_the_image_it_names_and_infected_on_one_takes_it_back(
+    lab: Case,
+) -> None:
+    host, site, image = lab.bundle["host"], lab.bundle["plan"]["site"], "ab" * 32
+    one = Case({**lab.bundle, "plan": {**lab.bundle["plan"], "verdicts": 1}}, lab.journal, lab.anchor, lab.folder)
+    inspections = {host: f"{host}/inspect/9", "pc-north-1": "pc-north-1/inspect/1"}
+
+    def said(*after: Any, how: str = "reimage", named: str = image, hosts: int = 2) -> list[str]:
+        restore, inspect = Issue(f"{host}/restore/9", host, "restore", how), Issue(inspections[host], host, "inspect")
+        facts: dict[str, Any] = {"host_key": lab.bundle["host_key"], "image_digest": image, "restore_point_us": 1}
+        about = [statement.Subject(name, inspections[name], "cd" * 32, named) for name in [*inspections][:hosts]]
+        head = statement.Head(1, root_of([leaf_hash(lab.lines()[0])]).hex())
+        text = statement.Statement(
+            "CLEAN", "analyst-1", tuple(about), INDICATORS, (), "by lot", ("the image",), (), head, 1 << 52, INCIDENT
+        ).to_bytes()
+        armoured = sign(key_of("analyst-1"), VERDICT_NAMESPACE, text)
+        kept = canonical.encode({"document": text.decode(), "person": "analyst-1", "signature": armoured})
+        names = {name: inspections[name] for name in [*inspections][:hosts]}
+        blob = sha256(kept).hexdigest()
+        verdict = (Judged("CLEAN", names, "analyst-1", INDICATORS, 1 << 52, blob), kept.decode())
+        made = Finished(restore.action, "ok", "", facts)
+        found = Finished(inspect.action, "ok", "", {"evidence": "cd" * 32})
+        return before_reconnect(one, restore, made, inspect, found, Swept(site, 1, False, []), verdict, *after)
+
+    assert said() == []
+    assert said(how="replace") == []
+    assert said(how="restore") == ["verdicts"]
+    assert said(named="") == ["verdicts"]
+    assert said(hosts=1) == ["verdicts"]
+    other = {"pc-north-1": "pc-north-1/inspect/1"}
+    assert said(Judged("SUSPECT", other, "analyst-2", INDICATORS, 1 << 52, "")) == []
+    assert said(Judged("INFECTED", other, "analyst-2", INDICATORS, 1 << 52, "")) == ["verdicts"]
+    assert said(Judged("INFECTED", {"pc-9": "pc-9/inspect/1"}, "analyst-2", INDICATORS, 1 << 52, "")) == []

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import resource
 import socket
+import threading
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -11,7 +13,7 @@ from typing import get_args
 
 import pytest
 
-from orchestrator.checks.model import PARAMETERS, ProbeName, Reference
+from orchestrator.checks.model import AT_ONCE, PARAMETERS, ProbeName, Reference
 from orchestrator.errors import Unusable
 from orchestrator.probes.base import Answer, Probe, Question, passed
 from orchestrator.workers.probing import Prober, own_probes, revealed, sweep
@@ -213,4 +215,38 @@ def test_what_is_being_asked_can_be_cancelled_and_what_waits_is_not_asked_any_mo
         prober.cancel("never asked")
         found = answers(prober, 2)
     assert {answer.outcome for answer in found.values()} == {"UNKNOWN"}
+    prober.close()
+
+
+class Slow:
+    """A probe that waits to be let go, and counts how many ask each node at once."""
+
+    def __init__(self) -> None:
+        self.going_on = threading.Event()
+        self.lock = threading.Lock()
+        self.entered: Counter[str] = Counter()
+        self.most = 0
+
+    def ask(self, question: Question) -> Answer:
+        with self.lock:
+            self.entered[question.where] += 1
+            self.most = max(self.most, self.entered[question.where])
+        self.going_on.wait(20)
+        with self.lock:
+            self.entered[question.where] -= 1
+        return passed("It answered.")
+
+
+def test_a_pacs_is_asked_eight_things_at_once_and_what_waits_for_it_keeps_nobody_else_waiting() -> None:
+    slow = Slow()
+    prober = Prober({"dicom": slow, "talks": Talks()}, threads=10)
+    for number in range(20):
+        prober.submit(f"pacs {number}", "dicom", Question("127.0.0.1", 104))
+    prober.submit("lis", "talks", Question("127.0.0.1", 104))
+    prober.submit("other pacs", "dicom", Question("127.0.0.2", 104))
+    wait_until(lambda: slow.entered["127.0.0.1:104"] == AT_ONCE["dicom"] and slow.entered["127.0.0.2:104"] == 1)
+    assert answers(prober, 1).keys() == {"lis"}, "ten threads, eight of them at the PACS: another is free"
+    slow.going_on.set()
+    found = answers(prober, 21)
+    assert (len(found), slow.most) == (21, AT_ONCE["dicom"])
     prober.close()

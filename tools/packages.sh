@@ -1,5 +1,6 @@
 #!/bin/sh
-# Installs the Debian packages the product needs, when it may; else prints the one line to run.
+# Installs the Debian packages the product needs, and with the word `lab` those of the lab, when it may; else prints
+# the one line to run.
 set -eu
 missing=""
 command -v ssh >/dev/null 2>&1 || missing="$missing openssh-client"
@@ -7,13 +8,27 @@ command -v ssh >/dev/null 2>&1 || missing="$missing openssh-client"
 "${PYTHON:-python3.11}" -c 'import ensurepip, venv' >/dev/null 2>&1 || missing="$missing python3.11-venv"
 command -v ip >/dev/null 2>&1 || missing="$missing iproute2"
 command -v prometheus >/dev/null 2>&1 || missing="$missing prometheus"
+if [ "${1:-}" = lab ]; then
+  # As `relance lab up` asks for them: `has PROGRAM PACKAGES`.
+  has() { program=$1; shift; PATH="$PATH:/usr/sbin:/sbin" command -v "$program" >/dev/null 2>&1 || missing="$missing $*"; }
+  has samba samba samba-ad-provision samba-dsdb-modules samba-vfs-modules
+  has named bind9
+  has chronyd chrony
+  has Orthanc orthanc
+  has nginx nginx-light
+  has restic restic
+  has nft nftables
+  has openssl openssl
+  has faketime faketime
+  ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || missing="$missing postgresql"
+fi
 [ -z "$missing" ] && exit 0
 line="apt-get update && apt-get install --yes --no-install-recommends$missing"
 if [ "$(id -u)" != 0 ]; then
   echo "These Debian packages are needed:$missing. As root: $line" >&2
   exit 1
 fi
-# Their services must not start: the drill runs its own sshd, the tests their own Prometheus.
+# Their services must not start: the drill runs its own sshd, the lab and the tests services of their own.
 policy=/usr/sbin/policy-rc.d
 made=""
 if [ ! -e "$policy" ]; then

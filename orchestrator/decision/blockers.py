@@ -33,7 +33,7 @@ def next_step(state: State, host: int) -> str:
     if stage is INSPECTED:
         return "reconnect"
     if host in state.obligations and stage in (RELEASED, IN_SERVICE) and not state.inspection[host]:
-        return "inspect"
+        return "" if state.infected_us[host] else "inspect"  # no look clears it where it stands: it is recalled
     return ""
 
 

@@ -244,7 +244,7 @@ def _reach(state: State, host: int) -> Command | None:
         return None  # most often
     scope = f"reach:{state.estate.hosts[host]}"
     frozen = state.freezes.get(scope) == "recall"
-    if asked or state.infected_us[host] or _being_isolated(state, host):
+    if asked or state.infected_us[host] or being_isolated(state, host):
         if frozen:
             return None
         why = asked or ("INFECTED while out" if state.infected_us[host] else "its recall was ordered")
@@ -363,7 +363,7 @@ def _out(state: State, host: int, now_us: int) -> Command | None:
     if not (infected_us or failing_us or owed or host in state.recheck or host in state.exceptions):
         return None  # most often
     asks = state.asks.get(host, {})
-    if infected_us and not _being_isolated(state, host):
+    if infected_us and not being_isolated(state, host):
         known = "isolation" in asks or asks.get("network") == RECALL
         if not known:
             return Ask(name, "network", RECALL)
@@ -380,7 +380,8 @@ def _out(state: State, host: int, now_us: int) -> Command | None:
     return None
 
 
-def _being_isolated(state: State, host: int) -> bool:
+def being_isolated(state: State, host: int) -> bool:
+    """Whether the host is being cut off, or is to be."""
     under_way = state.lanes[1][host]
     return host in state.isolate_wanted or bool(under_way and state.open[under_way].step == "isolate")
 
@@ -428,7 +429,7 @@ def _expired(state: State, known: TaskKey, task: TaskState, now_us: int) -> Comm
     expires_s = known.spec.expires_s
     if known.service < 0 or not expires_s:
         return None
-    wave = state.estate.wave_of_service[known.service]
+    wave = state.estate.wave_of_task(known)
     if now_us < task.confirmed_us + expires_s * SECOND or (wave >= 0 and state.waves[wave].passed_us):
         return None
     return OpenTask(known.key, "it expired")

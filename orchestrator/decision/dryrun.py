@@ -87,6 +87,9 @@ class DryRun:
         for service, outside in enumerate(self.state.estate.outside):
             if outside:
                 self._order("fact.outside", self.state.estate.services[service], {}, "operator-a", "analyst-a")
+        args: dict[str, Json] = dict.fromkeys(("owner", "patient", "routes", "cleanup"), "test")
+        for owner in sorted({key.partition("/")[0] for key in self.state.estate.witness_task.values()}):
+            self._order("fact.agreement", owner, args, "director", "operator-a")
         for wave in self.state.estate.waves:
             self._order("wave.launch", wave.name, {}, "operator-a")
 

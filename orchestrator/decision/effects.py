@@ -9,13 +9,13 @@ from collections.abc import Callable
 from typing import cast
 
 from orchestrator.canonical import Json
-from orchestrator.decision import course, epoch, host_key, life, orders, revision
+from orchestrator.decision import course, epoch, host_key, life, lots, orders, revision
 from orchestrator.decision.custody import Hand
 from orchestrator.decision.events import Ordered
 from orchestrator.decision.imported import Imported
 from orchestrator.decision.order_rules import EXCEPTION_MAX_S
 from orchestrator.decision.stages import BLOCKED, GONE, INSPECTED, OUT, RECONNECTING, Stage, Turn
-from orchestrator.decision.state import FOREVER_US, Member, OrderState, State, TaskState
+from orchestrator.decision.state import FOREVER_US, Lot, Member, OrderState, State, TaskState
 from orchestrator.plans import changes
 
 
@@ -169,6 +169,7 @@ def _declare(state: State, order: OrderState, at_us: int) -> None:
     state.infected_us[host] = state.late_points[host] = state.suspects[host] = 0
     state.host_key[host] = host_key.bare(order.args["host_key"])
     state.image[host] = ""
+    state.made.discard(host)
     state.seen_apart.discard(host)
     state.exceptions.pop(host, None)
     state.restore_point_us[host] = cast("int", order.args["restore_point_us"])
@@ -212,6 +213,7 @@ def _task_done(state: State, order: OrderState, at_us: int) -> None:
         return
     task.status, task.reported_by, task.reported_us = "reported", order.persons[0], at_us
     task.claimed_by = ""
+    task.seen = ", ".join(str(order.args[name]) for name in ("witness", "case", "minute") if name in order.args)
     state.task_agenda[order.subject] = None
 
 
@@ -224,7 +226,7 @@ def open_task(state: State, key: str, at_us: int) -> None:
     """A task opens, or opens again."""
     task = state.tasks.setdefault(key, TaskState())
     task.status, task.opened_us, task.confirmed_us = "open", at_us, 0
-    task.reported_by = task.claimed_by = ""
+    task.reported_by = task.claimed_by = task.seen = ""
 
 
 def confirm_task(state: State, key: str, at_us: int) -> None:
@@ -240,8 +242,8 @@ def confirm_task(state: State, key: str, at_us: int) -> None:
         state.dirty[host] = None
     elif owner in state.estate.site_number and name == "isolate":
         life.site_is_isolated(state, state.estate.site_number[owner], at_us)
-    else:
-        state.dirty_gates[state.estate.wave_of_service[state.estate.service_number[owner]]] = None
+    elif known is not None:
+        state.dirty_gates[state.estate.wave_of_task(known)] = None
         state.task_agenda.update(dict.fromkeys(state.estate.tasks_after.get(key, ())))
 
 
@@ -272,6 +274,8 @@ def _withdraw(state: State, order: OrderState, at_us: int) -> None:
         state.refresh_service(state.estate.service_number[name])
     elif kind == "waiver":
         _look_at_everyone(state)
+    elif kind == "agreement":
+        state.task_agenda.update(dict.fromkeys(state.estate.witness_task.values()))
 
 
 def _waiver(state: State, order: OrderState, at_us: int) -> None:
@@ -282,6 +286,14 @@ def _waiver(state: State, order: OrderState, at_us: int) -> None:
 def _outside(state: State, order: OrderState, at_us: int) -> None:
     state.facts[f"outside:{order.subject}"] = {"at_us": at_us}
     state.refresh_service(state.estate.service_number[order.subject])
+
+
+def _agreement(state: State, order: OrderState, at_us: int) -> None:
+    """Probes may write from now on; what was to be witnessed instead need not be any more."""
+    state.facts[f"agreement:{order.subject}"] = {"at_us": at_us, **order.args}
+    for key in state.estate.witness_task.values():
+        if key.partition("/")[0] == order.subject:
+            state.tasks.pop(key, None)
 
 
 def _accepted(state: State, order: OrderState, at_us: int) -> None:
@@ -334,6 +346,11 @@ def _drop_need(state: State, order: OrderState, at_us: int) -> None:
     _look_at_everyone(state)
 
 
+def _lot_open(state: State, order: OrderState, at_us: int) -> None:
+    """From now on, who is inspected there and made from this image stands in the lot."""
+    state.lots[lots.key(order.subject, str(order.args["image"]))] = Lot(str(order.args["seed"]))
+
+
 def _roster_add(state: State, order: OrderState, at_us: int) -> None:
     _add_person(state, cast("dict[str, Json]", order.args["person"]))
 
@@ -381,9 +398,11 @@ EFFECTS: dict[str, Callable[[State, OrderState, int], None]] = {
     "fact.withdraw": _withdraw,
     "fact.waiver": _waiver,
     "fact.outside": _outside,
+    "fact.agreement": _agreement,
     "fact.accepted": _accepted,
     "evidence.import": _import_evidence,
     "evidence.custody": _hand_over,
+    "lot.open": _lot_open,
     "indicators.force": _force_indicators,
     "service.lower-k": _lower_k,
     "service.drop-need": _drop_need,

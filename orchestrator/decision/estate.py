@@ -5,9 +5,10 @@ Never changes after it was made; what changes is in `state`. Names are translate
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 
+from orchestrator.checks.model import Check
 from orchestrator.decision.requirements import (
     HOST_STEPS,
     INSPECT,
@@ -18,9 +19,10 @@ from orchestrator.decision.requirements import (
     compile_groups,
 )
 from orchestrator.inventory.model import Names, Task
-from orchestrator.plans.model import Content, Plan, Timing
+from orchestrator.plans.model import Content, Plan, Timing, Wave
 
 SECOND = 1_000_000
+WITNESSED_S = 86_400
 
 
 @dataclass(slots=True, frozen=True)
@@ -124,6 +126,13 @@ class Estate:
                 self.tasks.update((f"{name}/{task.id}", TaskKey(f"{name}/{task.id}", task, -1, host)) for task in tasks)
         for site in self.content.inventory.sites:
             self.tasks[f"{site.id}/isolate"] = isolation_task(site.id)
+        self.witness_task: dict[str, str] = {}  # by the check it stands in for
+        target_of = {link.id: link.target for link in self.content.inventory.interfaces}
+        for check in self.content.checks:
+            owner = check.service or target_of.get(check.interface or "", "")
+            if check.writes and owner and not self.outside[self.service_number[owner]]:
+                seen = witness_task(check, owner, self.service_number[owner])
+                self.tasks[seen.key], self.witness_task[check.id] = seen, seen.key
 
     def _compile_waves(self) -> None:
         number = {wave.name: index for index, wave in enumerate(self.plan.waves)}
@@ -149,7 +158,7 @@ class Estate:
                         (tuple(self.host_number[post] for post in posts), wave.gate.need[site])
                         for site, posts in wave.gate.posts.items()
                     ),
-                    tasks=self._gate_tasks(wave.services),
+                    tasks=self._gate_tasks(wave),
                     soak_us=wave.gate.soak_s * SECOND,
                     passes=wave.gate.passes,
                     needed=frozenset(need for group in groups for needs in self.groups[group].needs for need in needs)
@@ -163,9 +172,22 @@ class Estate:
             for service in range(len(self.services))
         ]
 
-    def _gate_tasks(self, services: Iterable[str]) -> tuple[str, ...]:
-        played = {self.service_number[service] for service in services}
-        return tuple(key for key, task in self.tasks.items() if task.service in played)
+    def _gate_tasks(self, wave: Wave) -> tuple[str, ...]:
+        """The tasks of its services, and the witness tasks of what it judges."""
+        played = {self.service_number[service] for service in wave.services}
+        judged = {f"interface:{link}" for link in wave.gate.interfaces}
+        judged.update(f"service:{service}" for service in wave.services)
+        return tuple(
+            key
+            for key, task in self.tasks.items()
+            if (task.subject in judged if task.subject else task.service in played)
+        )
+
+    def wave_of_task(self, task: TaskKey) -> int:
+        """The wave whose gate the task is of, or -1."""
+        if task.subject:
+            return self.gates_of_subject.get(task.subject, [-1])[0]
+        return self.wave_of_service[task.service]
 
     def _ancestors(self, wave: int) -> frozenset[int]:
         found: set[int] = set()
@@ -231,6 +253,18 @@ def isolation_task(site: str) -> TaskKey:
     """The two-witness task that isolates a site which no playbook can isolate."""
     names = Names(en=f"Cut {site} off the production network", fr=f"Couper {site} du réseau de production")
     return TaskKey(f"{site}/isolate", Task(id="isolate", name=names), -1, -1)
+
+
+def witness_task(check: Check, service: str, number: int) -> TaskKey:
+    """What stands in for a check that writes while nobody agreed to it: somebody who answers for the service saw a
+    real sample or image go through."""
+    names = Names(
+        en=f"See a real case go through {service} ({check.id}); note who saw it, which case, and the minute",
+        fr=f"Voir passer un cas réel par {service} ({check.id}) ; noter qui l'a vu, quel cas, et la minute",
+    )
+    spec = Task(id="witness", name=names, by="crisis", expires_s=WITNESSED_S, duration_s=900)
+    subject = f"service:{check.service}" if check.service else f"interface:{check.interface}"
+    return TaskKey(f"{service}/witness-{check.id}", spec, number, -1, subject)
 
 
 def _numbers(ids: list[str]) -> dict[str, int]:

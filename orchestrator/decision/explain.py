@@ -5,10 +5,11 @@ Never decides: it reads the same blockers that `decide` reads, so what it says i
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from orchestrator.decision import gates, quorum
-from orchestrator.decision.blockers import Blocker, blockers, next_step
+from orchestrator.decision.blockers import Blocker, blockers, next_step, task_stands
 from orchestrator.decision.stages import OUT, Stage
 from orchestrator.decision.state import CONNECTIONS, State
 
@@ -78,6 +79,12 @@ _WORDS: dict[str, tuple[str, str]] = {
     "passes": ("{subject} has not passed often enough in a row.", "nobody: wait for the readings"),
     "stale": ("The reading of {subject} is too old.", "the probes"),
     "soak": ("The soak is not over.", "nobody: wait for it"),
+    "flaps": ("{subject} flaps: {falls}", "whoever runs it; a soak proves little until they know why"),
+    "agreement": (
+        "What proves {subject} writes, and nobody agreed to that.",
+        "the service's owner, signed by crisis cell or IT director and an operator (fact set agreement {service}), or "
+        "two who saw a real case (task done {task})",
+    ),
 }
 
 
@@ -85,8 +92,18 @@ def put(state: State, blocker: Blocker) -> Reason:
     """A blocker in words."""
     code, subject = blocker
     sentence, who = _WORDS[code]
-    players = _who_brings_back(state, subject) if code in ("need", "soft", "service") else ""
+    needed = code in ("need", "soft", "service")
+    players = _who_brings_back(state, subject) if needed else ""
+    observed = state.readings.get(f"service:{subject}" if needed else subject)
+    if observed is not None and observed.why:
+        sentence += f" {observed.why}".replace("{", "{{").replace("}", "}}")  # what a peer said is no form to fill
+    if needed and (often := gates.falls(state, f"service:{subject}", state.at_us)):
+        sentence += f" It flaps: {_fell(often)}"
     return Reason(code, subject, sentence.format(subject=subject), who.format(subject=subject, players=players))
+
+
+def _fell(often: int) -> str:
+    return f"it fell from PASS {often} time{'s' if often > 1 else ''}, the last within the hour."
 
 
 def _who_brings_back(state: State, name: str) -> str:
@@ -151,7 +168,25 @@ def gate_why(state: State, wave: int, now_us: int) -> list[Reason]:
     found = [put(state, lack) for lack in gates.lacks(state, wave, now_us)]
     if not found and one.soak_us:
         found = [put(state, lack) for lack in gates.pending(state, wave, now_us)]
-    return found
+    return [*found, *_unagreed(state, wave, now_us), *_flapping(state, wave, now_us)]
+
+
+def _unagreed(state: State, wave: int, now_us: int) -> Iterator[Reason]:
+    """What the gate judges by writing, while nobody agreed to that and no two vouch for a real case."""
+    sentence, who = _WORDS["agreement"]
+    for key in state.estate.waves[wave].tasks:
+        task = state.estate.tasks[key]
+        if task.subject and not gates.agreement(state, task.service) and not task_stands(state, key, now_us):
+            service = state.estate.services[task.service]
+            told = sentence.format(subject=task.subject), who.format(service=service, task=key)
+            yield Reason("agreement", task.subject, *told)
+
+
+def _flapping(state: State, wave: int, now_us: int) -> Iterator[Reason]:
+    sentence, who = _WORDS["flaps"]
+    for subject in gates.subjects(state, wave):
+        if often := gates.falls(state, subject, now_us):
+            yield Reason("flaps", subject, sentence.format(subject=subject, falls=_fell(often)), who)
 
 
 def standing(state: State, host: int, now_us: int) -> dict[str, str | int]:

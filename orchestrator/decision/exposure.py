@@ -80,6 +80,9 @@ def _add_origins(state: State, host: int, found: dict[int, list[str]]) -> None:
             continue
         if point_us and state.restore_point_us[other] == point_us:
             found.setdefault(other, []).append("was restored from the same restore point")
+        elif state.image[host] and state.image[other] == state.image[host]:
+            lot = any({host, other} <= one.members for one in state.lots.values())
+            found.setdefault(other, []).append(f"was made from the same image{', in the same lot' * lot}")
         elif state.strategy[host] == state.strategy[other] == "reimage":
             found.setdefault(other, []).append(f"has the same image ({klass})")
 

@@ -5,9 +5,9 @@ Never decides and never refuses: `admit` did. Only `apply` calls these functions
 
 from __future__ import annotations
 
-from orchestrator.decision import quorum
+from orchestrator.decision import lots, quorum
 from orchestrator.decision.events import Judged, Reading, Rematched, Started, Swept
-from orchestrator.decision.gates import interval_us
+from orchestrator.decision.gates import FLAPS_US, interval_us
 from orchestrator.decision.stages import IN_SERVICE, INSPECTED, OUT, RECONNECTING, Turn
 from orchestrator.decision.state import CONNECTED, QUARANTINED, UNKNOWN, Observed, State, Verdict
 
@@ -16,12 +16,19 @@ HIT, NO_HIT, UNMATCHED = OUTCOMES = ("hit", "no-hit", "unmatched")
 
 
 def judged(state: State, event: Judged, at_us: int) -> None:
-    """A verdict is filed on the latest inspection of each host it names."""
+    """A verdict is filed on the latest inspection of each host it names, but for those drawn from their lot."""
+    lot = lots.called_clean(state, event)
     for name in event.inspections:
         host = state.estate.host_number[name]
+        if lot is not None and host in lot.drawn:
+            continue
         state.touch(name, "judged")
         state.claims.get(host, {}).pop(event.person, None)
         if event.verdict == quorum.CLEAN:
+            if lot is not None:
+                state.by_lot[host] = event.person
+            elif state.by_lot.get(host) == event.person:
+                del state.by_lot[host]
             ends_us = quorum.ends_us(state, event.expires_us, at_us)
             verdict = Verdict(event.verdict, event.person, event.indicator_set, ends_us, at_us)
             kept = [one for one in state.verdicts[host] if one.person != event.person]
@@ -72,8 +79,10 @@ def _discharge(state: State, host: int) -> None:
 def _not_clean(state: State, host: int, verdict: str, at_us: int) -> None:
     """SUSPECT asks for a new inspection, INFECTED condemns; of a host that is out a recall is asked."""
     infected = verdict == quorum.INFECTED
+    state.made.discard(host)
     if infected:
         state.infected_us[host] = at_us
+        lots.condemn(state, host)
         state.exceptions.pop(host, None)
     else:
         state.suspects[host] += 1
@@ -112,7 +121,12 @@ def reading(state: State, event: Reading, at_us: int) -> None:
         passes = known.passes + 1 if known and not unwatched else 1
     if known is not None and known.outcome == event.outcome:
         since_us = known.since_us
-    state.readings[event.subject] = Observed(event.outcome, since_us, at_us, passes)
+    falls, fell_us = (known.falls, known.fell_us) if known else (0, 0)
+    if known is not None and known.outcome == "PASS" and event.outcome != "PASS":
+        falls, fell_us = (falls + 1 if fell_us and at_us - fell_us <= FLAPS_US else 1), at_us
+    state.readings[event.subject] = Observed(
+        event.outcome, since_us, at_us, passes, "" if event.outcome == "PASS" else event.sentence, falls, fell_us
+    )
     kind, _, name = event.subject.partition(":")
     if kind == "host":
         _host_reading(state, state.estate.host_number[name], event.outcome, at_us)
@@ -186,6 +200,7 @@ def _unproven(state: State, site: int) -> None:
 
 def _disproved(state: State, host: int) -> None:
     """The host is connected: what was found of it may be true no longer, and it must be cut off."""
+    state.made.discard(host)
     if state.isolated_us[host]:
         site = state.estate.site_of[host]
         state.alarmed.setdefault(site, []).append(state.estate.hosts[host])

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from orchestrator.canonical import Json
 from orchestrator.decision.blockers import task_stands
 from orchestrator.decision.commands import BreakSoak, Command, Hold, PassGate, StartSoak, Unhold
 from orchestrator.decision.requirements import TaskKey
@@ -15,6 +16,7 @@ from orchestrator.decision.state import FOREVER_US, State
 
 Lack = tuple[str, str]
 FAILURES_MIN = 3
+FLAPS_US = 3_600_000_000
 
 
 def lacks(state: State, wave: int, now_us: int) -> Iterator[Lack]:
@@ -64,14 +66,29 @@ def opens(state: State, task: TaskKey) -> bool:
     """Whether a gate's task opens: its wave is launched, and the services of the gate are in service and read PASS.
 
     One that another waits for asks it of its own service alone: what must pass between the two passes meanwhile.
+    A witness task opens only where nobody agreed, and its own service need not read PASS: its check waits for the task.
     """
-    wave = state.estate.wave_of_service[task.service]
-    if wave < 0 or not state.waves[wave].launchers:
+    wave = state.estate.wave_of_task(task)
+    if wave < 0 or not state.waves[wave].launchers or (task.subject and agreement(state, task.service)):
         return False
     asked = [task.service]
     if task.key not in state.estate.tasks_after:
         asked = [service for service, _ in state.estate.waves[wave].services]
-    return all(state.good[service] or service in state.dropped for service in asked)
+    good = [
+        state.up[one] if task.subject == f"service:{state.estate.services[one]}" else state.good[one] for one in asked
+    ]
+    return all(met or service in state.dropped for service, met in zip(asked, good, strict=True))
+
+
+def agreement(state: State, service: int) -> dict[str, Json] | None:
+    """What the owner of a service agreed to: what probes may write there, and for which test patient."""
+    return state.facts.get(f"agreement:{state.estate.services[service]}")
+
+
+def writes_now(state: State, subject: str) -> bool:
+    """Whether a check of this subject that writes may be asked now: only until the gate that judges it has passed."""
+    waves = [state.waves[wave] for wave in state.estate.gates_of_subject.get(subject, ())]
+    return any(wave.launchers and not wave.passed_us for wave in waves)
 
 
 def _reading_lack(state: State, subject: str, now_us: int) -> Lack | None:
@@ -95,7 +112,8 @@ def pending(state: State, wave: int, now_us: int) -> Iterator[Lack]:
         elif now_us - observed.at_us > 2 * interval_us(state, subject):
             yield "stale", subject
     for key in gate.tasks:
-        if state.estate.tasks[key].service not in state.dropped and not task_stands(state, key, now_us):
+        task = state.estate.tasks[key]
+        if not task.subject and task.service not in state.dropped and not task_stands(state, key, now_us):
             yield "task", key
     ends_us = state.waves[wave].soak_us + gate.soak_us
     if now_us < ends_us:
@@ -118,6 +136,14 @@ def interfaces(state: State, wave: int) -> list[str]:
 def interval_us(state: State, subject: str) -> int:
     """How often the subject is asked, microseconds."""
     return state.estate.interval_us.get(subject, 60_000_000)
+
+
+def falls(state: State, subject: str, now_us: int) -> int:
+    """How often a subject that flaps fell from PASS: once and back within the hour, or oftener; 0 if it does not."""
+    observed = state.readings.get(subject)
+    if observed is None or not observed.fell_us or now_us - observed.fell_us > FLAPS_US:
+        return 0
+    return observed.falls if observed.falls + (observed.outcome == "PASS") > 1 else 0
 
 
 def _counts_until_us(state: State, post: int) -> int:

@@ -112,7 +112,8 @@ def _enough(state: State, host: int, now_us: int) -> bool:
     until_us = now_us + klass.limit_s.reconnect * SECOND
     fresh, said = _signers(state, host, until_us)
     excepted = bool(said) and state.exceptions.get(host, 0) > until_us
-    return not state.infected_us[host] and len(fresh) + excepted >= klass.verdicts_required
+    wanted = 1 if state.by_lot.get(host) in fresh else klass.verdicts_required
+    return not state.infected_us[host] and len(fresh) + excepted >= wanted
 
 
 def _gate(state: State, command: PassGate, now_us: int) -> None:
@@ -133,7 +134,8 @@ def _gate(state: State, command: PassGate, now_us: int) -> None:
         works = sum(state.stage[one] is Stage.IN_SERVICE and not state.infected_us[one] for one in posts)
         alive = sum(state.stage[one] not in GONE for one in posts) or len(posts[:1])
         _require(works >= min(need, -(-2 * alive // 3)), 3, name, f"it passes with {works} posts of a site")
-    tasks = [key for key in gate.tasks if state.estate.tasks[key].service not in state.dropped]
+    own = [state.estate.tasks[key] for key in gate.tasks if not state.estate.tasks[key].subject]  # readings judge those
+    tasks = [task.key for task in own if task.service not in state.dropped]
     done = all(key in state.tasks and state.tasks[key].status == "confirmed" for key in tasks)
     _require(done, 3, name, "it passes before its tasks are done")
     soaked = 0 < state.waves[wave].soak_us <= now_us - gate.soak_us

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 
-from orchestrator.decision import custody, quorum
+from orchestrator.decision import custody, lots, quorum
 from orchestrator.decision.blockers import tasks_before
 from orchestrator.decision.capacity import occupy, release, signature
 from orchestrator.decision.commands import Cancel, Issue
@@ -163,6 +163,7 @@ def _tried(state: State, action: OpenAction, at_us: int, *, unreachable: bool) -
     if action.step == "reconnect":
         # Nobody knows whether it opened the way.
         state.isolated_us[host] = 0
+        state.made.discard(host)
         state.want_isolated(host, "its reconnect did not end well")
 
 
@@ -206,6 +207,10 @@ def _new_restore(state: State, action: OpenAction, event: Finished, at_us: int) 
     state.suspects[host] = 0
     state.seen_apart.discard(host)
     state.exceptions.pop(host, None)
+    if action.strategy in lots.WIPED and state.image[host]:
+        state.made.add(host)
+    else:
+        state.made.discard(host)
     for step in HOST_STEPS:
         for key in tasks_before(state, host, step):
             state.tasks.pop(key, None)
@@ -227,9 +232,13 @@ def _inspected(state: State, action: OpenAction, event: Finished) -> bool:
     if event.facts.get("taken") in ("offline", "outside"):
         state.seen_apart.add(host)
     state.marker[host] = bool(event.facts.get("marker", False))
+    if state.marker[host]:
+        state.made.discard(host)
     if state.marker[host] and host in state.obligations:
         state.obligations[host].holds = state.relapse_stale = True
         state.asks.setdefault(host, {})["network"] = "an indicator hit while out: recall it"
+    if not online:
+        lots.join(state, host)
     return not online
 
 
@@ -237,12 +246,14 @@ def _released(state: State, host: int, at_us: int) -> None:
     klass = state.estate.group(host).klass
     state.connection[host] = CONNECTED
     state.isolated_us[host] = 0
+    state.made.discard(host)
     state.passes[host] = 0
     state.failing_us[host] = 0
     state.ever_passed_us[host] = 0
     state.suspects[host] = 0
     state.readings.pop(f"host:{state.estate.hosts[host]}", None)
-    if len(quorum.counting(state, host, at_us)) >= klass.verdicts_required:
+    counted = quorum.counting(state, host, at_us)
+    if len(counted) >= quorum.required(state, host, counted):
         state.exceptions.pop(host, None)
     if klass.cleanliness == "offline":
         state.recheck[host] = "it was inspected offline, before the online tools were in service"
@@ -254,6 +265,7 @@ def _withdraw(state: State, host: int) -> None:
     """Its proof fell while it was being reconnected: it is connected now and must be isolated at once."""
     state.connection[host] = CONNECTED
     state.isolated_us[host] = 0
+    state.made.discard(host)
     state.want_isolated(host, "withdrawn")
     state.void_proof(host)
     if state.infected_us[host]:

@@ -5,15 +5,18 @@ Never asks who signed (`orders` did) and never carries an order out (`effects` d
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from typing import cast
 
-from orchestrator.decision import custody, epoch, host_key, quorum, revision, seats
+from orchestrator.decision import custody, epoch, host_key, lots, quorum, revision, seats
 from orchestrator.decision.events import Ordered
 from orchestrator.decision.stages import OUT, Stage
 from orchestrator.decision.state import State
 from orchestrator.errors import Refused
 from orchestrator.plans import changes
 
+DIGEST = re.compile("[0-9a-f]{64}")
 QUARTER_US = 15 * 60 * 1_000_000
 TAKEN = ("offline", "outside", "host")
 EXCEPTION_MAX_S = 12 * 3600
@@ -93,8 +96,24 @@ def is_person(one: object) -> bool:
 
 
 def _roster_add(state: State, event: Ordered, now_us: int) -> None:
-    if not is_person(event.args.get("person")):
+    """Who stays longer is added anew with the same key; another key under a known id would replace a person."""
+    one = event.args.get("person")
+    if not is_person(one):
         raise Refused("The order adds one person, with id, roles and key.", rule="roster.form")
+    added = cast("dict[str, str]", one)
+    person, known = added["id"], state.roster.get(added["id"])
+    if person in state.revoked:
+        raise Refused(f"{person} was revoked, for good: add them under another id.", rule="roster.revoked")
+    if known is not None and _bare(known.key) != _bare(added["key"]):
+        raise Refused(
+            f"{person} is in the roster with another key; a new key goes with a new id.", rule="roster.replaced"
+        )
+
+
+def _bare(key: str) -> list[str]:
+    """A public key line without the comment behind it; the demand for a PIN belongs to the key."""
+    words = key.split()
+    return words[: 3 if words[:1] == ["verify-required"] else 2]
 
 
 def _retry(state: State, event: Ordered, now_us: int) -> None:
@@ -209,6 +228,17 @@ def _task(state: State, event: Ordered, now_us: int) -> None:
         raise Refused(f"{event.subject} is confirmed already.", rule="tasks.open")
     if event.kind == "task.done" and task.status == "reported" and task.reported_by == event.person:
         raise Refused("A second person must confirm what you reported.", rule="tasks.two-persons")
+    known = state.estate.tasks.get(event.subject)
+    if event.kind == "task.done" and task.status == "open" and known is not None and known.subject:
+        _need_words(
+            event, ("witness", "case", "minute"), "who saw it go through, which sample or image, and the minute"
+        )
+
+
+def _need_words(event: Ordered, names: tuple[str, ...], what: str) -> None:
+    """Each of these arguments is a short text. Raises Refused with `what` must be said."""
+    if not all(custody.is_text(event.args.get(name)) for name in names):
+        raise Refused(f"{event.subject}: say {what} ({', '.join(names)}).", rule="orders.words", kind=event.kind)
 
 
 def _task_claim(state: State, event: Ordered, now_us: int) -> None:
@@ -237,6 +267,25 @@ def _outside(state: State, event: Ordered, now_us: int) -> None:
     service = state.estate.service_number.get(event.subject, -1)
     if service < 0 or not state.estate.outside[service]:
         raise Refused(f"{event.subject} is no outside service.", rule="facts.outside")
+
+
+def _agreement(state: State, event: Ordered, now_us: int) -> None:
+    service = state.estate.service_number.get(event.subject, -1)
+    if service < 0 or state.estate.outside[service]:
+        raise Refused(f"{event.subject} is no service of ours.", rule="facts.agreement")
+    names = ("owner", "patient", "routes", "cleanup")
+    _need_words(event, names, "who owns it, the test patient, which routes are blocked meanwhile and who cleans up")
+
+
+def _accepted(state: State, event: Ordered, now_us: int) -> None:
+    function, _, site = event.subject.partition("/")
+    known = {one.id: one.sites for one in state.estate.content.inventory.functions}
+    if function not in known or site not in known[function]:
+        raise Refused(
+            f"{event.subject}: a function is accepted site by site, as FUNCTION/SITE with a site where it works.",
+            rule="facts.accepted",
+        )
+    _need_words(event, ("owner",), "who owns it and accepts it")
 
 
 def _service(state: State, event: Ordered, now_us: int) -> None:
@@ -280,6 +329,19 @@ def _import(state: State, event: Ordered, now_us: int) -> None:
             raise Refused(f"There is no host {name}, or no evidence of it.", rule="evidence.host", host=name)
         if any(one.evidence == evidence for one in state.imported.get(host, ())):
             raise Refused(f"This evidence of {name} was imported already.", rule="evidence.twice", host=name)
+
+
+def _lot_open(state: State, event: Ordered, now_us: int) -> None:
+    """Once open, its seed stays; a lot that was condemned is never opened again."""
+    image, seed = event.args.get("image"), event.args.get("seed")
+    if event.subject not in state.estate.site_number:
+        raise Refused(f"There is no site {event.subject}.", rule="orders.subject", subject=event.subject)
+    if not isinstance(image, str) or not DIGEST.fullmatch(image) or not isinstance(seed, str) or len(seed) < 32:
+        raise Refused("A lot names its image (SHA-256) and a random seed of 32 hex digits.", rule="lots.form")
+    known = state.lots.get(lots.key(event.subject, image))
+    if known is not None:
+        what = "was condemned; its hosts are read one by one" if known.condemned else "is open already"
+        raise Refused(f"The lot of {image[:16]} at {event.subject} {what}.", rule="lots.open")
 
 
 def _custody(state: State, event: Ordered, now_us: int) -> None:
@@ -338,8 +400,11 @@ RULES: dict[str, Callable[[State, Ordered, int], None]] = {
     "fact.withdraw": _withdraw,
     "fact.waiver": _waiver,
     "fact.outside": _outside,
+    "fact.agreement": _agreement,
+    "fact.accepted": _accepted,
     "evidence.import": _import,
     "evidence.custody": _custody,
+    "lot.open": _lot_open,
     "service.lower-k": _service,
     "service.drop-need": _service,
     "roster.revoke": _revoke,

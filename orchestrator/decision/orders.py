@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import permutations
 
 from orchestrator.canonical import Json
-from orchestrator.decision import epoch, quorum, seats
+from orchestrator.decision import epoch, lots, quorum, seats
 from orchestrator.decision.events import Judged, Ordered
 from orchestrator.decision.order_rules import RULES, is_person, isolation_needs_second
 from orchestrator.decision.state import OrderState, State
@@ -52,7 +52,9 @@ KINDS: dict[str, Seats] = {
     "fact.withdraw": _seats("analyst|it_director"),
     "fact.waiver": _seats("forensic_lead"),
     "fact.outside": _seats("operator", "analyst|it_director"),
+    "fact.agreement": _seats("crisis|it_director", "operator"),
     "fact.accepted": _seats("crisis"),
+    "lot.open": _seats("analyst"),
     "evidence.import": _seats("analyst|forensic_lead"),
     "evidence.custody": _seats("forensic_lead|analyst|technician|operator"),
     "indicators.force": _seats("analyst", "analyst|forensic_lead"),
@@ -209,18 +211,23 @@ def admit_verdict(state: State, event: Judged, now_us: int) -> None:
         )
     if not event.inspections:
         raise Refused("The verdict names no host.", rule="verdict.host")
-    for name, inspection in event.inspections.items():
-        _admit_judged_host(state, event, (name, inspection), now_us)
+    lot = lots.called_clean(state, event)
+    drawn = {state.estate.hosts[host] for host in lot.drawn} if lot is not None else set()
+    for judged in event.inspections.items():
+        _admit_judged_host(state, event, judged, now_us, read=event.verdict == quorum.CLEAN and judged[0] not in drawn)
+    if event.verdict == quorum.CLEAN and len(event.inspections) > 1:
+        lots.admit(state, event, now_us)
 
 
-def _admit_judged_host(state: State, event: Judged, judged: tuple[str, str], now_us: int) -> None:
+def _admit_judged_host(state: State, event: Judged, judged: tuple[str, str], now_us: int, *, read: bool) -> None:
+    """What is said of one host; only where it is called CLEAN itself, not for its lot, it takes a seat (`read`)."""
     name, inspection = judged
     host = state.estate.host_number.get(name, -1)
     if host < 0:
         raise Refused(f"There is no host {name}.", rule="verdict.host", host=name)
     if inspection != state.inspection[host] or not inspection:
         raise Refused(f"{inspection} is not the latest inspection of {name}.", rule="verdict.inspection", host=name)
-    if event.verdict != quorum.CLEAN:
+    if not read:
         return
     if not quorum.seats_wanted(state, host):
         raise Refused(f"No verdict is asked for on {name} now.", rule="verdict.seat", host=name)

@@ -35,12 +35,17 @@ def ends_us(state: State, signed_us: int, now_us: int) -> int:
     return epoch.heard(state, signed_us, now_us, state.estate.timing.verdict_valid_s + GRACE_S)
 
 
+def required(state: State, host: int, counted: set[str]) -> int:
+    """How many persons must say CLEAN: one where a verdict that counts is on the host's whole lot."""
+    return 1 if state.by_lot.get(host) in counted else state.estate.group(host).klass.verdicts_required
+
+
 def verdicts_missing(state: State, host: int, now_us: int) -> int:
     """How many more persons must say CLEAN; an exception stands in for one, but never for the first."""
-    required = state.estate.group(host).klass.verdicts_required
     if state.infected_us[host] or not state.verdicts[host]:
-        return required
-    missing = required - len(counting(state, host, now_us))
+        return state.estate.group(host).klass.verdicts_required
+    counted = counting(state, host, now_us)
+    missing = required(state, host, counted) - len(counted)
     if missing <= 0:
         return 0
     excepted = missing == 1 and state.exceptions.get(host, 0) > now_us

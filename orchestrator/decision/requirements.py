@@ -19,12 +19,16 @@ PRESERVE, RESTORE, INSPECT, RECONNECT = 0, 1, 2, 3
 
 @dataclass(slots=True, frozen=True)
 class TaskKey:
-    """A task of the estate under its key (`service/task`, or `host/task` for one that stands before a step)."""
+    """A task of the estate under its key (`service/task`, or `host/task` for one that stands before a step).
+
+    `subject`: of a witness task (`service/witness-CHECK`), what the check is about that writes and is not agreed on.
+    """
 
     key: str
     spec: Task
     service: int
     host: int
+    subject: str = ""
 
 
 @dataclass(slots=True, frozen=True)

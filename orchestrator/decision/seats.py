@@ -36,4 +36,4 @@ def seats_open(state: State, host: int, now_us: int) -> int:
         and any(code != "verdicts" for code, _ in but_unit(state, host, now_us))
     ):
         filled += expired
-    return max(0, state.estate.group(host).klass.verdicts_required - filled)
+    return max(0, quorum.required(state, host, signed) - filled)

@@ -59,6 +59,16 @@ class Verdict:
 
 
 @dataclass(slots=True)
+class Lot:
+    """Hosts made from one image at one site and inspected since an order opened it, and whom its seed drew of them."""
+
+    seed: str
+    members: set[int] = field(default_factory=set)
+    drawn: set[int] = field(default_factory=set)
+    condemned: bool = False
+
+
+@dataclass(slots=True)
 class Obligation:
     """Something owed on a host that is out."""
 
@@ -84,19 +94,26 @@ class OpenAction:
 
 @dataclass(slots=True)
 class Observed:
-    """The last reading of a subject: outcome, since when, how many PASS in a row, and its time."""
+    """The last reading of a subject: outcome, since when, how many PASS in a row, and its time.
+
+    `why` it is not PASS. `falls`: how often it fell from PASS, each time within the hour after the time before; the
+    last was at `fell_us`.
+    """
 
     outcome: str
     since_us: int
     at_us: int
     passes: int
+    why: str = ""
+    falls: int = 0
+    fell_us: int = 0
 
 
 @dataclass(slots=True)
 class TaskState:
     """A task: open, reported done by `reported_by`, or confirmed at `confirmed_us`; `claimed_by` is on it until then.
 
-    A claim ends at `claimed_until_us`, or with the first report.
+    A claim ends at `claimed_until_us`, or with the first report. `seen`: of a witness task, who saw which case, when.
     """
 
     status: str = "closed"
@@ -106,6 +123,7 @@ class TaskState:
     claimed_by: str = ""
     claimed_until_us: int = 0
     confirmed_us: int = 0
+    seen: str = ""
 
 
 @dataclass(slots=True)
@@ -177,6 +195,10 @@ class State:
         self.clock_confirmed = False
         self.roster: dict[str, Member] = {}
         self.revoked: set[str] = set()
+        self.lots: dict[str, Lot] = {}
+        self.made: set[int] = set()  # wiped and made from an image, and never connected or suspected since
+        self.lot_of: dict[int, str] = {}  # in which one the present inspection of a host stands
+        self.by_lot: dict[int, str] = {}  # who signed for the host with its whole lot
         self.recalls: deque[int] = deque(maxlen=RECALLS_MAX)
         self.orders: dict[str, OrderState] = {}
         self.touched: dict[str, list[tuple[int, str]]] = {}
@@ -365,6 +387,8 @@ class State:
         self.verdicts[host] = []
         self.rematch.discard(host)
         self.claims.pop(host, None)
+        self.lot_of.pop(host, None)
+        self.by_lot.pop(host, None)
 
     def want_isolated(self, host: int, cause: str) -> None:
         """The host must be cut off."""

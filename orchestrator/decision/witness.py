@@ -13,8 +13,9 @@ from typing import get_args
 from orchestrator.decision import commands as c
 from orchestrator.decision import events as e
 from orchestrator.decision.estate import Estate
-from orchestrator.decision.witness_books import NETWORK_STEPS, ActionBook, Books, HostBook
+from orchestrator.decision.witness_books import NETWORK_STEPS, Books
 from orchestrator.decision.witness_orders import confirmed, sign
+from orchestrator.decision.witness_pages import ActionBook, HostBook
 from orchestrator.decision.witness_reach import freeze, spoke_with
 from orchestrator.plans.model import Content
 
@@ -57,8 +58,8 @@ class Witness:
             withdrawn = self._end(entry, at_us)
         elif isinstance(entry, c.PassGate):
             self._gate(entry, at_us)
-        elif isinstance(entry, e.Rematched):
-            self._rematched(entry)
+        elif isinstance(entry, e.Rematched | e.Judged):
+            self._spoken(entry, at_us)
         elif isinstance(entry, e.Epoch):
             confirmed_us = sum(books.jumped_us) if books.clock_confirmed else None
             self._require(entry.delta_us == confirmed_us, 4, "clock", "time moves and nobody confirmed the clock")
@@ -76,11 +77,30 @@ class Witness:
             books.host[withdrawn].out, books.host[withdrawn].must_isolate = False, True
             books.doubted[withdrawn] = None
 
-    def _rematched(self, event: e.Rematched) -> None:
+    def _spoken(self, event: e.Rematched | e.Judged, at_us: int) -> None:
         """What was matched is the latest inspection, and what it was matched against the set in force."""
+        if isinstance(event, e.Judged):
+            if event.verdict == "CLEAN" and len(event.inspections) > 1:
+                self._lot(event, at_us)
+            return
         for name, inspection in event.inspections.items():
             same = (self.books.host[name].inspection, self.books.indicator_set) == (inspection, event.indicator_set)
             self._require(same, 1, name, "other evidence is matched than its verdicts judge, or against another set")
+
+    def _lot(self, event: e.Judged, at_us: int) -> None:
+        """Called CLEAN at once are hosts of one lot; those drawn stand there, too, and enough persons read each."""
+        lot = self.books.lots.named(event)
+        for name, inspection in event.inspections.items():
+            mine = lot is not None and (name in lot.drawn or lot.hosts.get(name) == inspection)
+            self._require(mine, 1, name, "it is called CLEAN with others and is not of their lot")
+        if lot is None:
+            return
+        enough = len(lot.counted) >= self.books.content.restart.lots.first and not lot.condemned
+        self._require(enough, 1, lot.image, "its lot is called CLEAN after too few readings, or was condemned")
+        for name in sorted(lot.drawn):
+            host = self.books.host[name]
+            good = bool(host.inspection) if host.out else self._proven(name, at_us)
+            self._require(good and name in event.inspections, 1, name, "it was drawn and is not CLEAN, and its lot is")
 
     def settle(self, at_us: int) -> None:
         """What must hold whenever a transaction is over: alarms raised, fallen reconnects stopped."""
@@ -208,10 +228,10 @@ class Witness:
             for person, filed in host.clean.items()
             if filed.indicator_set == books.indicator_set and person not in books.revoked
         }
-        fresh = sum(filed.expires_us > at_us for filed in valid.values())
-        if fresh >= required:
+        fresh = [filed for filed in valid.values() if filed.expires_us > at_us]
+        if len(fresh) >= required or any(filed.lot for filed in fresh):
             return True
-        return host.exception_us > at_us and len(valid) >= max(1, required - 1)
+        return host.exception_us > at_us and bool(valid) and len(fresh) + 1 >= required
 
     def _stopped(self, name: str) -> Iterator[tuple[int, str]]:
         """Why no reconnect of this host may start, or go on unbegun: needs, wave, freezes (invariants 2, 3, 4)."""

@@ -7,100 +7,19 @@ from the words of the design. `witness` judges by these books.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import replace
 from typing import Any, cast
 
 from orchestrator.decision import commands as c
 from orchestrator.decision import events as e
+from orchestrator.decision.witness_lots import LotBooks
+from orchestrator.decision.witness_pages import ActionBook, Filed, HostBook, SubjectBook, TaskBook, WaveBook
 from orchestrator.inventory.model import Host, Service
 from orchestrator.plans.drafts import Kept
 from orchestrator.plans.model import Content, HostClass, Plan, Wave
 
 MISSED_MAX = 3
 NETWORK_STEPS = ("reconnect", "isolate")
-
-
-@dataclass(slots=True)
-class Filed:
-    """One person's CLEAN on the latest inspection."""
-
-    indicator_set: str
-    expires_us: int
-
-
-@dataclass(slots=True)
-class HostBook:
-    """One host as the records tell it; `isolating` from the first try of an isolation until one succeeds.
-
-    `away`: failed or excluded now, whoever took its place. `unwiped`: declared as it was; `seen_apart`: since then, and
-    since it was last outside, somebody looked at its disk offline or at it from outside.
-    """
-
-    preserved: bool = False
-    inspection: str = ""
-    clean: dict[str, Filed] = field(default_factory=dict)
-    tainted: str = ""
-    infected: bool = False
-    answered_for: bool = False
-    isolated_us: int = 0
-    silent: bool = False
-    connected: bool = False
-    out: bool = False
-    in_service: bool = False
-    exception_us: int = 0
-    point_us: int = 0
-    under_way: dict[str, str] = field(default_factory=dict)
-    must_isolate: bool = False
-    isolating: bool = False
-    away: bool = False
-    unwiped: bool = False
-    seen_apart: bool = False
-
-    @property
-    def serves(self) -> bool:
-        """Whether it counts for its services: in service, and nobody found it infected."""
-        return self.in_service and not self.infected
-
-
-@dataclass(slots=True)
-class WaveBook:
-    """One wave as the records tell it; `soak` is (record, time) of the soak's start."""
-
-    after: set[str]
-    launchers: set[str] = field(default_factory=set)
-    holds: set[str] = field(default_factory=set)
-    soak: tuple[int, int] | None = None
-    passed: bool = False
-
-
-@dataclass(slots=True)
-class SubjectBook:
-    """The answers about one subject: how many PASS in a row, the last one's time, the records of the last FAIL and
-    of the last answer after nobody had asked for more than two intervals."""
-
-    in_a_row: int = 0
-    outcome: str = ""
-    at_us: int = 0
-    failed_at: int = 0
-    unwatched_at: int = 0
-
-
-@dataclass(slots=True)
-class TaskBook:
-    """A task: who reported it done, and when it was confirmed (0: not)."""
-
-    reported_by: str = ""
-    confirmed_us: int = 0
-
-
-@dataclass(slots=True)
-class ActionBook:
-    """An action under way; `cancelled` once it was asked to stop."""
-
-    target: str
-    step: str
-    strategy: str = ""
-    cancelled: bool = False
 
 
 class Books:
@@ -138,6 +57,7 @@ class Books:
         self.paced: dict[str, list[int]] = {}
         self.void: set[str] = set()
         self.doubted: dict[str, None] = {}  # hosts ever found infected, or whose proof fell: no others need an answer
+        self.lots = LotBooks()
         self.seq = 0
 
     def read(self, content: Content, plan: Plan) -> None:
@@ -268,6 +188,7 @@ def _finished(books: Books, event: e.Finished, at_us: int) -> None:
         site_isolated(books, action.target, at_us)
     else:
         if action.step == "restore":
+            books.lots.restored(action.target, event, action.strategy)
             point = event.facts.get("restore_point_us", at_us)
             books.host[action.target].point_us = cast("int", point) if action.strategy == "restore" else 0
         _DONE[action.step](books, event, action.target, at_us)
@@ -292,6 +213,8 @@ def _inspected(books: Books, event: e.Finished, name: str, at_us: int) -> None:
         host = books.host[name]
         host.inspection, host.clean, host.tainted = event.action, {}, ""
         host.seen_apart |= event.facts.get("taken") in ("offline", "outside")
+        if not host.out and books.klass(name).lots:
+            books.lots.inspected(books.hosts[name], event, books.content.restart.lots)
 
 
 def _reconnected(books: Books, event: e.Finished, name: str, at_us: int) -> None:
@@ -299,6 +222,7 @@ def _reconnected(books: Books, event: e.Finished, name: str, at_us: int) -> None
     host.connected, host.silent, host.isolated_us = True, False, 0
     host.answered_for = False
     host.out = True
+    books.lots.made.pop(name, None)
 
 
 def _isolated(books: Books, event: e.Finished, name: str, at_us: int) -> None:
@@ -318,6 +242,7 @@ def _effect_unknown(books: Books, action: ActionBook) -> None:
     if action.step == "reconnect":
         host = books.host[action.target]
         host.connected, host.silent, host.isolated_us, host.answered_for = True, False, 0, False
+        books.lots.made.pop(action.target, None)
 
 
 def site_isolated(books: Books, site: str, at_us: int) -> None:
@@ -340,20 +265,25 @@ def _cancelled(books: Books, event: e.Cancelled, at_us: int) -> None:
 
 
 def _judged(books: Books, event: e.Judged, at_us: int) -> None:
+    lot = books.lots.named(event)
     for name, inspection in event.inspections.items():
         host = books.host[name]
         if event.verdict == "INFECTED":
             host.answered_for = host.answered_for and host.infected
             host.infected, host.exception_us = True, 0
             books.doubted[name] = None
+            for other in books.lots.condemned(name):
+                one = books.host[other]
+                one.clean = {person: filed for person, filed in one.clean.items() if not filed.lot}
         if event.verdict != "CLEAN":
             if host.out and (name not in books.reach or name in books.shut):
                 books.unfrozen.add(name)
             host.tainted, host.clean = event.verdict, {}
-        elif inspection == host.inspection:
+            books.lots.made.pop(name, None)
+        elif inspection == host.inspection and (lot is None or name not in lot.drawn):
             longest_s = books.content.restart.timing.verdict_valid_s + 60
             ends_us = books.end_us(event.expires_us, at_us, longest_s)
-            host.clean[event.person] = Filed(event.indicator_set, ends_us)
+            host.clean[event.person] = Filed(event.indicator_set, ends_us, lot is not None)
 
 
 def _rematched(books: Books, event: e.Rematched, at_us: int) -> None:
@@ -362,8 +292,9 @@ def _rematched(books: Books, event: e.Rematched, at_us: int) -> None:
         host = books.host[name]
         if event.outcome == "hit":
             host.tainted, host.clean = "SUSPECT", {}
+            books.lots.made.pop(name, None)
         elif event.outcome == "no-hit":
-            host.clean = {one: Filed(event.indicator_set, filed.expires_us) for one, filed in host.clean.items()}
+            host.clean = {one: replace(filed, indicator_set=event.indicator_set) for one, filed in host.clean.items()}
 
 
 def _swept(books: Books, event: e.Swept, at_us: int) -> None:
@@ -387,6 +318,7 @@ def _swept(books: Books, event: e.Swept, at_us: int) -> None:
                 host.answered_for = host.answered_for and host.connected
                 host.connected, host.isolated_us = True, 0
                 host.inspection, host.clean = "", {}
+                books.lots.made.pop(name, None)
                 books.void.add(host.under_way.get("host", ""))
         elif host.isolated_us and host.isolated_us < begun_us:
             host.silent, host.connected = True, False

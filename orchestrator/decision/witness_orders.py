@@ -10,7 +10,8 @@ from typing import cast
 
 from orchestrator.checks.model import Check
 from orchestrator.decision import events as e
-from orchestrator.decision.witness_books import Books, TaskBook, back, site_isolated
+from orchestrator.decision.witness_books import Books, back, site_isolated
+from orchestrator.decision.witness_pages import TaskBook
 from orchestrator.plans.changes import changed
 from orchestrator.plans.waves import derive
 
@@ -19,7 +20,15 @@ TWO_PERSONS = frozenset(
     {
         *("genesis", "thaw", "service.lower-k", "service.drop-need", "wave.after-removed", "indicators.force"),
         *("roster.add", "roster.revoke", "host.exception", "host.declare", "host.take-back"),
-        *("fact.outside", "fact.t0", "fact.breach_closed", "content.change", "functions.order", "wave.split"),
+        *(
+            "fact.outside",
+            "fact.agreement",
+            "fact.t0",
+            "fact.breach_closed",
+            "content.change",
+            "functions.order",
+            "wave.split",
+        ),
     }
 )
 
@@ -75,7 +84,12 @@ def _declared(books: Books, event: e.Ordered, at_us: int) -> None:
     host.inspection, host.clean, host.tainted, host.infected, host.exception_us = "", {}, "", False, 0
     host.point_us = cast("int", event.args["restore_point_us"])
     host.unwiped, host.seen_apart = True, False
+    books.lots.made.pop(event.subject, None)
     back(books, event.subject)
+
+
+def _lot_opened(books: Books, event: e.Ordered, at_us: int) -> None:
+    books.lots.opened(event)
 
 
 def _imported(books: Books, event: e.Ordered, at_us: int) -> None:
@@ -106,6 +120,13 @@ def _fact(books: Books, event: e.Ordered, at_us: int) -> None:
     books.facts.add(kind if kind in ("t0", "breach_closed") else f"{kind}:{event.subject}")
     if kind == "t0":
         books.t0_us = cast("int", event.args["at_us"])
+
+
+def _agreed(books: Books, event: e.Ordered, at_us: int) -> None:
+    """What was to be witnessed at that service need not be any more."""
+    _fact(books, event, at_us)
+    for key in [key for key in books.task if key.startswith(f"{event.subject}/witness-")]:
+        del books.task[key]
 
 
 def _withdrawn(books: Books, event: e.Ordered, at_us: int) -> None:
@@ -189,6 +210,7 @@ _EFFECTS: dict[str, Callable[[Books, e.Ordered, int], None]] = {
     "freeze": _frozen,
     "thaw": _thawed,
     "host.declare": _declared,
+    "lot.open": _lot_opened,
     "evidence.import": _imported,
     "host.retry": _retried,
     "host.take-back": _taken_back,
@@ -197,6 +219,7 @@ _EFFECTS: dict[str, Callable[[Books, e.Ordered, int], None]] = {
     "fact.breach_closed": _fact,
     "fact.waiver": _fact,
     "fact.outside": _fact,
+    "fact.agreement": _agreed,
     "fact.withdraw": _withdrawn,
     "indicators.force": _set_in_force,
     "service.lower-k": _lowered,

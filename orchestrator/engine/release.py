@@ -12,6 +12,7 @@ from typing import Any, cast
 
 from orchestrator import canonical
 from orchestrator.canonical import Json
+from orchestrator.decision import quorum
 from orchestrator.decision.requirements import RECONNECT
 from orchestrator.decision.stages import Stage
 from orchestrator.decision.state import State
@@ -86,7 +87,7 @@ class Citations:
                 "wave": own["wave"],
                 "after": [*after],
                 "needs": [*needs],
-                "verdicts": group.klass.verdicts_required,
+                "verdicts": quorum.required(state, host, quorum.counting(state, host, state.at_us)),
                 "limit_s": group.klass.limit_s.reconnect,
                 "address": estate.content.inventory.hosts[host].address,
             },

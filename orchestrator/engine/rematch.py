@@ -1,7 +1,8 @@
 """Matches the stored evidence that the core asks for against the indicator set in force, beside the engine's thread.
 
-Never concludes: what an outcome means for a verdict is the core's. Evidence or a set that cannot be read is
-`unmatched`, never no hit. What was under way when the process ended is asked for again, by the state.
+Never concludes: what an outcome means for a verdict is the core's. Evidence or a set that cannot be read, or on which
+the matching breaks, is `unmatched`, never no hit. What was under way when the process ended is asked for again, by the
+state.
 """
 
 from __future__ import annotations
@@ -59,21 +60,22 @@ class Rematching:
 
     def _matched(self, digest: str, asked: list[Asked]) -> list[Rematched]:
         """One answer for each outcome there is."""
-        if self._ready[0] != digest:
-            self._ready = (digest, _judge_of(self._blobs, digest))
         outcomes: dict[str, dict[str, str]] = {}
         for one in asked:
-            outcomes.setdefault(self._outcome(one), {})[one.host] = one.inspection
+            outcomes.setdefault(self._outcome(digest, one), {})[one.host] = one.inspection
         return [Rematched(inspections, digest, outcome) for outcome, inspections in outcomes.items()]
 
-    def _outcome(self, one: Asked) -> str:
+    def _outcome(self, used: str, one: Asked) -> str:
         """A hit in any of a host's evidence is one; else all of it must have been matched."""
         found = set()
         for digest in one.evidence:
             try:
+                if self._ready[0] != used:
+                    self._ready = (used, _judge_of(self._blobs, used))
                 found.add(self._ready[1](Evidence.from_bytes(self._blobs.get(digest))))
-            except RelanceError as error:
-                LOG.warning("The evidence %s of %s cannot be matched: %s", digest[:16], one.host, error.sentence)
+            except BaseException as error:  # noqa: BLE001 - whatever the pattern engine fails with, nothing passes for it
+                said = getattr(error, "sentence", f"{type(error).__name__}: {error}")
+                LOG.warning("The evidence %s of %s cannot be matched: %s", digest[:16], one.host, said)
                 found.add(UNMATCHED)
         return next((outcome for outcome in (HIT, UNMATCHED) if outcome in found), NO_HIT)
 

@@ -1,6 +1,7 @@
 """Asks what is due to be asked: checks of services, interfaces and hosts, and the sweeps from outside quarantine.
 
-Never judges: one outcome per subject goes to the core, made of its members' answers by counting alone.
+Never judges: one outcome per subject goes to the core, made of its members' answers by counting alone. Never asks what
+writes but at a gate that has not passed, under its owner's agreement; without one, two who witnessed it stand in.
 """
 
 from __future__ import annotations
@@ -9,14 +10,18 @@ import logging
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import chain
+from zlib import crc32
 
 from orchestrator.checks.model import Check
+from orchestrator.decision.blockers import task_stands
 from orchestrator.decision.estate import Estate
 from orchestrator.decision.events import Event, Reading
 from orchestrator.decision.events import Swept as SweptEvent
+from orchestrator.decision.gates import agreement, writes_now
 from orchestrator.decision.stages import OUT, Stage
 from orchestrator.decision.state import State
-from orchestrator.probes.base import Answer, Question
+from orchestrator.probes.base import Agreement, Answer, Question, passed
 from orchestrator.workers.probing import Prober, Swept, sweep
 
 LOG = logging.getLogger("relance.engine")
@@ -44,9 +49,14 @@ class Watch:
     """Decides which questions are due and collects their answers. Lives in the engine's thread."""
 
     def __init__(self, state: State, prober: Prober) -> None:
-        self._prober = prober
-        # Of their own: hundreds of silent PCs, each waited for to the last second, never stand before a service.
-        self._host_prober = Prober(secrets=prober.secrets)
+        # Of their own: hundreds of silent PCs, each waited for to the last second, never stand before a service or a
+        # server, nor two hundred silent servers before a service.
+        self._probers = {
+            "service": prober,
+            "server": Prober(secrets=prober.secrets),
+            "workstation": Prober(secrets=prober.secrets),
+        }
+        self._told: list[tuple[str, Answer]] = []  # answers nobody need wait for
         self._rounds: dict[str, _Round] = {}
         self._round_of: dict[str, str] = {}
         self._next_us: dict[str, int] = {}
@@ -75,7 +85,8 @@ class Watch:
     def poll(self, state: State, now_us: int) -> list[Event]:
         """Readings and sweeps that came in; puts the questions that are due."""
         events: list[Event] = []
-        for name, answer in (*self._prober.poll(), *self._host_prober.poll()):
+        told, self._told = self._told, []
+        for name, answer in chain(told, *(prober.poll() for prober in self._probers.values())):
             reading = self._answered(name, answer)
             if reading is not None:
                 events.append(reading)
@@ -96,8 +107,8 @@ class Watch:
     def close(self) -> None:
         """Asks nothing more."""
         self._pool.shutdown(wait=False, cancel_futures=True)
-        self._prober.close()
-        self._host_prober.close()
+        for prober in self._probers.values():
+            prober.close()
 
     def _answered(self, name: str, answer: Answer) -> Reading | None:
         round_ = self._rounds[self._round_of.pop(name)]
@@ -108,11 +119,15 @@ class Watch:
         together = [worst(told, sleeps=round_.sleeps) for told in round_.answers.values()]
         return Reading(round_.subject, *judge(together, round_.need))
 
-    def _due(self, subject: str, now_us: int, interval_us: int) -> bool:
-        if subject in self._rounds or self._next_us.get(subject, 0) > now_us:
+    def _due(self, subject: str, now_us: int, interval_us: int, first_us: int = 0) -> bool:
+        """Whether its moment has come; the first is at once, or within `first_us` of the first look."""
+        next_us = self._next_us.get(subject)
+        if next_us is None:
+            next_us = self._next_us[subject] = moment_us(subject, now_us, first_us) if first_us else now_us
+        if subject in self._rounds or now_us < next_us <= now_us + interval_us * 3 // 2:
             return False
-        self._next_us[subject] = now_us + interval_us
-        return True
+        self._next_us[subject] = moment_us(subject, now_us + interval_us // 2, interval_us)
+        return next_us <= now_us  # else it was asked rarely until now
 
     def _ask_services(self, state: State, now_us: int) -> None:
         estate = state.estate
@@ -130,6 +145,8 @@ class Watch:
         """As many hosts as the service's quorum must PASS; fewer that are out are not asked."""
         members = [host for host in state.estate.players[service] if state.stage[host] in OUT]
         need = state.quorum[service]
+        if any(check.writes for check in checks) and not writes_now(state, subject):
+            checks = [check for check in checks if not check.writes]
         if checks and len(members) >= need and self._due(subject, now_us, state.estate.interval_us[subject]):
             self._ask(state, subject, members, checks, need)
 
@@ -142,7 +159,7 @@ class Watch:
             klass = f"class:{estate.group(host).klass.id}"
             interval_us = estate.interval_us.get(klass, 60 * SECOND)
             judged = stage is Stage.RELEASED or state.failing_us[host]
-            if self._due(subject, now_us, interval_us if judged else interval_us * GENTLE):
+            if self._due(subject, now_us, *((interval_us,) if judged else (interval_us * GENTLE, interval_us))):
                 self._ask(state, subject, [host], self._checks.get(klass, []), 1)
 
     def _ask(self, state: State, subject: str, hosts: list[int], checks: list[Check], need: int) -> None:
@@ -151,13 +168,19 @@ class Watch:
         }
         if not names:
             return
-        of_host = subject.startswith("host:")
-        sleeps = of_host and not state.estate.is_server[hosts[0]]
+        asked = "service"
+        if subject.startswith("host:"):
+            asked = "server" if state.estate.is_server[hosts[0]] else "workstation"
+        sleeps = asked == "workstation"
         self._rounds[subject] = _Round(subject, need, {name: host for name, (host, _) in names.items()}, sleeps)
-        prober = self._host_prober if of_host else self._prober
         for name, (host, check) in names.items():
             self._round_of[name] = subject
-            prober.submit(name, check.probe, question_of(state, host, check))
+            question = question_of(state, host, check)
+            seen = witnessed(state, check, self._looked_us) if check.writes and question.agreement is None else None
+            if seen is None:
+                self._probers[asked].submit(name, check.probe, question)
+            else:
+                self._told.append((name, seen))
 
     def _start_sweeps(self, state: State, now_us: int) -> list[Event]:
         """Starts what is due; a site whose last sweep has not come back by then has missed one.
@@ -247,7 +270,32 @@ def question_of(state: State, host: int, check: Check) -> Question:
     params: Mapping[str, str | int | bool] = check.params
     if check.probe == "ssh":
         params = {**check.params, "host_key": state.host_key[host]}
-    return Question(place.address, check.port, prober, float(check.timeout_s), params, place.id)
+    agreed = agreed_on(state, check) if check.writes else None
+    return Question(place.address, check.port, prober, float(check.timeout_s), params, place.id, agreed)
+
+
+def agreed_on(state: State, check: Check) -> Agreement | None:
+    """What the owner of the service agreed may be written there."""
+    key = state.estate.witness_task.get(check.id)
+    if key is None:
+        return None
+    fact = agreement(state, state.estate.tasks[key].service)
+    return None if fact is None else Agreement(f"agreement:{key.partition('/')[0]}", str(fact["patient"]))
+
+
+def witnessed(state: State, check: Check, now_us: int) -> Answer | None:
+    """The answer of two who saw a real case go through, as long as that holds."""
+    key = state.estate.witness_task.get(check.id, "")
+    if not task_stands(state, key, now_us):
+        return None
+    return passed(f"Nothing was sent: two vouch for a real case ({state.tasks[key].seen}).")
+
+
+def moment_us(subject: str, from_us: int, interval_us: int) -> int:
+    """The first of a subject's moments from then on: one in each interval, at a place that follows from its name, so
+    that what is asked alike is spread evenly and never asked all at once."""
+    place_us = crc32(subject.encode()) * interval_us >> 32
+    return from_us + (place_us - from_us) % interval_us
 
 
 def _subject(check: Check) -> str:

@@ -173,10 +173,17 @@ def _same_text(live: Live, order: str, text: bytes) -> None:
 
 
 def _same_evidence(state: State, verdict: Statement) -> None:
+    whole_lot = verdict.verdict == "CLEAN" and len(verdict.subjects) > 1
     for subject in verdict.subjects:
         host = state.estate.host_number.get(subject.host, -1)
         if host < 0 or state.inspection[host] != subject.inspection:
             continue  # the core refuses it with its own sentence
+        if whole_lot and not subject.image:
+            raise Refused(
+                "Several hosts are called CLEAN at once only as one lot, by its image (verdict sign CLEAN --lot LOT). "
+                "Sign for each by itself.",
+                rule="verdict.image",
+            )
         if subject.image not in ("", state.image[host]):
             raise Refused(
                 f"{subject.host} was restored from another image than the one named.",

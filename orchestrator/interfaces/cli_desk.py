@@ -1,13 +1,14 @@
 """The analyst's desk: whom to verify next, and on one screen all there is to judge one host by.
 
-Never shows what another analyst said of a host, never concludes, and never shows evidence without a line in the access
-log.
+Never shows what was said of a host's latest inspection, which the next reader reads blind, never concludes, and never
+shows evidence without a line in the access log.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+from typing import Any, cast
 
 from orchestrator.client import Client
 from orchestrator.errors import RelanceError
@@ -16,10 +17,12 @@ from orchestrator.evidence.matching import Hit, Matcher
 from orchestrator.evidence.reports import LEVELS
 from orchestrator.interfaces import texts
 from orchestrator.interfaces.cli_evidence import SHOWN, imported_lines, inspection_lines, log_access
-from orchestrator.interfaces.documents import Desk, DeskHit, EvidenceKept, Inspected, Queue
-from orchestrator.interfaces.output import Commands, show
+from orchestrator.interfaces.documents import Desk, DeskHit, Earlier, EvidenceKept, Inspected, Queue, Why
+from orchestrator.interfaces.output import Commands, clock, show
 from orchestrator.interfaces.places import state_of
 from orchestrator.interfaces.rematching import evidence_of, matcher_of
+from orchestrator.journal.backup import JOURNAL
+from orchestrator.journal.sqlite import Journal
 
 
 def add(commands: Commands) -> None:
@@ -42,10 +45,13 @@ def _desk(options: argparse.Namespace, client: Client, waiting: Queue) -> int:
     """Reads the host's evidence here, beside the live process, as every command about evidence does."""
     places = [one["host"] for one in waiting["hosts"]]
     place = places.index(options.host) + 1 if options.host in places else 0
+    said = _said(options)  # first: an inspection that ends meanwhile is none of these
+    why: Why = client.get("why", options.host)
     desk: Desk = {
-        "why": client.get("why", options.host),
+        "why": why,
         "place": place,
         "seat": waiting["hosts"][place - 1] if place else None,
+        "earlier": [one for one in said if one["inspection"] != why["inspection"]],
         "inspection": {},
         "imported": [],
         "hits": [],
@@ -53,8 +59,31 @@ def _desk(options: argparse.Namespace, client: Client, waiting: Queue) -> int:
         "unmatched": [],
     }
     lines = _evidence(options, client.get("evidence"), desk)
-    show(options, desk, "\n".join([*_standing(desk), *_found(desk), *lines]))
+    show(options, desk, "\n".join([*_standing(desk), *_before(desk), *_found(desk), *lines]))
     return 0
+
+
+def _said(options: argparse.Namespace) -> list[Earlier]:
+    """Every verdict on the host that the journal holds."""
+    with Journal.open(state_of(options) / JOURNAL, read_only=True) as journal:
+        bodies = [(cast("Any", record.body), record.at_us) for record in journal.records_of("judged")]
+    return [
+        {
+            "inspection": body["inspections"][options.host],
+            "verdict": body["verdict"],
+            "person": body["person"],
+            "at_us": at_us,
+        }
+        for body, at_us in bodies
+        if options.host in body["inspections"]
+    ]
+
+
+def _before(desk: Desk) -> list[str]:
+    return [
+        f"Earlier: {one['verdict']} on {one['inspection']} by {one['person']}, {clock(one['at_us'])}."
+        for one in desk["earlier"]
+    ]
 
 
 def _evidence(options: argparse.Namespace, kept: EvidenceKept, desk: Desk) -> list[str]:

@@ -27,10 +27,11 @@ OK, FINDINGS, REFUSED = 0, 1, 3
 
 def add(commands: Commands) -> None:
     """Declares audit, verify and backup."""
-    parser = commands.add_parser("audit", description="Hashes, root, replay, invariants, one end per action.")
+    parser = commands.add_parser("audit", description="Hashes, root, anchor, replay, invariants, one end per action.")
     parser.add_argument(
         "--since", type=head_of, metavar="SIZE:ROOT", help="exit 1 unless it continues this printed head"
     )
+    parser.add_argument("--anchor", metavar="DIGEST", default="", help="exit 1 unless the genesis is the one on paper")
     parser.add_argument("--export", type=Path, metavar="DIR", help="also write a folder that verifies without Relance")
     parser.add_argument(
         "--proof", type=int, metavar="RECORD", help="also prove that this record is under --since (or now)"
@@ -55,7 +56,7 @@ def _audit(options: argparse.Namespace) -> int:
     state_dir = state_of(options)
     if (options.proof is None) != (options.out is None):
         raise UsageError("--proof and --out go together: which record, and into which file.", rule="usage.proof")
-    found = audit(state_dir, options.since)
+    found = audit(state_dir, options.since, options.anchor)
     if options.export is not None:
         hand_over(state_dir, options.export)
     if options.proof is not None:
@@ -63,6 +64,7 @@ def _audit(options: argparse.Namespace) -> int:
     lines = [
         f"Incident {found['incident']}: {found['records']} records. Head, to print and keep: {found['head']}",
         "Every hash, the root and the replay verify.",
+        f"Anchor, as on paper: {found['anchor'] or 'no genesis is in force'}",
         f"Actions: {found['issued']} issued = {found['finished']} finished + {found['lost']} lost + "
         f"{found['cancelled']} cancelled + {found['open']} open; {found['late']} results came late.",
         f"Invariants: {found['invariants']}.",

@@ -27,7 +27,13 @@ from orchestrator.interfaces.signing import (
 )
 from orchestrator.trust.statement import Order
 
-FACTS = ("t0", "breach_closed", "waiver", "outside", "accepted")
+FACTS = ("t0", "breach_closed", "waiver", "outside", "agreement", "accepted")
+AGREED = {
+    "patient": "the test patient's identifier",
+    "routes": "which routes are blocked meanwhile, so that nothing reaches a ward",
+    "cleanup": "who removes what was written, and when",
+}
+WITNESSED = {"witness": "who saw it go through", "case": "which sample or image", "minute": "when"}
 
 
 def add(commands: Commands) -> None:
@@ -109,11 +115,14 @@ def _add_freeze(commands: Commands) -> None:
 def _add_fact(commands: Commands) -> None:
     parts = commands.add_parser("fact", description="What is signed as true.").add_subparsers(required=True)
     parser = parts.add_parser(
-        "set", description="t0 TIME, breach_closed, waiver class:ID, outside SERVICE, accepted ID"
+        "set",
+        description="t0 TIME, breach_closed, waiver class:ID, outside|agreement SERVICE, accepted FUNCTION/SITE",
     )
     parser.add_argument("name", choices=FACTS)
     parser.add_argument("value", nargs="?", default="")
-    parser.add_argument("--owner", default="", help="who accepts a function")
+    parser.add_argument("--owner", default="", help="who accepts a function, or agrees that probes write to a service")
+    for name, what in AGREED.items():
+        parser.add_argument(f"--{name}", default="", help=f"of an agreement: {what}")
     add_signer(parser)
     parser.set_defaults(call=_set_fact)
     parser = parts.add_parser("withdraw", description="Withdraw a fact: breach_closed, outside:SERVICE, waiver:...")
@@ -130,8 +139,15 @@ def _add_work(commands: Commands) -> None:
     parser = commands.add_parser("task", description="Claim a task before setting out, report it done or failed.")
     parser.add_argument("what", choices=("claim", "done", "failed"))
     parser.add_argument("task")
+    for name, what in WITNESSED.items():
+        parser.add_argument(f"--{name}", default="", help=f"of a witness task: {what}")
     add_signer(parser)
-    parser.set_defaults(call=lambda options: give_order(options, f"task.{options.what}", options.task))
+    parser.set_defaults(call=_task)
+
+
+def _task(options: argparse.Namespace) -> int:
+    args = cast("dict[str, Json]", {name: getattr(options, name) for name in WITNESSED if getattr(options, name)})
+    return give_order(options, f"task.{options.what}", options.task, args)
 
 
 def _sign(options: argparse.Namespace) -> int:
@@ -206,7 +222,8 @@ def _set_fact(options: argparse.Namespace) -> int:
         raise UsageError(f"The fact {options.name} needs a value.", rule="usage.fact")
     if options.name == "t0":
         return give_order(options, "fact.t0", "t0", {"at_us": time_us(options.value)})
-    args = cast("dict[str, Json]", {"owner": options.owner} if options.owner else {})
+    named = {name: getattr(options, name) for name in ("owner", *AGREED) if getattr(options, name)}
+    args = cast("dict[str, Json]", named)
     return give_order(options, f"fact.{options.name}", options.value, args)
 
 

@@ -1,4 +1,4 @@
-"""The commands that do things in the world: the live process, a drill, probes by hand.
+"""The commands that do things in the world: the live process, a drill.
 
 Never decides anything: `run` puts the engine and the API together and waits.
 """
@@ -11,20 +11,18 @@ import importlib
 import signal
 import types
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 
-from orchestrator.errors import ContentError, UsageError
 from orchestrator.interfaces.output import Commands, progress, show
 from orchestrator.interfaces.places import estate_of, state_of
 
-OK, FINDINGS = 0, 1
+OK = 0
 PORT = 8321
 LOOK_S = 0.5
 
 
 def add(commands: Commands) -> None:
-    """Declares run, drill and checks."""
+    """Declares run and drill."""
     parser = commands.add_parser("run", description="The live process: loop, API on a socket and loopback, metrics.")
     parser.add_argument("--port", type=int, default=PORT, help="loopback port of API and metrics; 0: any free one")
     parser.add_argument("--backup", type=Path, metavar="DIR", help="back up into DIR every 15 minutes; the last 4 stay")
@@ -40,12 +38,8 @@ def add(commands: Commands) -> None:
     parser.add_argument("--state", default=argparse.SUPPRESS, help="else ./drill-SEED")
     parser.add_argument("--resume", metavar="DIR", help="go on with a drill that was killed")
     parser.add_argument("--anew", action="store_true", help="first end and delete an earlier drill in that folder")
+    parser.add_argument("--lab", action="store_true", help="practise on the lab's real services (relance lab up)")
     parser.set_defaults(call=_drill)
-    parts = commands.add_parser("checks", description="Probes by hand.").add_subparsers(required=True)
-    parser = parts.add_parser("run", description="Ask every check of a function's services now.")
-    parser.add_argument("function")
-    parser.add_argument("--source", default="", metavar="ADDRESS", help="which of this machine's addresses asks")
-    parser.set_defaults(call=_checks)
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -109,30 +103,5 @@ def _wait(ended: Callable[[float], bool]) -> None:
 def _drill(options: argparse.Namespace) -> int:
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, _interrupt_once)
-    drill = importlib.import_module("orchestrator.practice.drill")
+    drill = importlib.import_module(f"orchestrator.practice.{'lab_drill' if options.lab else 'drill'}")
     return int(drill.main(options, estate_of(options)))
-
-
-def _checks(options: argparse.Namespace) -> int:
-    from orchestrator.interfaces.hand_checks import asked, pins, questions
-    from orchestrator.plans.review import planned
-
-    content, *_ = planned(estate_of(options))
-    if options.function not in {one.id for one in content.inventory.functions}:
-        raise UsageError(f"There is no function {options.function}.", rule="usage.function")
-    pinned: dict[str, str] = {}
-    secrets: Path | None = None
-    with suppress(UsageError):  # the packaged estate keeps no state
-        secrets = state_of(options) / "secrets"
-        pinned = pins(state_of(options))
-    asking = list(questions(content, options.function, options.source, pinned))
-    if not asking:
-        raise ContentError(f"No check asks anything of {options.function}: see checks/README.md.", rule="checks.none")
-    if not pinned and any(one.check.probe == "ssh" for one in asking):
-        progress("No restore has pinned a host key yet (no journal there): ssh checks cannot be asked. See --state.")
-    found = asked(asking, secrets)
-    bad = [one for one in found if one["outcome"] != "PASS"]
-    lines = [f"{one['outcome']:8}{one['check']} ({one['level']}) at {one['host']}: {one['sentence']}" for one in found]
-    lines.append(f"{len(found) - len(bad)} of {len(found)} answers are PASS.")
-    show(options, {"function": options.function, "answers": found}, "\n".join(lines))
-    return FINDINGS if bad else OK

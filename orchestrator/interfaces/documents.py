@@ -41,12 +41,13 @@ class Wave(TypedDict):
 
 
 class Function(TypedDict):
-    """What a ward knows, per site."""
+    """What a ward knows, per site; `accepted` names the owner who accepted it there."""
 
     id: str
     name: str
     ready_percent: int
     sites: dict[str, FunctionWord]
+    accepted: dict[str, str]
 
 
 class Pool(TypedDict):
@@ -185,15 +186,41 @@ class Seat(TypedDict):
     exception_until_us: int
     seats_open: int
     claims: list[Claim]
+    lot: str
+    drawn: bool
+
+
+class LotHost(TypedDict):
+    """A host that the statement on a lot names; `clean` by enough persons."""
+
+    host: str
+    inspection: str
+    evidence: str
+    clean: bool
+
+
+class LotSeen(TypedDict):
+    """A lot: `sample` are those drawn of it, `waiting` those that one signature lets out once all of the sample are
+    clean (`signable`); `seen` hosts were inspected since it was opened, and the first `first` are always drawn."""
+
+    lot: str
+    image: str
+    seen: int
+    first: int
+    condemned: bool
+    signable: bool
+    sample: list[LotHost]
+    waiting: list[LotHost]
 
 
 class Queue(TypedDict):
-    """The analysts' list, what unblocks most first."""
+    """The analysts' list, what unblocks most first, and the lots that may be signed for at once."""
 
     incident: str
     indicator_set: str
     verdict_valid_s: int
     hosts: list[Seat]
+    lots: list[LotSeen]
 
 
 class Inspected(TypedDict):
@@ -267,7 +294,8 @@ class EvidenceKept(TypedDict):
 class Task(TypedDict):
     """What a person must do; `confirm` is `two-persons` or the check that must read PASS.
 
-    `claimed_by` says who is on it, until when; `reported_by` who says it is done, while that waits for confirmation.
+    `claimed_by` says who is on it, until when; `reported_by` who says it is done, while that waits for confirmation;
+    `seen`, of a witness task, who saw which case when.
     """
 
     task: str
@@ -283,6 +311,7 @@ class Task(TypedDict):
     claimed_until_us: int
     opened_us: int
     confirm: str
+    seen: str
 
 
 class Order(TypedDict):
@@ -534,6 +563,15 @@ class DeskHit(TypedDict):
     origin: str
 
 
+class Earlier(TypedDict):
+    """A verdict on an inspection before the latest."""
+
+    inspection: str
+    verdict: str
+    person: str
+    at_us: int
+
+
 class Desk(TypedDict):
     """All an analyst judges a host by. `place` is its turn in the queue, 0 and no `seat` where no verdict is wanted;
     `inspection` and `imported` are the evidence documents; `unmatched` is what no indicator was held against."""
@@ -541,6 +579,7 @@ class Desk(TypedDict):
     why: Why
     place: int
     seat: Seat | None
+    earlier: list[Earlier]
     inspection: dict[str, object]
     imported: list[dict[str, object]]
     hits: list[DeskHit]

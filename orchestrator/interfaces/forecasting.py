@@ -173,7 +173,10 @@ def stage_left(state: State, host: int) -> bool:
 
 
 def steps_left(state: State, host: int) -> tuple[str, ...]:
-    """What a host has still to do, a reading once per verdict that is missing; what is under way counts as done."""
+    """What a host has still to do, a reading once per verdict that is missing; what is under way counts as done.
+
+    Of a class that is judged by lots no host is sure to be read.
+    """
     stage = state.stage[host]
     if stage is IN_SERVICE:
         return ()
@@ -187,7 +190,7 @@ def steps_left(state: State, host: int) -> tuple[str, ...]:
         todo.append("restore")
     if stage <= Stage.RESTORED:
         todo.append("inspect")
-    missing = max(0, klass.verdicts_required - len(state.verdicts[host]))
+    missing = 0 if klass.lots else max(0, klass.verdicts_required - len(state.verdicts[host]))
     todo += ["verdict"] * (missing if stage <= Stage.INSPECTED else 0)
     todo += ["reconnect"] if stage <= Stage.INSPECTED else []
     return (*todo, "check")

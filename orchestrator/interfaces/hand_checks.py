@@ -1,6 +1,6 @@
-"""Asks the checks of one function by hand: the same probes as the live process, once, from this machine.
+"""Asks the checks of one function or host by hand: the same probes as the live process, once, from this machine.
 
-Never reports to a live process: what is asked by hand moves no gate.
+Never reports to a live process: what is asked by hand moves no gate. Never asks what writes.
 """
 
 from __future__ import annotations
@@ -21,20 +21,29 @@ from orchestrator.journal.backup import JOURNAL
 from orchestrator.journal.replay import replay
 from orchestrator.journal.sqlite import Journal
 from orchestrator.plans.model import Content
-from orchestrator.probes.base import Answer, Question
+from orchestrator.probes.base import Answer, Question, unasked
 from orchestrator.workers.probing import Prober
 
 LOOK_S = 0.02
 
 
 class Asked(TypedDict):
-    """One check at one host, and what came of it."""
+    """One check at one host, and what came of it; one that writes is not `asked`."""
 
     check: str
     level: str
     host: str
+    asked: bool
     outcome: str
     sentence: str
+
+
+class ByHand(TypedDict):
+    """What `checks run` prints; either `function` or `host` is empty."""
+
+    function: str
+    host: str
+    answers: list[Asked]
 
 
 @dataclass(slots=True, frozen=True)
@@ -63,16 +72,42 @@ def questions(
 
     `pinned` are host keys by host: without its key an ssh check cannot be asked.
     """
-    inventory = content.inventory
-    used = {name for one in inventory.functions if one.id == function for name in one.services}
-    services = used | {one.id for one in inventory.services if one.function == function}
-    target_of = {one.id: one.target for one in inventory.interfaces}
+    services = services_of(content, function)
+    for check, host in asked_of(content):
+        post = check.klass is not None and host.kind == "workstation" and host.function == function
+        if post or (check.klass is None and service_of(content, check) in services):
+            yield Asking(check, host.id, _question(check, host, source, pinned.get(host.id, "")))
+
+
+def questions_to(
+    content: Content, name: str, source: str = "", pinned: Mapping[str, str] = MappingProxyType({})
+) -> Iterator[Asking]:
+    """Every check that is asked of one host: of its class, of what it plays, of interfaces to that."""
+    for check, host in asked_of(content):
+        if host.id == name:
+            yield Asking(check, host.id, _question(check, host, source, pinned.get(host.id, "")))
+
+
+def asked_of(content: Content) -> Iterator[tuple[Check, Host]]:
+    """Every check with each host it is asked of, in the order of the checks."""
     for check in content.checks:
-        service = check.service or target_of.get(check.interface or "", "")
-        for host in inventory.hosts:
-            post = check.klass == host.klass and host.kind == "workstation" and host.function == function
-            if post or (service in services and service in host.services):
-                yield Asking(check, host.id, _question(check, host, source, pinned.get(host.id, "")))
+        service = service_of(content, check)
+        for host in content.inventory.hosts:
+            if check.klass == host.klass or service in host.services:
+                yield check, host
+
+
+def services_of(content: Content, function: str) -> set[str]:
+    """What a function uses or owns."""
+    used = {name for one in content.inventory.functions if one.id == function for name in one.services}
+    return used | {one.id for one in content.inventory.services if one.function == function}
+
+
+def service_of(content: Content, check: Check) -> str:
+    """The service whose hosts are asked: the check's own, or the one its interface leads to; empty for a class."""
+    if check.interface is None:
+        return check.service or ""
+    return next((one.target for one in content.inventory.interfaces if one.id == check.interface), "")
 
 
 def asked(askings: Iterable[Asking], secrets: Path | None = None) -> list[Asked]:
@@ -82,7 +117,10 @@ def asked(askings: Iterable[Asking], secrets: Path | None = None) -> list[Asked]
     answers: dict[str, Answer] = {}
     try:
         for name, one in waiting.items():
-            prober.submit(name, one.check.probe, one.question)
+            if one.check.writes:
+                answers[name] = unasked(f"{one.check.id} writes: a gate alone asks it, under its owner's agreement.")
+            else:
+                prober.submit(name, one.check.probe, one.question)
         while len(answers) < len(waiting):
             answers.update(prober.poll())
             clock.sleep_s(LOOK_S)
@@ -93,6 +131,7 @@ def asked(askings: Iterable[Asking], secrets: Path | None = None) -> list[Asked]
             "check": one.check.id,
             "level": one.check.level,
             "host": one.host,
+            "asked": not one.check.writes,
             "outcome": answers[name].outcome,
             "sentence": answers[name].sentence,
         }

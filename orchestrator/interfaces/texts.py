@@ -8,7 +8,20 @@ from __future__ import annotations
 from collections.abc import Iterable
 from itertools import groupby
 
-from orchestrator.interfaces.documents import Exposed, Exposure, Kind, Order, Owed, Queue, Status, Task, Wave, Why
+from orchestrator.interfaces.documents import (
+    Exposed,
+    Exposure,
+    Function,
+    Kind,
+    LotSeen,
+    Order,
+    Owed,
+    Queue,
+    Status,
+    Task,
+    Wave,
+    Why,
+)
 from orchestrator.interfaces.output import clock, columns, counted
 
 SHEET_WIDTH = 100
@@ -39,9 +52,14 @@ def status_text(found: Status) -> str:
     return "\n".join(lines)
 
 
+def _at_site(function: Function, site: str) -> str:
+    accepted = " (accepted)" if site in function["accepted"] else ""
+    return f"{site}:{function['sites'][site]}{accepted}"
+
+
 def _functions(found: Status) -> list[str]:
     rows = [
-        (one["name"], f"{one['ready_percent']}%", "  ".join(f"{site}:{word}" for site, word in one["sites"].items()))
+        (one["name"], f"{one['ready_percent']}%", "  ".join(_at_site(one, site) for site in one["sites"]))
         for one in found["functions"]
     ]
     return columns([("function", "ready", "sites"), *rows])
@@ -144,8 +162,9 @@ def exposure_text(found: Exposure) -> str:
 
 def queue_text(found: Queue) -> str:
     """`relance queue`."""
+    lots = _lots(found["lots"])
     if not found["hosts"]:
-        return "No host waits for a verdict."
+        return "\n".join(["No host waits for a verdict.", *lots])
     rows = [
         (
             str(place),
@@ -155,12 +174,31 @@ def queue_text(found: Queue) -> str:
             " ".join(claim["person"] for claim in one["claims"]) or "-",
             one["inspection"],
             f"{'MARKER ' * one['marker']}{'owed ' * one['owed']}{'EXCEPTION ' * (one['exception_until_us'] > 0)}"
-            + one["evidence"][:16],
+            f"{('sample ' if one['drawn'] else 'lot ') * bool(one['lot'])}" + one["evidence"][:16],
         )
         for place, one in enumerate(found["hosts"], start=1)
     ]
     head = ("", "host", "wave", "seats", "claimed by", "inspection", "evidence")
-    return "\n".join([*columns([head, *rows]), "", f"Indicator set in force: {found['indicator_set']}"])
+    return "\n".join([*columns([head, *rows]), *lots, "", f"Indicator set in force: {found['indicator_set']}"])
+
+
+def _lots(found: list[LotSeen]) -> list[str]:
+    """What can be signed for at once, and what a lot waits for; nothing of those of which nobody waits."""
+    lines = []
+    for one in found:
+        unread = [host["host"] for host in one["sample"] if not host["clean"]]
+        if not (one["condemned"] or one["waiting"]):
+            continue
+        if one["condemned"]:
+            stands = "a host of it was found INFECTED; each is read by itself"
+        elif one["signable"]:
+            stands = f"{len(one['waiting'])} wait: relance verdict sign CLEAN --lot {one['lot']}"
+        elif unread:
+            stands = f"{len(one['waiting'])} wait until its sample is CLEAN: {', '.join(unread)}"
+        else:
+            stands = f"{one['seen']} inspected; the first {one['first']} are read one by one"
+        lines += ["", f"Lot {one['lot']}", f"  {len(one['sample'])} drawn of {one['seen']}; {stands}."]
+    return lines
 
 
 def tasks_text(found: list[Task], printed_us: int) -> str:
@@ -189,7 +227,7 @@ def tasks_text(found: list[Task], printed_us: int) -> str:
 def _whose(task: Task) -> str:
     """Who reported it done, or is on it."""
     if task["reported_by"]:
-        return f" (reported by {task['reported_by']})"
+        return f" (reported by {task['reported_by']}{': ' if task['seen'] else ''}{task['seen']})"
     return f" ({task['claimed_by']} is on it until {clock(task['claimed_until_us'])})" if task["claimed_by"] else ""
 
 

@@ -39,6 +39,11 @@ def _function(state: State, one: _Compiled) -> Function:
         "name": one.name,
         "ready_percent": 100 * have // want if want else 100,
         "sites": {site: _judge(state, one, place) for site, place in one.posts},
+        "accepted": {
+            site: str(fact["owner"])
+            for site, _ in one.posts
+            if (fact := state.facts.get(f"accepted:{one.id}/{site}")) is not None
+        },
     }
 
 

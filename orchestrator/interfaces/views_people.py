@@ -23,6 +23,7 @@ from orchestrator.interfaces.documents import (
     Task,
     Why,
 )
+from orchestrator.interfaces.views_lots import lot_seen
 
 SECOND = "2 persons when it stops a service, or is the fourth within 15 minutes"
 NOTES = {"host.exclude": "1 person (operator) for a workstation", "host.isolate": SECOND, "host.recall": SECOND}
@@ -104,6 +105,7 @@ def queue(state: State, now_us: int) -> Queue:
         "indicator_set": state.indicator_set,
         "verdict_valid_s": state.estate.timing.verdict_valid_s,
         "hosts": [_seat(state, host, now_us) for host in wanted],
+        "lots": [lot_seen(state, name, now_us) for name in state.lots],
     }
 
 
@@ -129,6 +131,8 @@ def _seat(state: State, host: int, now_us: int) -> Seat:
         "exception_until_us": state.exceptions.get(host, 0),
         "seats_open": seats.seats_open(state, host, now_us),
         "claims": [{"person": person, "until_us": until} for person, until in claims.items()],
+        "lot": (lot := state.lot_of.get(host, "")),
+        "drawn": bool(lot) and host in state.lots[lot].drawn,
     }
 
 
@@ -191,7 +195,7 @@ def _inspected(state: State, host: int, now_us: int) -> Inspected:
         "evidence": state.evidence[host],
         "marker": state.marker[host],
         "verdicts": len(quorum.counting(state, host, now_us)),
-        "verdicts_required": klass.verdicts_required,
+        "verdicts_required": quorum.required(state, host, quorum.counting(state, host, now_us)),
         "reading_s": klass.reading_s,
     }
 
@@ -226,6 +230,7 @@ def _task(state: State, key: str, task: TaskState, now_us: int) -> Task:
         "claimed_until_us": task.claimed_until_us if claimed else 0,
         "opened_us": task.opened_us,
         "confirm": known.spec.confirm if known and state.confirmed_by(key) else "two-persons",
+        "seen": task.seen,
     }
 
 

@@ -38,7 +38,8 @@ CREATE INDEX journal_kind ON journal (kind);
 CREATE INDEX journal_action ON journal (action) WHERE action IS NOT NULL;
 """
 _INSERT = "INSERT INTO journal (seq, at_us, kind, action, hash, bytes) VALUES (?, ?, ?, ?, ?, ?)"
-_SELECT = "SELECT seq, at_us, kind, action, hash, bytes FROM journal WHERE seq BETWEEN ? AND ? ORDER BY seq"
+_COLUMNS = "SELECT seq, at_us, kind, action, hash, bytes FROM journal"
+_SELECT = f"{_COLUMNS} WHERE seq BETWEEN ? AND ? ORDER BY seq"
 
 # The driver cannot decode a column, or even SQLite's own message, that quotes flipped text.
 _REFUSALS = (sqlite3.Error, UnicodeDecodeError)
@@ -201,6 +202,12 @@ class Journal:
             raise refused_by_sqlite(error, self._path, after=expected - 1) from error
         if expected <= last:
             raise self._damaged(expected, "it is missing")
+
+    def records_of(self, kind: str) -> Iterator[Record]:
+        """The committed records of one kind, each verified by itself; one that is missing is not missed."""
+        with self._asking():
+            for row in self._db.execute(f"{_COLUMNS} WHERE kind = ? ORDER BY seq", (kind,)):
+                yield self._verified(row, row[0])
 
     def root_at(self, size: int) -> bytes:
         """The root over the first `size` committed records; Refused beyond the head."""

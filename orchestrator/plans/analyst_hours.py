@@ -1,39 +1,47 @@
-"""Counts the analysts' hours a plan asks for: every host read once by as many persons as its class asks.
+"""Counts the hours analysts read for by a plan: every host by as many persons as its class asks, of lots a sample.
 
-Never foresees when (`simulation.forecast` does), and counts no second reading of what was found suspect or expired.
+Never foresees when (`simulation.forecast` does), and counts no second reading of what was found suspect or expired, and
+one signature for the lot of each class and site.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 
-from orchestrator.plans.model import Content
+from orchestrator.plans.model import Content, LotRule
 
 HOUR_S = 3600
 
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """What the hosts of one class cost: how many there are, the persons each takes, and seconds of reading in all."""
+    """What the hosts of one class cost: how many there are and are read, by how many persons each, seconds in all."""
 
     klass: str
     hosts: int
+    read: int
     persons: int
     reading_s: int
 
 
 def shares(content: Content) -> list[Share]:
     """The share of each class that has hosts to bring back, the largest first."""
-    count = dict.fromkeys((klass.id for klass in content.classes), 0)
-    for host in content.inventory.hosts:
-        if host.id not in content.restart.leave_off:
-            count[host.klass] += 1
-    found = [
-        Share(one.id, count[one.id], one.verdicts_required, count[one.id] * one.verdicts_required * one.reading_s)
-        for one in content.classes
-        if count[one.id]
-    ]
+    left = [host for host in content.inventory.hosts if host.id not in content.restart.leave_off]
+    found = []
+    for klass in content.classes:
+        at_sites = Counter(host.site for host in left if host.klass == klass.id)
+        hosts, lots = at_sites.total(), len(at_sites) if klass.lots else 0
+        read = sum(_sample(count, content.restart.lots) for count in at_sites.values()) if lots else hosts
+        if hosts:
+            readings = read * klass.verdicts_required + lots
+            found.append(Share(klass.id, hosts, read, klass.verdicts_required, readings * klass.reading_s))
     return sorted(found, key=lambda share: (-share.reading_s, share.klass))
+
+
+def _sample(hosts: int, rule: LotRule) -> int:
+    """How many of a lot are read, as the draw has it on average."""
+    return min(hosts, rule.first) + max(0, hosts - rule.first) // rule.one_in
 
 
 def in_words(content: Content) -> list[str]:
@@ -45,5 +53,8 @@ def in_words(content: Content) -> list[str]:
     lines = [f"Analysts read for {total_h:.1f} hours if nothing is found{each}:"]
     for share in found:
         persons = "1 person" if share.persons == 1 else f"{share.persons} persons"
-        lines.append(f"  {share.klass}: {share.hosts} hosts, {persons} each, {share.reading_s / HOUR_S:.1f} hours")
+        lots = f", by lots: {share.read} of them read" if share.read < share.hosts else ""
+        lines.append(
+            f"  {share.klass}: {share.hosts} hosts{lots}, {persons} each, {share.reading_s / HOUR_S:.1f} hours"
+        )
     return lines

@@ -299,10 +299,11 @@ class _Building:
 
 
 def _steps(klass: HostClass) -> tuple[str, ...]:
-    """All steps of a host of the class; nothing is preserved of a machine that is replaced."""
+    """All steps of a host of the class; of a replaced machine nothing is preserved, of a lot one may stay unread."""
+    readings = 0 if klass.lots else klass.verdicts_required
     kept = klass.preservation == "waived" or klass.strategies[0] == "replace"
     return (
-        "isolate", *(() if kept else ("preserve",)), "restore", "inspect", *["verdict"] * klass.verdicts_required,
+        "isolate", *(() if kept else ("preserve",)), "restore", "inspect", *["verdict"] * readings,
         "reconnect", "check",
     )  # fmt: skip
 

@@ -73,7 +73,8 @@ class HostClass(Strict):
 
     `source` is `media`, `spare`, `repository:SERVICE` or `hypervisor:SERVICE`. `counts_for_s`: how long a
     workstation that once passed keeps counting at a gate while it is off. `reading_s`: what one analyst needs to read
-    an inspection and sign a verdict. `edr`: the process an inspection looks for (as in /proc/PID/comm, or the
+    an inspection and sign a verdict. `lots`: workstations that were wiped and made anew from one image may be signed
+    for at once, after a hand sample. `edr`: the process an inspection looks for (as in /proc/PID/comm, or the
     program's file name on Windows; empty: none).
     """
 
@@ -85,6 +86,7 @@ class HostClass(Strict):
     cleanliness: Literal["offline", "online"]
     strategies: tuple[Strategy, ...] = Field(min_length=1)
     verdicts_required: int = Field(default=2, ge=1, le=3)
+    lots: bool = False
     preservation: Literal["required", "waived"] = "required"
     needs: Needs = Needs()
     tasks: tuple[Task, ...] = ()
@@ -194,6 +196,13 @@ class Inspection(Strict):
     evidence_bytes_max: int = Field(default=1 << 36, ge=1 << 20)
 
 
+class LotRule(Strict):
+    """The hand sample of a lot: the `first` hosts of each image at each site are read, then one in `one_in`."""
+
+    first: int = Field(default=5, ge=1)
+    one_in: int = Field(default=20, ge=1)
+
+
 class Restart(Strict):
     """`plans/restart.yaml`: the recorded order and rules of this restart."""
 
@@ -209,6 +218,7 @@ class Restart(Strict):
     no_waiver: tuple[Id, ...] = ()
     timing: Timing = Timing()
     inspection: Inspection = Inspection()
+    lots: LotRule = LotRule()
 
 
 class Content(Strict):

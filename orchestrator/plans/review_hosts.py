@@ -60,6 +60,9 @@ def _review_classes(report: Report) -> None:
         elif klass.id in used and klass.verdicts_required < ANALYSTS_MIN:
             message = f"The release check lets a host of class `{klass.id}` out on one verdict only if a lot is signed."
             report.add("warning", (*about, "verdicts_required"), message)
+        if klass.lots and (klass.kind == "server" or "restore" in klass.strategies):
+            message = f"Only workstations that are always made anew are judged by lots: class `{klass.id}` is not."
+            report.error((*about, "lots"), message)
         if klass.id in used and klass.cleanliness == "online" and not klass.needs.inspect:
             message = (
                 f"Nobody knows what examines hosts of class `{klass.id}` while they run: it needs nothing to inspect."

@@ -16,6 +16,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from orchestrator.practice import proof
 from orchestrator.practice.drill_report import Report
 
 LINE_EVERY_S = 10.0
@@ -50,12 +51,13 @@ def in_words(report: Report) -> str:
         if times["back_s"] is not None
     )
     frozen = "".join(f"Frozen: {one['scope']} ({one['why']}; {one['hosts']} hosts).\n" for one in document["frozen"])
+    analysts = proof.in_words(document["analysts"])
     verdict = "Everything that can be in service is." if report.good else "NOT everything is as it should be."
     return (
         f"{verdict} {document['in_service']} of {document['hosts']} hosts in service, {document['excluded']} excluded, "
         f"{document['failed']} failed.\nBack: {back or 'nothing'}.\n"
         f"Started twice: {document['started_twice']}. Released early: {document['released_early']}. "
-        f"Lost: {document['lost']}.\n{frozen}{document['records']} records, root {document['root'][:16]}, "
+        f"Lost: {document['lost']}.\n{frozen}{analysts}\n{document['records']} records, root {document['root'][:16]}, "
         f"{document['wall_s']} s, {document['cpu_s']} CPU-s."
     )
 

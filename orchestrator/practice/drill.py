@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import random
 import secrets
 import shutil
 import signal
@@ -19,7 +20,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -28,22 +29,35 @@ from orchestrator.decision.orders import genesis_args
 from orchestrator.engine.process import lay_out
 from orchestrator.errors import RelanceError, Unusable, UsageError
 from orchestrator.plans.files import usable
-from orchestrator.plans.model import Content
+from orchestrator.plans.model import Content, Login
 from orchestrator.plans.waves import derive
 from orchestrator.practice import fleet_launch, ransomware
+from orchestrator.practice.analysts import Story
 from orchestrator.practice.display import display, in_words
 from orchestrator.practice.drill_report import Report, report
-from orchestrator.practice.fleet_file import PRESETS, write_whole
+from orchestrator.practice.fleet_disk import image_digest
+from orchestrator.practice.fleet_file import PRESETS, FleetFile, write_whole
 from orchestrator.practice.fleet_file import load as load_fleet
-from orchestrator.practice.people import alone
-from orchestrator.practice.rehearsal import PEOPLE, REPLACED, Ports, fleet_file, rehearse, with_faults, write_estate
+from orchestrator.practice.people import ANALYSTS, alone
+from orchestrator.practice.rehearsal import (
+    PEOPLE,
+    REPLACED,
+    Ports,
+    fleet_file,
+    rehearse,
+    with_dormant,
+    with_faults,
+    write_estate,
+)
 from orchestrator.practice.signing import Line, NotAnswering
 from orchestrator.simulation.scale import practised, scaled
 from orchestrator.trust import keys
 
 LOOK_S = 1.0
 SOME = ("refuse", "drop", "fails-once", "slow", "still-infected")
-LAZY, LATE = PEOPLE_FAULTS = ("lazy-technician", "infected-after-release")  # what people bring about, not hosts
+# What people bring about, not hosts.
+PEOPLE_FAULTS = ("lazy-technician", "infected-after-release", "disagreement", "revoked-key", "new-indicators")
+LAZY, LATE, DISAGREE, REVOKED, NEW_SET = PEOPLE_FAULTS
 PLAN, LOCK = "drill.json", "drill.lock"
 
 
@@ -110,8 +124,10 @@ def prepare(root: Path, plan: dict[str, Any], say: Callable[[str], None]) -> Non
     ports, struck_us = Ports(*_free_ports()), SystemClock().now_us()
     whole = usable(Path(plan["source"]))
     content = scaled(whole, plan["hosts"])
-    fleet = fleet_file(rehearse(content, public, "drill", ports), plan["seed"], client, ports, struck_us)
-    with_faults(fleet, plan["faults"], plan["seed"]).save(root / "fleet")
+    rehearsed = rehearse(content, public, "drill", ports)
+    story = _story(rehearsed, plan)
+    fleet = with_dormant(fleet_file(rehearsed, plan["seed"], client, ports, struck_us), story["dormant"])
+    with_faults(fleet, plan["faults"], plan["seed"], [story["late"]]).save(root / "fleet")
     write_whole(root / "engine.pid", str(os.getpid()).encode())
     user = fleet_launch.launch(root / "fleet", limit_s=180).user
     rehearsed = rehearse(content, public, user, ports)
@@ -119,17 +135,22 @@ def prepare(root: Path, plan: dict[str, Any], say: Callable[[str], None]) -> Non
     struck = ransomware.strike(root / "fleet", load_fleet(root / "fleet"))
     say("\n  ".join((f"{struck} practice hosts are encrypted. Replaced for the drill:", *REPLACED)))
     say("\n".join(practised(whole, content)))
-    _write(root / "people.json", {
-        "seed": plan["seed"], "t0_us": struck_us - 600_000_000, "reading_s": 0.02, "lazy": LAZY in plan["faults"],
-        "late": _late(rehearsed) if LATE in plan["faults"] else "",
-        "genesis": genesis_args(rehearsed),
-        "waived": _waived(rehearsed),
-        "outside": [service.id for service in rehearsed.inventory.services if service.kind == "outside"],
-        "gates": {site.id: {"address": site.gate.partition(":")[0], "port": ports.ssh, "user": user}
-                  for site in rehearsed.inventory.sites},
-    })  # fmt: skip
+    told = {**story, "t0_us": struck_us - 600_000_000, "lazy": LAZY in plan["faults"]}
+    told |= {"waived": _waived(rehearsed), "lots": _lots(fleet)}
+    write_people(root, rehearsed, told, Login(user=user, port=ports.ssh))
     plan["started_us"] = struck_us
     _write(root / PLAN, plan)
+
+
+def write_people(root: Path, content: Content, told: dict[str, Any], gate: Login) -> None:
+    """Tells the simulated people what they know and where the gates are."""
+    _write(root / "people.json", {
+        **told, "reading_s": 0.02,
+        "genesis": genesis_args(content),
+        "outside": [service.id for service in content.inventory.services if service.kind == "outside"],
+        "gates": {site.id: {"address": site.gate.partition(":")[0], "port": gate.port, "user": gate.user}
+                  for site in content.inventory.sites},
+    })  # fmt: skip
 
 
 def _waived(content: Content) -> list[str]:
@@ -138,10 +159,30 @@ def _waived(content: Content) -> list[str]:
     return list(islice(asked, 1))
 
 
-def _late(content: Content) -> str:
-    """The post that is found infected after its release: one of those that come out first."""
-    posts = (posts for wave in derive(content).waves for posts in wave.gate.posts.values())
-    return min((post for each in posts for post in each), default="")
+def _lots(fleet: FleetFile) -> list[list[str]]:
+    """Site and image of each lot that people will judge workstations by: they know the images before any is made."""
+    posts = [host for host in fleet.hosts if host.kind == "workstation"]
+    return [list(one) for one in sorted({(host.site, image_digest(host, fleet.seed)) for host in posts})]
+
+
+def _story(content: Content, plan: dict[str, Any]) -> Story:
+    """Whom it befalls: found infected after its release is a post, of those that come out first; asleep lies something
+    on the next post and on the last, at another site if there is one; one host in fifteen is disputed."""
+    faults, seed, waves = plan["faults"], plan["seed"], derive(content).waves
+    posts = [post for wave in waves for post in sorted(chain.from_iterable(wave.gate.posts.values()))]
+    sites = {host.id: host.site for host in content.inventory.hosts}
+    last = max(posts[2:], key=lambda post: (sites[post] != sites[posts[1]], posts.index(post)), default="")
+    two = {one.id for one in content.classes if one.verdicts_required > 1}
+    hosts = [host.id for host in content.inventory.hosts if host.klass in two]
+    return {
+        "seed": seed,
+        "late": posts[0] if LATE in faults and posts else "",
+        "dormant": [post for post in (*posts[1:2], last) if post] if NEW_SET in faults else [],
+        "disputed": sorted(random.Random(f"{seed} disputed").sample(hosts, -(-len(hosts) // 15)))
+        if DISAGREE in faults
+        else [],
+        "revoked": ANALYSTS[-1] if REVOKED in faults else "",
+    }
 
 
 def _clear(root: Path) -> None:
@@ -159,6 +200,8 @@ def _clear(root: Path) -> None:
 class Drill:
     """A prepared drill being run, or run on."""
 
+    way: tuple[str, ...] = ()  # the words before a command that run it where engine and people stand
+
     def __init__(self, root: Path, say: Callable[[str], None]) -> None:
         self.root = root
         self.say = say
@@ -169,13 +212,26 @@ class Drill:
     def run(self, show: Callable[[dict[str, Any]], None]) -> Report:
         """Until everything that can be in service is; then the report. Raises Unusable when a part of it dies."""
         if not self._plan["started_us"]:
-            prepare(self.root, self._plan, self.say)
+            self._prepare()
         self._start()
         try:
             self._watch(show)
         finally:
             self._count_cpu()
             self._end()
+        return self._told()
+
+    def _prepare(self) -> None:
+        prepare(self.root, self._plan, self.say)
+
+    def _hosts(self) -> fleet_launch.Ready:
+        """The fleet, running and struck."""
+        fleet = fleet_launch.launch(self.root / "fleet", limit_s=180)
+        ransomware.strike(self.root / "fleet", load_fleet(self.root / "fleet"))
+        return fleet
+
+    def _told(self) -> Report:
+        """How it went; the fleet has served."""
         found = report(self.root, self._plan, self._cpu_us())
         fleet_launch.stop(self.root / "fleet")
         return found
@@ -184,11 +240,10 @@ class Drill:
         for name in ("people", "engine"):
             _end_part(self.root, name)
         write_whole(self.root / "engine.pid", str(os.getpid()).encode())
-        fleet = fleet_launch.launch(self.root / "fleet", limit_s=180)
+        fleet = self._hosts()
         write_whole(self.root / "fleet.pid", str(fleet.pid).encode())
         pins = (self.root / "fleet" / "known_hosts").read_bytes()
         write_whole(self.root / "state" / "secrets" / "management_hosts", pins, 0o600)
-        ransomware.strike(self.root / "fleet", load_fleet(self.root / "fleet"))
         relance = [sys.executable, "-m", "orchestrator.interfaces.cli"]
         where = ["--estate", str(self.root / "estate"), "--state", str(self.root / "state")]
         self._launch("engine", [*relance, *where, "run", "--port", "0"])
@@ -197,7 +252,7 @@ class Drill:
     def _launch(self, name: str, command: list[str]) -> None:
         with (self.root / f"{name}.out").open("ab") as output:
             self._children[name] = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
+                [*self.way, *command], stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
             )
         write_whole(self.root / f"{name}.pid", str(self._children[name].pid).encode())
 
@@ -317,24 +372,31 @@ def _cpu_us(pid: int, *, children: bool = True) -> int:
 
 def main(options: argparse.Namespace, source: Path) -> int:
     """The command `relance drill`: a new drill in `--state`, or `--resume DIR`; its exit code."""
-    as_json = options.format == "json"
-
-    def say(sentence: str) -> None:
-        print(sentence, file=sys.stderr, flush=True)  # noqa: T201 - progress of a command; stdout is for the document
-
     if options.resume:
-        root = Path(options.resume).absolute()
-        if not (root / PLAN).exists():
-            raise UsageError(f"There is no drill to go on with in {root}.", path=str(root))
+        root = resumed(options.resume)
     else:
         root = Path(getattr(options, "state", None) or f"drill-{options.seed}").absolute()
         asked = Options.of(options.hosts, options.seed, options.faults)
         if options.anew:
             put_away(root)
         begin(source, root, asked)
+    return play(Drill, root, options)
+
+
+def resumed(folder: str) -> Path:
+    """The folder of a drill that can be gone on with. Raises UsageError."""
+    root = Path(folder).absolute()
+    if not (root / PLAN).exists():
+        raise UsageError(f"There is no drill to go on with in {root}.", path=str(root))
+    return root
+
+
+def play(kind: type[Drill], root: Path, options: argparse.Namespace) -> int:
+    """Runs the drill of a folder and says how it went; the exit code."""
+    as_json = options.format == "json"
     with alone(root / LOCK, "This drill is being run by another process."), display(as_json) as show:
         try:
-            found = Drill(root, say).run(show)
+            found = kind(root, say).run(show)
         except KeyboardInterrupt as stop:
             fleet_launch.stop(root / "fleet")
             raise Stopped(f"The drill was stopped. Go on with: relance drill --resume {root}") from stop
@@ -342,3 +404,8 @@ def main(options: argparse.Namespace, source: Path) -> int:
         say(finding)
     print(json.dumps(found.document) if as_json else in_words(found))  # noqa: T201 - the command's result
     return 0 if found.good else 1
+
+
+def say(sentence: str) -> None:
+    """Tells progress; stdout is for the document."""
+    print(sentence, file=sys.stderr, flush=True)  # noqa: T201 - progress of a command

@@ -5,6 +5,7 @@ Never asks the engine and never repairs; a disagreement is a finding.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from orchestrator.engine.contents import first_state, read
 from orchestrator.journal.sqlite import Journal
 from orchestrator.practice import ledger
 from orchestrator.practice.fleet_file import load
+from orchestrator.practice.proof import Proof
 from orchestrator.workers.probing import sweep
 
 SECOND = 1_000_000
@@ -36,11 +38,11 @@ class Report:
         return not self.findings
 
 
-def report(root: Path, plan: dict[str, Any], cpu_us: int) -> Report:
-    """Reads the journal and the fleet's logs of a drill that has ended."""
+def report(root: Path, plan: dict[str, Any], cpu_us: int, service_of: Callable[[str], str] | None = None) -> Report:
+    """Reads the journal and the fleet's logs of a drill that has ended; `service_of` says how a host's service is."""
     state = first_state(root / "state")
     witness = Witness(state.estate, state.contents)
-    issued: list[ledger.Issued] = []
+    proof, issued = Proof(), list[ledger.Issued]()
     counts: dict[str, int] = {}
     frozen: list[dict[str, Any]] = []
     with Journal.open(root / "state" / "journal.sqlite", read_only=True) as journal:
@@ -48,13 +50,14 @@ def report(root: Path, plan: dict[str, Any], cpu_us: int) -> Report:
             entry = read(record, state, root / "state")
             apply(state, entry, record.at_us)
             witness.see(entry, record.at_us)
+            proof.see(entry, state)
             counts[record.kind] = counts.get(record.kind, 0) + 1
             if isinstance(entry, Freeze):
                 frozen.append({"scope": entry.scope, "why": entry.why, "hosts": len(entry.hosts)})
             if isinstance(entry, Issue) and entry.step == "reconnect":
                 issued.append(ledger.Issued(entry.action, record.at_us))
         head = journal.head
-    seen = ledger.read(root / "fleet", load(root / "fleet"), issued)
+    seen = ledger.read(root / "fleet", load(root / "fleet"), issued, service_of)
     witness.settle(state.at_us)
     broken = [
         f"Record {one.seq} breaks invariant {one.invariant}: {one.subject}: {one.sentence}" for one in witness.broken
@@ -72,6 +75,7 @@ def report(root: Path, plan: dict[str, Any], cpu_us: int) -> Report:
         "released_early": len(seen.released_early),
         "lost": counts.get("lost", 0),
         "frozen": frozen,
+        "analysts": proof.document(state),
         "violations": violations,
         "records": head.size,
         "root": head.root.hex(),

@@ -17,7 +17,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -46,13 +46,22 @@ class Fleet:
         self.file = load(root)
         self.account = account
         now_us = SystemClock().now_us
-        self.hosts = {spec.id: PracticeHost(spec, self.file, self.folders, now_us) for spec in self.file.hosts}
+        self.hosts = self._hosts(now_us)
         self.gates: dict[str, Gate] = {}
         for site in self.file.sites:
             behind = [host for host in self.file.hosts if host.site == site.id]
-            self.gates[site.id] = Gate(site.id, behind, self.folders.gate_log(site.id), now_us)
+            self.gates[site.id] = self._gate(site.id, behind, now_us)
         self._open: dict[str, list[socket.socket]] = {}
         self._stop = asyncio.Event()
+
+    def _hosts(self, now_us: Callable[[], int]) -> Mapping[str, PracticeHost]:
+        return {spec.id: PracticeHost(spec, self.file, self.folders, now_us) for spec in self.file.hosts}
+
+    def _gate(self, site: str, behind: list[FleetHost], now_us: Callable[[], int]) -> Gate:
+        return Gate(site, behind, self.folders.gate_log(site), now_us)
+
+    def _door(self) -> SshDoor:
+        return SshDoor(self.loop, self.file, self.folders, self.account)
 
     def prepare(self) -> None:
         """Makes what is missing of the hosts' folders and keys, and the list of pins."""
@@ -69,7 +78,7 @@ class Fleet:
         """Serves until told to stop or idle for too long."""
         loop = asyncio.get_running_loop()
         self.loop = loop
-        self.ssh = SshDoor(loop, self.file, self.folders, self.account)
+        self.ssh = self._door()
         self.http = HttpDoor(loop, Answers(self.file, self.folders, self.is_open))
         self.desk = ToolDesk(
             {spec.management: self.hosts[spec.id] for spec in self.file.hosts},
@@ -148,7 +157,8 @@ def known_hosts(fleet: FleetFile, folders: Folders) -> str:
     """The pins of management endpoints and gates in OpenSSH's form; hosts are pinned by their restores alone."""
     ends = [(site.gate, folders.key("gate", site.id)) for site in fleet.sites]
     ends += [(host.management, folders.key("management", host.id)) for host in fleet.hosts]
-    return "".join(f"[{address}]:{fleet.ssh_port} {public_line(key)}\n" for address, key in ends)
+    port = fleet.ssh_port
+    return "".join(f"{address if port == 22 else f'[{address}]:{port}'} {public_line(key)}\n" for address, key in ends)
 
 
 def engine_lives(pid_file: Path) -> bool:

@@ -27,16 +27,18 @@ SERVICE_SILENT = b"silent\n"
 
 
 def first_files(host: FleetHost, seed: int) -> dict[str, str]:
-    """The files of a healthy host, the same for the same seed."""
-    chance = random.Random(f"{seed}/{host.id}/files")
+    """The files of a healthy host, the same for the same seed; workstations of a class are all made from one image."""
+    server = host.kind == "server"
+    made, address = (host.id, host.address) if server else (host.klass or host.kind, "0.0.0.0")  # noqa: S104 - a text
+    chance = random.Random(f"{seed}/{made}/files")
     rows = (f"{n},ward-{chance.randrange(40)},{chance.randrange(10**6)}\n" for n in range(chance.randrange(20, 60)))
-    sockets = "".join(f"tcp {host.address} {service}\n" for service in host.services)
+    sockets = "".join(f"tcp {address} {service}\n" for service in host.services)
     return {
         RECORDS: HEADER.decode() + "".join(rows),
-        "data/letters.txt": f"Letters kept on {host.id}, {host.klass or host.kind}.\n" + "dear colleague\n" * 20,
+        "data/letters.txt": f"Letters kept on {made}, {host.klass or host.kind}.\n" + "dear colleague\n" * 20,
         "etc/passwd": f"root:x:0:0::/root:/bin/sh\n{host.kind}:x:1000:1000::/:/bin/sh\n",
-        "etc/crontab": f"0 {chance.randrange(24)} * * * backup {host.id}\n",
-        "etc/sockets": f"tcp {host.address} ssh\n{sockets}",
+        "etc/crontab": f"0 {chance.randrange(24)} * * * backup {made}\n",
+        "etc/sockets": f"tcp {address} ssh\n{sockets}",
     }
 
 
@@ -94,7 +96,16 @@ def digest_of(content: bytes) -> str:
 
 def save_backup(path: Path, files: dict[str, str]) -> None:
     """Keeps the files where ransomware does not reach."""
-    write_whole(path, json.dumps(files, sort_keys=True).encode(), 0o600)
+    write_whole(path, _packed(files), 0o600)
+
+
+def image_digest(host: FleetHost, seed: int) -> str:
+    """The digest of what a restore of this host writes, before any fault: of a workstation, of its class's image."""
+    return digest_of(_packed(first_files(host, seed)))
+
+
+def _packed(files: dict[str, str]) -> bytes:
+    return json.dumps(files, sort_keys=True).encode()
 
 
 def load_backup(path: Path) -> tuple[dict[str, str], str]:

@@ -35,7 +35,9 @@ from orchestrator.inventory.model import Address, Id, Strict
 
 ADMIN_ADDRESS = "127.0.0.1"
 
-Kind = Literal["refuse", "hang", "slow", "drop", "wrong-key", "restore-fails", "still-infected", "silent-service"]
+Kind = Literal[
+    "refuse", "hang", "slow", "drop", "wrong-key", "restore-fails", "still-infected", "silent-service", "dormant"
+]
 Where = Literal["host", "management", "restore"]
 
 
@@ -44,8 +46,8 @@ class Fault(Strict):
 
     `where`: connections to the `host` or to its `management` endpoint, or the `restore` itself. At `restore`, hang
     never ends, slow takes ten times as long, drop cuts the connection half-way, refuse and restore-fails exit 1;
-    wrong-key, still-infected and silent-service show after it. On connections: refuse resets, hang says nothing,
-    slow waits 2 s before the banner, drop cuts the connection after 300 ms.
+    wrong-key, still-infected, silent-service and dormant show after it. On connections: refuse resets, hang says
+    nothing, slow waits 2 s before the banner, drop cuts the connection after 300 ms.
     """
 
     kind: Kind
@@ -111,6 +113,7 @@ class FleetFile(Strict):
     """`fleet.json`."""
 
     version: Literal[1] = 1
+    network: str = Field(default="127.", pattern=r"^[0-9.]+$")  # how every address begins
     seed: int = 0
     ssh_port: int = Field(ge=1, le=65535)
     http_port: int = Field(ge=1, le=65535)
@@ -129,8 +132,8 @@ class FleetFile(Strict):
         used = [site.gate for site in self.sites] + [one.address for one in self.outside]
         used += [address for host in self.hosts for address in (host.address, host.management)]
         for address, times in Counter(used).items():
-            if times > 1 or not address.startswith("127.") or address == ADMIN_ADDRESS:
-                raise ValueError(f"{address} is used {times} times, or is no loopback address of its own")
+            if times > 1 or not address.startswith(self.network) or address == ADMIN_ADDRESS:
+                raise ValueError(f"{address} is used {times} times, or is no address of its own in {self.network}")
         unknown = {host.site for host in self.hosts} - {site.id for site in self.sites}
         if unknown:
             raise ValueError(f"hosts stand at unknown sites: {', '.join(sorted(unknown))}")

@@ -10,12 +10,13 @@ import random
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import get_args
 
 from orchestrator.errors import RelanceError
 from orchestrator.practice import fleet_disk as disk
-from orchestrator.practice.fleet_file import Fault, FleetFile, FleetHost, Folders, Where, write_whole
+from orchestrator.practice.fleet_file import Fault, FleetFile, FleetHost, Folders, Kind, Where, write_whole
 from orchestrator.practice.fleet_log import Entry, HostRecord, append, facts_word, record_of
-from orchestrator.practice.ransomware import plant
+from orchestrator.practice.ransomware import plant, plant_dormant
 
 SLOW_FACTOR = 10
 DAY_US = 86_400_000_000
@@ -114,6 +115,10 @@ class PracticeHost:
             return
         self._note("end", action, outcome)
 
+    async def at_work(self, work: Callable[[], dict[str, object]]) -> dict[str, object]:
+        """Does what fills or reads the disk; here that is over at once."""
+        return work()
+
     def preserve(self, action: str) -> dict[str, object]:
         """Keeps an archive of the disk as it is; its digest is the archive's."""
         self._note("run", action, "preserve")
@@ -129,8 +134,7 @@ class PracticeHost:
         if strategy == "replace":
             self._note("replaced", action)
         disk.wipe(self.disk)
-        kinds = ("refuse", "hang", "slow", "drop", "wrong-key", "restore-fails", "still-infected", "silent-service")
-        faults = frozenset(kind for kind in kinds if self.fault("restore", kind))
+        faults = frozenset(kind for kind in get_args(Kind) if self.fault("restore", kind))
         chance = random.Random(f"{self.fleet.seed}/{self.spec.id}/{self.record.restores}")
         duration_s = chance.uniform(*self.fleet.restore_ms) / 1000 * (SLOW_FACTOR if "slow" in faults else 1)
         return RestorePlan(duration_s, faults)
@@ -152,6 +156,8 @@ class PracticeHost:
             disk.new_key(self.folders.key("host", self.spec.id))
         if "still-infected" in faults:
             plant(self.disk, self.spec.id)
+        if "dormant" in faults:
+            plant_dormant(self.disk)
         if "silent-service" in faults:
             disk.start_service(self.disk, disk.SERVICE_SILENT)
         own_us = self.spec.restore_point_us

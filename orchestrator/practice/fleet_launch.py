@@ -26,14 +26,14 @@ class Ready:
     user: str
 
 
-def launch(root: Path, *, limit_s: float = 60) -> Ready:
+def launch(root: Path, *, limit_s: float = 60, module: str = "fleet") -> Ready:
     """Starts the fleet of `root` unless it runs, and waits until it answers; raises Unusable with its last words."""
     running = ready(root)
     if running:
         return running
     with (root / "fleet.out").open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "orchestrator.practice.fleet", str(root)],
+            [sys.executable, "-m", f"orchestrator.practice.{module}", str(root)],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
@@ -81,6 +81,6 @@ def _lives(pid: int) -> bool:
     with suppress(ChildProcessError):
         os.waitpid(pid, os.WNOHANG)
     try:
-        return b"orchestrator.practice.fleet" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        return b"orchestrator.practice." in Path(f"/proc/{pid}/cmdline").read_bytes()
     except OSError:
         return False

@@ -56,7 +56,7 @@ ClientAliveInterval 15
 MaxSessions 200
 PidFile none
 LogLevel ERROR
-Subsystem sftp internal-sftp
+Subsystem sftp /usr/lib/openssh/sftp-server
 SetEnv {mark}={root} RELANCE_DOOR={door}
 """
 
@@ -93,6 +93,7 @@ class SshDoor:
         self._account = account
         self._config = folders.root / "sshd_config"
         self._door = ""
+        self.on_host = _ON_HOST
         self._endpoints = endpoints_of(fleet)
         self._logins: dict[int, Login] = {}
         self._held: set[socket.socket] = set()
@@ -190,7 +191,7 @@ class SshDoor:
 
     def _serve(self, connection: socket.socket, endpoint: Endpoint, peer: Peer) -> int:
         """Starts sshd on the connection in a process group of its own; returns its process id."""
-        on = _ON_HOST if endpoint.kind == "host" else _ON_TOOLS
+        on = self.on_host if endpoint.kind == "host" else _ON_TOOLS
         command = on.format(door=self._door, name=endpoint.name)
         key = str(self._folders.key(endpoint.kind, endpoint.name))
         words = (SSHD, "-i", "-e", "-f", str(self._config), "-h", key, "-o", f"ForceCommand={command}")

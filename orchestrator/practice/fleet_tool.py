@@ -70,7 +70,7 @@ async def manage(host: PracticeHost, words: list[str], cut_connection: Callable[
         case ["mark", "end", action, outcome]:
             host.mark_end(action, outcome)
         case ["preserve", action]:
-            return host.preserve(action)
+            return await host.at_work(lambda: host.preserve(action))
         case ["restore", action, strategy] if strategy in STRATEGIES:
             return await restore(host, action, strategy, cut_connection)
         case ["restore", action, strategy, before] if strategy in STRATEGIES and before.isdecimal():
@@ -102,7 +102,7 @@ async def restore(
             host.cut(action, f"restore:{strategy}")
     if plan.faults & {"refuse", "restore-fails"}:
         host.restore_fail(action, strategy)
-    return host.restore_finish(action, strategy, plan.faults, before_us)
+    return await host.at_work(lambda: host.restore_finish(action, strategy, plan.faults, before_us))
 
 
 def gate_command(gate: Gate, words: list[str]) -> Reply:

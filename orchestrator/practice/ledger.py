@@ -5,7 +5,7 @@ Never asks the engine, and never counts what a host refused: only what was reall
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,9 +41,15 @@ class Ledger:
     hosts: Mapping[str, HostNow]
 
 
-def read(root: Path, fleet: FleetFile, issued: Iterable[Issued]) -> Ledger:
-    """The ledger of the fleet in folder `root`; `issued` are the journal's reconnects (others are passed over)."""
+def read(
+    root: Path, fleet: FleetFile, issued: Iterable[Issued], service_of: Callable[[str], str] | None = None
+) -> Ledger:
+    """The ledger of the fleet in folder `root`; `issued` are the journal's reconnects (others are passed over).
+
+    How a host's service is, `service_of` says, else its disk does.
+    """
     folders = Folders(root)
+    asked = service_of or (lambda host: service_state(folders.disk(host)))
     issued_us = {one.action: one.at_us for one in issued}
     twice = [line for host in fleet.hosts for line in started_twice(host.id, entries(folders.log(host.id)))]
     early, isolated = list[str](), set[str]()
@@ -52,7 +58,10 @@ def read(root: Path, fleet: FleetFile, issued: Iterable[Issued]) -> Ledger:
         lines = list(entries(folders.gate_log(site.id)))
         early += released_early(lines, issued_us)
         isolated |= isolated_by(lines, behind)
-    hosts = {host.id: _now(folders, host.id, host.id not in isolated) for host in fleet.hosts}
+    hosts = {
+        host.id: HostNow(record_of(folders.log(host.id)), host.id not in isolated, asked(host.id))
+        for host in fleet.hosts
+    }
     return Ledger(tuple(twice), tuple(early), hosts)
 
 
@@ -112,7 +121,3 @@ def _why_early(entry: Entry, issued_us: int | None, closed_us: int) -> str:
     if closed_us > issued_us:
         return f"which was issued at {issued_us}, before the host was isolated at {closed_us}"
     return ""
-
-
-def _now(folders: Folders, host: str, is_open: bool) -> HostNow:
-    return HostNow(record_of(folders.log(host)), is_open, service_state(folders.disk(host)))

@@ -22,6 +22,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
 
+from orchestrator.canonical import Json
 from orchestrator.clock import SystemClock
 from orchestrator.decision.apply import apply
 from orchestrator.decision.stages import OUT, Stage
@@ -29,6 +30,20 @@ from orchestrator.decision.state import State
 from orchestrator.engine.contents import first_state, read
 from orchestrator.errors import RelanceError, Unusable
 from orchestrator.journal.sqlite import Journal
+from orchestrator.practice.analysts import (
+    INDICATORS,
+    Desk,
+    disputed,
+    left_for_later,
+    left_to_its_lot,
+    lots_to_open,
+    readers,
+    revocations,
+    set_arrives,
+    unfinished,
+    verdict_on,
+    whole_lots,
+)
 from orchestrator.practice.fleet_file import write_whole
 from orchestrator.practice.rehearsal import PEOPLE
 from orchestrator.practice.signing import NotAnswering, People, Refusal
@@ -38,17 +53,18 @@ ROUND_S = 0.3
 SAME_AGAIN_US = 3_000_000  # nobody gives the same order again sooner
 ANALYSTS = tuple(person for person, roles in PEOPLE.items() if "analyst" in roles)
 TECHNICIANS = tuple(person for person, roles in PEOPLE.items() if "technician" in roles)
-SUSPECT_ONE_IN = 40
 LAZY_ONE_IN = 3
 
 
 @dataclass(slots=True)
 class Memory:
-    """What people remember: who judged which inspection, whose false report was found out, what they ordered when."""
+    """What people remember: who judged which inspection under which set, and which host at all; whose false report
+    was found out, what they ordered when."""
 
-    judged: dict[str, set[str]] = field(default_factory=dict)
+    judged: dict[tuple[str, str], set[str]] = field(default_factory=dict)
+    have_read: dict[str, set[str]] = field(default_factory=dict)
     found_out: set[str] = field(default_factory=set)
-    ordered_us: dict[tuple[str, str], int] = field(default_factory=dict)
+    ordered_us: dict[tuple[str, str, Json], int] = field(default_factory=dict)
     recalls: Counter[str] = field(default_factory=Counter)
 
 
@@ -61,6 +77,7 @@ class Drill:
         self.clock = SystemClock()
         self.people = People(root / "state", root / "keys", PEOPLE, self.clock)
         self.memory = Memory()
+        self.desk = Desk(root / "state" / "evidence")
         self.dice = random.Random(self.plan["seed"])
         self._state: State | None = None
 
@@ -72,13 +89,18 @@ class Drill:
         if not state.roster:
             self._try(Wish("genesis", "roster", self.plan["genesis"]), ("operator-1", "it-director"))
             self._read_on()
-        for wish in chain(wishes(state, self.plan["t0_us"]), self._further_wishes(state)):
+        told = revocations(state, self.plan, ended)
+        lots = lots_to_open(state, self.plan)
+        for wish in chain(wishes(state, self.plan["t0_us"]), lots, self._further_wishes(state), told):
             self._order(state, wish)
+        if set_arrives(state, self.plan, ended):
+            self._take_in_set(state)
         self._find_late(state)
-        self._judge(self.people.get("queue"))
+        queue = self.people.get("queue")
+        self._judge(self._read_on(), queue)
         for task in self.people.get("tasks"):
             self._work(task)
-        return ended
+        return ended and not unfinished(self._read_on(), self.plan)
 
     def _read_on(self) -> State:
         """The state that the journal's records lead to by now."""
@@ -94,10 +116,17 @@ class Drill:
         for klass in self.plan["waived"]:
             if f"waiver:class:{klass}" not in state.facts:
                 yield Wish("fact.waiver", f"class:{klass}")
+        first_site = {one.id: one.sites[0] for one in state.estate.content.inventory.functions if one.sites}
         for planned, wave in zip(state.estate.waves, state.waves, strict=True):
             function, _, part = planned.name.partition("/")
-            if part == "slice" and wave.passed_us and f"accepted:{function}" not in state.facts:
-                yield Wish("fact.accepted", function)
+            accepted = f"{function}/{first_site.get(function)}"
+            if (
+                part == "slice"
+                and wave.passed_us
+                and function in first_site
+                and f"accepted:{accepted}" not in state.facts
+            ):
+                yield Wish("fact.accepted", accepted, {"owner": f"head of {function}"})
         for name in [name for name, often in self.memory.recalls.items() if often > 1]:
             host = state.estate.host_number[name]
             if state.stage[host] not in (*OUT, Stage.RECONNECTING) and not state.lanes[0][host]:
@@ -105,8 +134,9 @@ class Drill:
 
     def _order(self, state: State, wish: Wish) -> None:
         """Whoever may sign does; what it changed is read before the next wish."""
-        about, now_us = (wish.kind, wish.subject), self.clock.now_us()
-        persons = signers(state, wish, self.dice.sample([*state.roster], len(state.roster)))
+        about, now_us = (wish.kind, wish.subject, wish.args.get("image")), self.clock.now_us()
+        others = [person for person in state.roster if person != wish.subject]  # nobody revokes themselves
+        persons = signers(state, wish, self.dice.sample(others, len(others)))
         if now_us - self.memory.ordered_us.get(about, 0) < SAME_AGAIN_US or not persons:
             return
         self.memory.ordered_us[about] = now_us
@@ -117,24 +147,60 @@ class Drill:
             elif wish.args == {"strategy": "replace"}:
                 del self.memory.recalls[wish.subject]
 
-    def _judge(self, queue: dict[str, Any]) -> None:
-        """Each analyst reads some hosts; nobody judges the same inspection twice."""
+    def _judge(self, state: State, queue: dict[str, Any]) -> None:
+        """Each analyst reads some hosts; nobody judges the same inspection twice under the same set."""
+        for hosts in whole_lots(queue, self.plan):
+            free = [person for person in ANALYSTS if person not in state.revoked]
+            self._file("CLEAN", self.dice.choice(free), *hosts)
         for seat in queue["hosts"]:
-            if self.memory.recalls[seat["host"]] > 1:
+            if left_to_its_lot(queue, seat):
                 continue
-            judged = self.memory.judged.setdefault(seat["inspection"], set())
-            free = [person for person in ANALYSTS if person not in judged]
-            for person in self.dice.sample(free, min(len(free), seat["seats_open"])):
-                time.sleep(self.plan["reading_s"])
-                judged.add(person)
-                verdict = verdict_on(seat, self.plan["seed"])
-                try:
-                    self.people.verdict(verdict, person, {**seat, "indicator_set": queue["indicator_set"]})
-                except Refusal as refusal:
-                    self._say(f"{person} on {seat['host']}: {refusal.sentence}")
-                    break
-                if verdict != "CLEAN":
-                    break
+            later = left_for_later(self.plan, seat["host"], queue["indicator_set"])
+            if self.memory.recalls[seat["host"]] <= 1 and not later:
+                self._read_seat(state, {**seat, "indicator_set": queue["indicator_set"]})
+
+    def _read_seat(self, state: State, seat: dict[str, Any]) -> None:
+        judged = self.memory.judged.setdefault((seat["inspection"], seat["indicator_set"]), set())
+        earlier = self.memory.have_read.setdefault(seat["host"], set())
+        free = [person for person in ANALYSTS if person not in judged and person not in state.revoked]
+        found = self.desk.finds(seat["evidence"], seat["indicator_set"])
+        disagree = disputed(state, self.plan, seat["host"])
+        for person in readers(self.dice.sample(free, len(free)), earlier, seat["seats_open"]):
+            time.sleep(self.plan["reading_s"])
+            verdict = verdict_on(seat, self.plan["seed"], found=found, second=bool(judged) if disagree else None)
+            judged.add(person)
+            earlier.add(person)
+            if not self._file(verdict, person, seat) or verdict != "CLEAN":
+                break
+
+    def _file(self, verdict: Literal["CLEAN", "SUSPECT", "INFECTED"], person: str, *seats: dict[str, Any]) -> bool:
+        """Whether it was not refused; a refusal is read, and the next round looks again."""
+        try:
+            self.people.verdict(verdict, person, *seats)
+        except Refusal as refusal:
+            self._say(f"{person} on {', '.join(one['host'] for one in seats)}: {refusal.sentence}")
+            return False
+        return True
+
+    def _take_in_set(self, state: State) -> None:
+        """The CERT's indicators are imported and their cost is read by the commands anyone uses; two analysts sign."""
+        file = self.root / "indicators.csv"
+        write_whole(file, INDICATORS.encode())
+        digest = self._relance("import", str(file))["digest"]
+        told = self._relance("cost", digest)
+        self._say(f"Before the new set was ordered into force its cost was read: {json.dumps(told)}")
+        cost: dict[str, Json] = {name: count for name, count in told.items() if isinstance(count, int)}
+        self._order(state, Wish("indicators.force", digest, cost))
+
+    def _relance(self, *words: str) -> dict[str, Any]:
+        """What a command about indicators answers; raises Unusable where it fails: nobody signs an unknown cost."""
+        where = ("--estate", str(self.root / "estate"), "--state", str(self.root / "state"), "--format", "json")
+        command = [sys.executable, "-m", "orchestrator.interfaces.cli", *where, "indicators", *words]
+        done = subprocess.run(command, capture_output=True, timeout=120, check=False, text=True)
+        if done.returncode not in (0, 1):  # 1: the set hits something
+            raise Unusable(f"relance indicators {words[0]} failed: {done.stdout.strip() or done.stderr.strip()}")
+        answer: dict[str, Any] = json.loads(done.stdout)
+        return answer
 
     def _find_late(self, state: State) -> None:
         """Where the drill has it so, one host is found infected after its release; what it may have done is read."""
@@ -199,14 +265,6 @@ class Drill:
 
     def _say(self, sentence: str) -> None:
         print(sentence, flush=True)  # noqa: T201 - the people's log is their standard output
-
-
-def verdict_on(seat: dict[str, Any], seed: int) -> Literal["CLEAN", "SUSPECT", "INFECTED"]:
-    """What a reader concludes: a marker is INFECTED; now and then a first look is not enough."""
-    if seat["marker"]:
-        return "INFECTED"
-    doubtful = random.Random(f"{seed} {seat['host']}").randrange(SUSPECT_ONE_IN) == 0
-    return "SUSPECT" if doubtful and seat["inspection"].endswith("/inspect/1") else "CLEAN"
 
 
 def over(status: dict[str, Any]) -> bool:

@@ -17,7 +17,8 @@ from orchestrator.practice.fleet_file import FleetFile, Folders, write_whole
 NOTE = "HOW-TO-RECOVER.txt"
 MARKER = ".relance-practice-implant"
 SUFFIX = ".locked"
-_STRUCK = "struck"
+DORMANT, DORMANT_BYTES = "data/.spool.dat", b"relance practice implant that sleeps\n"
+STRUCK = "struck"
 
 
 def strike(root: Path, fleet: FleetFile) -> int:
@@ -26,7 +27,7 @@ def strike(root: Path, fleet: FleetFile) -> int:
     Once all were struck it never strikes again, so that it can be repeated after a kill at any moment.
     """
     folders = Folders(root)
-    done = root / _STRUCK
+    done = root / STRUCK
     if done.exists():
         return 0
     disks = [(host.id, folders.disk(host.id)) for host in fleet.hosts]
@@ -51,6 +52,11 @@ def encrypt(disk: Path) -> None:
 def plant(disk: Path, host: str) -> None:
     """Leaves the marker an inspection must find."""
     write_whole(disk / MARKER, f"relance practice implant {host}\n".encode())
+
+
+def plant_dormant(disk: Path) -> None:
+    """Leaves what no inspection knows to look for, until an indicator set names it."""
+    write_whole(disk / DORMANT, DORMANT_BYTES)
 
 
 def _lock(path: Path) -> None:

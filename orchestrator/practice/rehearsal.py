@@ -9,13 +9,24 @@ import csv
 import json
 import random
 import shutil
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.checks.model import Check
 from orchestrator.inventory.model import Host, Service, Site, Task
-from orchestrator.plans.model import Content, HostClass, Inspection, Login, Person, Restart, Role, Roster, StepTimes
+from orchestrator.plans.model import (
+    Content,
+    HostClass,
+    Inspection,
+    Login,
+    LotRule,
+    Person,
+    Restart,
+    Role,
+    Roster,
+    StepTimes,
+)
 from orchestrator.practice.fleet_file import PRESETS, Fault, FleetFile, FleetHost, FleetSite, Link, Outside
 from orchestrator.practice.ransomware import MARKER, NOTE, SUFFIX
 
@@ -29,6 +40,7 @@ REPLACED = (
     "waits: 1 to 4 s after a failure, 2 to 5 s for an unreachable host, at most 3 s between tasks, 60 s for a claim; "
     "no pace for workstations",
     "classes: steps are planned with 2 or 3 s and stopped after 60 s, an inspection after 30 s",
+    "lots: the first 2 of each image at each site are read, then one in 6",
     "inspections look at the practice host's folder",
 )
 PEOPLE: dict[str, tuple[Role, ...]] = {
@@ -48,6 +60,7 @@ _TIMING = {
     "soak_s": 5, "passes": 3, "in_service_passes": 2, "host_fail_s": 20, "sweep_s": 2, "waits_s": (1, 2, 4),
     "unreachable_s": (2, 5), "claim_s": 12, "workstations_per_minute": 3000,
 }  # fmt: skip
+_LOTS = LotRule(first=2, one_in=6)
 _TIMES = StepTimes(preserve=2, restore=3, inspect=2, reconnect=2, isolate=2)
 _LIMITS = StepTimes(preserve=60, restore=60, inspect=30, reconnect=60, isolate=60)
 
@@ -117,14 +130,21 @@ def fleet_file(content: Content, seed: int, client_key: str, ports: Ports, struc
     )  # fmt: skip
 
 
-def with_faults(fleet: FleetFile, names: Iterable[str], seed: int) -> FleetFile:
-    """The fleet with each fault at a few hosts, drawn from the seed: about one host in fifteen has one."""
+def with_dormant(fleet: FleetFile, hosts: Collection[str]) -> FleetFile:
+    """The fleet with something asleep on these hosts until their machines are replaced."""
+    dormant = {"faults": (Fault(kind="dormant"),)}
+    changed = tuple(host.model_copy(update=dormant) if host.id in hosts else host for host in fleet.hosts)
+    return fleet.model_copy(update={"hosts": changed})
+
+
+def with_faults(fleet: FleetFile, names: Iterable[str], seed: int, spared: Collection[str] = ()) -> FleetFile:
+    """The fleet with each fault at a few more hosts, drawn from the seed: about one host in fifteen has one."""
     chosen = [name for name in names if name in PRESETS]
     if not chosen:
         return fleet
     dice = random.Random(seed)
-    count = max(len(chosen), len(fleet.hosts) // 15)
-    places = dice.sample(range(len(fleet.hosts)), min(count, len(fleet.hosts)))
+    well = [number for number, host in enumerate(fleet.hosts) if not host.faults and host.id not in spared]
+    places = dice.sample(well, min(max(len(chosen), len(fleet.hosts) // 15), len(well)))
     faults: dict[int, Fault] = {place: PRESETS[chosen[turn % len(chosen)]] for turn, place in enumerate(places)}
     hosts = tuple(
         host.model_copy(update={"faults": (faults[number],)}) if number in faults else host
@@ -223,7 +243,7 @@ def _class(one: HostClass, login: Login) -> HostClass:
 def _restart(restart: Restart) -> Restart:
     inspection = Inspection(root=".", paths=(".",), markers=(NOTE, MARKER, f"*{SUFFIX}"))
     timing = restart.timing.model_copy(update=_TIMING)
-    return restart.model_copy(update={"timing": timing, "gates": {}, "inspection": inspection})
+    return restart.model_copy(update={"timing": timing, "gates": {}, "inspection": inspection, "lots": _LOTS})
 
 
 def _checks_of_hosts(content: Content) -> dict[str, tuple[str, ...]]:

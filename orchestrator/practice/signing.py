@@ -86,12 +86,17 @@ class People(Line):
             if self.post("orders", order=text.decode(), person=person, signature=signed):
                 return
 
-    def verdict(self, verdict: Literal["CLEAN", "SUSPECT", "INFECTED"], person: str, seat: Mapping[str, Any]) -> None:
-        """One analyst's verdict on one host of the queue."""
+    def verdict(
+        self, verdict: Literal["CLEAN", "SUSPECT", "INFECTED"], person: str, seat: Mapping[str, Any], *others: Any
+    ) -> None:
+        """One analyst's verdict on one host of the queue, or on all of a lot; hosts of a lot name their image."""
+        hosts = sorted((seat, *others), key=lambda one: str(one["host"]))
         statement = Statement(
             verdict=verdict,
             person=person,
-            subjects=(Subject(seat["host"], seat["inspection"], seat["evidence"]),),
+            subjects=tuple(
+                Subject(one["host"], one["inspection"], one["evidence"], one.get("image", "")) for one in hosts
+            ),
             indicator_set=seat["indicator_set"],
             tools=("relance inspection",),
             method="manifest and markers read by a simulated analyst",

@@ -1,13 +1,12 @@
 """Asks a DICOM node: does it greet, does its database answer a query, does a synthetic image come back as it was sent.
 
-Never asks one node more than eight things at once, and never stores an image without the owner's agreement.
+Never stores an image without the owner's agreement. Whoever asks takes care that a node is not asked much at once.
 """
 
 from __future__ import annotations
 
 import hashlib
 import logging
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -32,7 +31,6 @@ from orchestrator.probes.line import Ended, Line, TlsLine, conversed, gibberish,
 
 logging.getLogger("pynetdicom").setLevel(logging.CRITICAL + 1)  # it would write what nodes say of patients into our log
 
-AT_ONCE = 8
 _BYTES_MAX = 1 << 22
 _FOUND_MAX = 100
 _SIDE = 16
@@ -55,24 +53,11 @@ class DicomProbe:
     `tls`, and with it `ca`, `name`, `certificate`, `unverified`, `days_min`.
     """
 
-    def __init__(self) -> None:
-        self._places: dict[str, threading.BoundedSemaphore] = {}
-        self._lock = threading.Lock()
-
     def ask(self, question: Question) -> Answer:
         """PASS when the node does all that was asked. An echo alone proves nothing of its database."""
         if question.text("ask", "echo") == "store" and question.agreement is None:
             return unasked(f"An image writes; nobody signed an agreement for {question.where}, so none was sent.")
-        with self._lock:
-            place = self._places.setdefault(question.where, threading.BoundedSemaphore(AT_ONCE))
-        if not place.acquire(timeout=question.timeout_s):
-            return unasked(f"{question.where} was not asked: {AT_ONCE} questions to it are under way already.")
-        try:
-            return conversed(
-                question, "The DICOM node", lambda line: _told(question, line), judge, bytes_max=_BYTES_MAX
-            )
-        finally:
-            place.release()
+        return conversed(question, "The DICOM node", lambda line: _told(question, line), judge, bytes_max=_BYTES_MAX)
 
 
 class _Ae(AE):

@@ -15,7 +15,8 @@ BYTES_MAX = 1 << 20
 _AHEAD_US = 300 * 1_000_000  # a row dated further ahead than clocks may differ was not written by a clock
 
 # What a database is told besides TLS: `database`, `user`, `password`, `query` (one SELECT; 1 row if nothing is said),
-# `rows_min` (1), `age_max_s` (the first value of the first row is a time, at most so old; without a zone it is UTC).
+# `rows_min` (1), `otherwise` (what it means when there are fewer), `age_max_s` (the first value of the first row is a
+# time, at most so old; without a zone it is UTC).
 
 
 def unsafe(question: Question) -> Answer | None:
@@ -47,7 +48,8 @@ def judge(question: Question, seen: Seen) -> Answer:
     where = f"The database {question.text('database')} at {question.where}"
     rows, facts = int(str(seen["rows"])), dict[str, Json]({"rows": seen["rows"]})
     if rows < question.number("rows_min", 1):
-        return failed(f"{where} answers with {rows} rows, fewer than {question.number('rows_min', 1)}.", facts)
+        means = f": {question.text('otherwise')}" if question.text("otherwise") else ""
+        return failed(f"{where} answers with {rows} rows, fewer than {question.number('rows_min', 1)}{means}.", facts)
     allowed_s = question.number("age_max_s")
     if not allowed_s:
         return passed(f"{where} lets us log in and read.", facts)

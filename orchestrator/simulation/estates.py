@@ -28,6 +28,7 @@ from orchestrator.plans.model import (
     Capacity,
     Content,
     HostClass,
+    LotRule,
     Person,
     Pool,
     Restart,
@@ -43,6 +44,7 @@ FUNCTIONS = ("laboratory", "radiology", "medical-records", "pharmacy", "theatres
 PERSONS = {
     "operator": 4, "analyst": 4, "technician": 4, "crisis": 2, "forensic_lead": 1, "it_director": 1,
 }  # fmt: skip
+LOTS = 0.5  # how many estates judge workstations by lots
 _FIRST = ("base-0", "base-1", "base-2", "base-3")  # what every other host leans on stands on none of them
 _KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAA" + "I" * 44
 _POOLS = StepPools(preserve=("evidence",), restore=("streams",), inspect=("inspections",), reconnect=("releases",))
@@ -110,7 +112,12 @@ def _drawn(chance: random.Random, hosts: int, people: dict[str, int]) -> Content
         hosts=(*servers, *posts),
     )
     order = list(functions)
-    restart = Restart(order=tuple(order), pinned=tuple(order[: chance.randint(0, 3)]), timing=Timing())
+    restart = Restart(
+        order=tuple(order),
+        pinned=tuple(order[: chance.randint(0, 3)]),
+        timing=Timing(),
+        lots=LotRule(first=2, one_in=5),
+    )
     content = Content(
         inventory=inventory,
         checks=tuple(_checks(inventory)),
@@ -223,6 +230,10 @@ def _classes(chance: random.Random, services: Sequence[Service]) -> list[HostCla
         strategies=("reimage", "replace"), verdicts_required=1, needs=online, reading_s=300,
         duration_s=StepTimes(preserve=300, restore=2700, inspect=600, reconnect=30), pools=_BENCH,
     )  # fmt: skip
+    apart = random.Random()
+    apart.setstate(chance.getstate())  # what is drawn after this does not depend on it
+    if apart.random() < LOTS:
+        post = post.model_copy(update={"lots": True, "verdicts_required": 2})
     return [first, server, post, post.model_copy(update={"id": "pc-two", "verdicts_required": 2})]
 
 

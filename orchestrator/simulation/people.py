@@ -12,6 +12,7 @@ from operator import is_
 
 from orchestrator.canonical import Json
 from orchestrator.decision import orders, quorum
+from orchestrator.decision.decide import being_isolated
 from orchestrator.decision.order_rules import stops
 from orchestrator.decision.stages import GONE, OUT, Stage
 from orchestrator.decision.state import State
@@ -20,6 +21,12 @@ from orchestrator.plans.model import Shift
 DAY_S = 86_400
 SECOND = 1_000_000
 TRIES_BEFORE_REPLACING = 6
+# What owners of services agree to.
+AGREED: dict[str, Json] = {
+    "patient": "TEST-RELANCE",
+    "routes": "none leads to a ward",
+    "cleanup": "the owner, once the gate has passed",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +115,9 @@ def _for_everybody(state: State, t0_us: int) -> Iterator[Wish]:
     for name in compress(state.estate.services, state.estate.outside):
         if f"outside:{name}" not in state.facts:
             yield Wish("fact.outside", name)
+    for name in sorted({key.partition("/")[0] for key in state.estate.witness_task.values()}):
+        if f"agreement:{name}" not in state.facts:
+            yield Wish("fact.agreement", name, {**AGREED, "owner": f"head of {name}"})
 
 
 def _for_waves(state: State) -> Iterator[Wish]:
@@ -176,7 +186,8 @@ def _for_hosts(state: State) -> Iterator[Wish]:
     for host, asks in list(state.asks.items()):
         kind = answer(state.stage[host], asks)
         if kind == "host.recall":
-            yield Wish(kind, state.estate.hosts[host], {"stops": list(stops(state, host))})
+            if not being_isolated(state, host):
+                yield Wish(kind, state.estate.hosts[host], {"stops": list(stops(state, host))})
         elif kind:
             yield _retry(state, host)
 

@@ -20,6 +20,7 @@ from orchestrator.decision.stages import INSPECTED, RECONNECTING
 from orchestrator.decision.state import FOREVER_US, Member, State
 from orchestrator.simulation.durations import WORK_NUMBER, drawn_us
 from orchestrator.simulation.faults import NONE
+from orchestrator.simulation.lot_reading import LotReading, to_open
 from orchestrator.simulation.people import Shifts, Wish, signers, wishes
 from orchestrator.simulation.world import CLAIM, DOUBT, HOUR, KEY, READING, SECOND, VERDICT, World
 
@@ -53,6 +54,7 @@ class Staff:
         # People look again four times while a claim lasts: every quarter of an hour, in a drill every few seconds.
         self._look_us = world.state.estate.timing.claim_s * SECOND // 4
         self._called = False
+        self._lots = LotReading(world, self._busy, self._want, self._assign)
         for kind in (Ask, GiveUp, Exclude, Hold, PassGate, Jumped):
             world.hears.setdefault(kind, []).append(self._call)
         world.hears.setdefault(Ordered, []).append(self._ordered)
@@ -192,7 +194,13 @@ class Staff:
         self._call()
 
     def _finished(self, event: Finished) -> None:
-        if event.outcome == "ok" and "/inspect/" in event.action:
+        if event.outcome != "ok":
+            return
+        if event.facts.get("image_digest"):
+            wish = to_open(self.world.state, self.world.state.estate.host_number[event.action.partition("/")[0]])
+            if wish is not None:
+                self.order(wish)
+        elif "/inspect/" in event.action:
             host = self.world.state.estate.host_number[event.action.partition("/")[0]]
             self._readers.pop(host, None)
             self._want(host)
@@ -263,6 +271,10 @@ class Staff:
             host = seat[1]
             if host not in self._queued:
                 continue  # it stood there twice
+            if host in state.lot_of and self._lots.takes(host, free[0]):
+                self._queued.pop(host, None)
+                free = [one for one in free if one not in self._busy]
+                continue
             readers = self._readers.get(host) or self._readers.setdefault(host, set())
             taken = readers | _signers(state, host, world.now_us) if state.verdicts[host] else readers
             able = [one for one in free if one not in taken] if taken else free[:]
@@ -306,6 +318,7 @@ class Staff:
         world, state = self.world, self.world.state
         self._busy.discard(person)
         self._readers.get(host, set()).discard(person)
+        lot = state.lot_of.get(host, "")
         if state.inspection[host] == inspection:
             ends_us = world.now_us + state.estate.timing.verdict_valid_s * SECOND
             verdict = self._verdict(person, host)
@@ -314,6 +327,8 @@ class Staff:
                 self._say_more(person, host, ends_us)
                 self._want(host)
                 world.at(ends_us, self._expired, host)
+        if lot:
+            self._lots.look_again(lot)
         self._assign()
 
     def _file(self, verdict: str, person: str, host: int, ends_us: int, key: str = "b") -> None:

@@ -24,6 +24,7 @@ from orchestrator.simulation.chance import Chance
 from orchestrator.simulation.durations import WORK_NUMBER, Durations, remaining_us
 from orchestrator.simulation.faults import NONE, Faults
 from orchestrator.simulation.folding import LEFT
+from orchestrator.simulation.images import images
 
 SECOND = 1_000_000
 HOUR = 3600 * SECOND
@@ -72,6 +73,7 @@ class World:
         self.steps = self.refused = 0
         self.happened: Counter[str] = Counter()  # how often each fault struck
         self.pointless = faults.pointless  # what backups there are does not change when faults end
+        self.images = images(state)
         self.untrue: set[str] = set()  # tasks said done that are not
         self.silent_until_us: dict[int, int] = {}
         self.failing_until_us: dict[str, int] = {}
@@ -257,7 +259,9 @@ class World:
         """What a successful step reports. A later try asks for an older point than the one that was too young."""
         if job.issue.step == "restore":
             point_us = self.now_us if self._is_young(job, key) else 1
-            return {"restore_point_us": point_us, "host_key": f"key of {job.issue.action}"}
+            facts: dict[str, Json] = {"restore_point_us": point_us, "host_key": f"key of {job.issue.action}"}
+            image = self.images.get(self._estate.group(job.host).klass.id)
+            return {**facts, "image_digest": image} if image else facts
         return {"digest": "d", "medium": "m", "holder": "h", "evidence": "e"}
 
     def _is_young(self, job: Job, key: tuple[int, ...]) -> bool:

@@ -53,10 +53,9 @@ class Line(NamedTuple):
 
 _Held = tuple[dict[str, str], Order | Statement]  # a document as it was stored, and read
 verified = lru_cache(1 << 12)(verify)  # the hosts of a run rest on many of the same documents
-_UNPROVEN = (BadKey, BadSignature, BadStatement)
 _WHOLE = ("ordered", "judged", "rematched", "finished", "swept", "epoch")
-_READ = {*_WHOLE, "opened", "issue", "lost", "cancelled", "started", "confirm_task"}
-_READ |= {"hold", "unhold", "freeze", "thaw", "jumped"}
+_PLAIN = ("opened", "issue", "lost", "cancelled", "started", "confirm_task")
+_READ = {*_WHOLE, *_PLAIN, "hold", "unhold", "freeze", "thaw", "jumped"}
 
 
 def check(bundles: Sequence[dict[str, Any]], journal: Path, anchor: str, *, now: bool = False) -> list[list[Line]]:
@@ -102,11 +101,11 @@ class _Reading:
         self.roster, self.signed = dict[str, dict[str, Any]](), dict[str, list[str]]()
         self.revoked, self.launchers, self.holds, self.frozen = set[str](), set[str](), set[str](), set[str]()
         self.closed = self.doubted = self.confirmed = False
-        # What the journal says of the host, and by person: until when CLEAN, under which set, of how many hosts.
+        # What the journal says of the host, and by person: until when CLEAN, under which set, of which whole lot.
         self.key = self.image = self.inspection = self.evidence = self.under_way = ""
-        self.clean: dict[str, tuple[int, str, int]] = {}
+        self.clean: dict[str, tuple[int, str, frozenset[str]]] = {}
         self.point_us = self.exception_us = self.isolated_us = 0
-        self.infected = self.quarantined = self.out = self.declared = self.apart = False
+        self.infected = self.quarantined = self.out = self.declared = self.apart = self.made = False
         self.actions: dict[str, tuple[int, str]] = {}
 
     def take(self, kind: str, body: dict[str, Any]) -> None:
@@ -118,7 +117,7 @@ class _Reading:
                 getattr(self, f"_{kind}")(body)
             else:
                 self._notes(kind, body)
-        except (*_UNREADABLE, *_UNPROVEN) as error:
+        except (*_UNREADABLE, BadKey, BadSignature, BadStatement) as error:
             self.refusal = _refusal(error, self.log.size)
 
     def lines(self) -> list[Line]:
@@ -150,8 +149,7 @@ class _Reading:
             case "freeze" | "thaw" if body["scope"][:5] == "site:" or self.name in body.get("hosts", [self.name]):
                 self.frozen = self.frozen - {body["scope"]} | ({body["scope"]} if kind == "freeze" else set())
             case "jumped":
-                self.jump_us += body["delta_us"]
-                self.doubted, self.confirmed = True, False
+                self.jump_us, self.doubted, self.confirmed = self.jump_us + body["delta_us"], True, False
 
     def _ordered(self, body: dict[str, Any]) -> None:
         """An order that matters here; with the last person needed it takes effect."""
@@ -248,7 +246,9 @@ class _Reading:
             raise BadStatement(f"what {person} saw is no part of this journal.")
 
     def _judged(self, body: dict[str, Any]) -> None:
-        """A verdict on this host's latest inspection."""
+        """A verdict on this host's latest inspection, or INFECTED on one of the lot it was called CLEAN with."""
+        if body["verdict"] == "INFECTED":
+            self.clean = {who: one for who, one in self.clean.items() if one[2].isdisjoint(body["inspections"])}
         if body["inspections"].get(self.name) != self.inspection or not self.inspection:
             return
         if body["verdict"] != "CLEAN":
@@ -266,13 +266,14 @@ class _Reading:
             raise BadStatement("it judges other evidence, or another image, than this host's.")
         if "analyst" not in self.roster[said.person]["roles"]:
             raise BadStatement(f"{said.person} is no analyst.")
-        self.clean[said.person] = (self._ends_us(said.expires_us), said.indicator_set, len(said.subjects))
+        lot = frozenset(inspections) if self.made and about.image and len(inspections) > 1 else frozenset[str]()
+        self.clean[said.person] = (self._ends_us(said.expires_us), said.indicator_set, lot)
 
     def _rematched(self, body: dict[str, Any]) -> None:
         """The evidence was looked at under another set: no hit, what was said stands; a hit speaks against it."""
         if body["inspections"].get(self.name) == self.inspection and body["outcome"] != "unmatched":
             used = body["indicator_set"] if body["outcome"] == "no-hit" else ""
-            self.clean = {who: (end, used, size) for who, (end, _, size) in self.clean.items()}
+            self.clean = {who: (end, used, lot) for who, (end, _, lot) in self.clean.items()}
 
     def _ends_us(self, signed_us: int) -> int:
         """While a clock jump is unconfirmed the earlier end of the two counts; what has ended already, never."""
@@ -294,6 +295,7 @@ class _Reading:
         elif step == "restore":  # a restore point that nobody names counts as taken now
             point = facts.get("restore_point_us", self.log.at_us) if self.actions[action][1] == "restore" else 0
             self._anew(facts.get("host_key", ""), facts.get("image_digest", ""), point)
+            self.made = self.actions[action][1] in ("reimage", "replace")
         elif step == "inspect":
             self._void()
             if self.out or 0 < self.isolated_us <= self.actions[action][0]:
@@ -309,7 +311,7 @@ class _Reading:
     def _anew(self, key: str, image: str, point_us: int, *, declared: bool = False) -> None:
         self._void()
         self.key, self.image, self.point_us, self.infected, self.exception_us = key, image, point_us, False, 0
-        self.declared, self.apart = declared, False
+        self.declared, self.apart, self.made = declared, False, False
 
     def _site_isolated(self) -> None:
         self.isolated_us = self.isolated_us if self.out else self.log.at_us
@@ -340,7 +342,7 @@ class _Reading:
             raise BadStatement("time moves, and nobody confirmed the clock.")
         for name in ("isolated_us", "exception_us", "issued_us"):
             setattr(self, name, getattr(self, name) and getattr(self, name) + self.jump_us)
-        self.clean = {who: (end + self.jump_us, used, size) for who, (end, used, size) in self.clean.items()}
+        self.clean = {who: (end + self.jump_us, used, lot) for who, (end, used, lot) in self.clean.items()}
         self.actions = {name: (at_us + self.jump_us, how) for name, (at_us, how) in self.actions.items()}
         self.jump_us, self.doubted, self.confirmed = 0, False, False
 
@@ -357,9 +359,7 @@ class _Reading:
         yield Line("quarantine", cut, f"A sweep from outside {'proves' if cut else 'does not prove'} it.")
         old = not self.point_us or self.point_us < self.t0_us
         yield Line("restore point", old, f"{self.point_us or 'None'}; T0 is {self.t0_us}.")
-        yield Line(
-            "own word", self.apart or not self.declared, f"Not wiped: {self.declared}; seen apart: {self.apart}."
-        )
+        yield Line("own word", self.apart or not self.declared, f"Unwiped: {self.declared}; seen apart: {self.apart}.")
         yield from self._proof()
         launchers, holds = self.launchers - self.revoked, {one for one in self.holds if one[:8] != "relapse:"}
         yield Line("launch", bool(launchers), f"{plan['wave']} was launched by: {_listed(launchers)}.")
@@ -380,7 +380,7 @@ class _Reading:
         said = {who for who, one in self.clean.items() if one[1] == self.indicators} - self.revoked
         fresh = {who for who in said if self.clean[who][0] > until_us}
         excepted = bool(said) and self.exception_us > until_us
-        wanted = max(self.plan["verdicts"], 1 if all(self.clean[who][2] > 1 for who in said) else 2)
+        wanted = max(self.plan["verdicts"], 1 if any(self.clean[who][2] for who in fresh) else 2)
         enough = not self.infected and len(fresh) + excepted >= wanted
         found = f"CLEAN by {_listed(fresh)}{' and an exception' if excepted else ''}; {wanted} needed."
         yield Line("verdicts", enough, f"{self.inspection or 'No inspection'}: {found}")

@@ -10,14 +10,14 @@ import os
 import resource
 import selectors
 import socket
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from importlib.metadata import entry_points
 from pathlib import Path
 
-from orchestrator.checks.model import references
+from orchestrator.checks.model import AT_ONCE, references
 from orchestrator.clock import SystemClock
 from orchestrator.errors import Unusable
 from orchestrator.probes.base import Answer, Probe, Question, unasked
@@ -28,6 +28,7 @@ _THREADS = 16
 _FLIGHT_MAX = 2048
 _SPARE_FILES = 128
 _SECRET_MAX = 1 << 16
+_WITHOUT_END = 1 << 30
 
 Target = tuple[str, int]
 
@@ -55,12 +56,12 @@ _FOUND = _Found()
 
 
 def own_probes() -> Mapping[str, Probe]:
-    """The probes of this version, by the name content uses. One of each: a probe bounds what it asks of one node."""
+    """The probes of this version, by the name content uses."""
     return _FOUND
 
 
 class Prober:
-    """Puts questions to a bounded pool of threads; answers are collected by `poll`.
+    """Puts questions to a bounded pool of threads, no more to one node at once than it bears; `poll` has the answers.
 
     `secrets`: the folder in which `file:` references of questions are looked up; None: they cannot be asked.
     """
@@ -70,30 +71,56 @@ class Prober:
     ) -> None:
         self._probes = probes if probes is not None else own_probes()
         self._pool: Threads[Answer] = Threads(threads, "probe")
-        self._waiting: dict[str, tuple[Future[Answer], Question]] = {}
+        self._waiting: dict[str, tuple[Future[Answer] | None, str, Question]] = {}
+        # By probe and node, where one is asked a few things at once only: what is under way, and what waits its turn.
+        self._asking: Counter[tuple[str, str]] = Counter()
+        self._held: dict[tuple[str, str], deque[str]] = {}
         self.secrets = secrets
 
     def submit(self, name: str, probe: str, question: Question) -> bool:
         """Ask `question` with the probe of that name, unless `name` is still being asked (then False)."""
         if name in self._waiting:
             return False
-        self._waiting[name] = (self._pool.submit(lambda: self._ask(probe, question)), question)
+        node = (probe, question.where)
+        full = self._asking[node] >= AT_ONCE.get(probe, _WITHOUT_END)
+        self._waiting[name] = (None if full else self._begin(probe, question), probe, question)
+        if full:
+            self._held.setdefault(node, deque()).append(name)
         return True
 
+    def _begin(self, probe: str, question: Question) -> Future[Answer]:
+        if probe in AT_ONCE:
+            self._asking[probe, question.where] += 1
+        return self._pool.submit(lambda: self._ask(probe, question))
+
     def poll(self) -> list[tuple[str, Answer]]:
-        """The answers that came since the last call."""
-        ended = [name for name, (future, _) in self._waiting.items() if future.done()]
-        return [(name, _answer(self._waiting.pop(name)[0])) for name in ended]
+        """The answers that came since the last call; whoever waited for their nodes is asked next."""
+        found = []
+        for name, (future, probe, question) in list(self._waiting.items()):
+            if future is not None and future.done():
+                del self._waiting[name]
+                found.append((name, _answer(future)))
+                self._ended((probe, question.where))
+        return found
+
+    def _ended(self, node: tuple[str, str]) -> None:
+        if node[0] not in AT_ONCE:
+            return
+        self._asking[node] -= 1
+        if self._held.get(node):
+            name = self._held[node].popleft()
+            _, probe, question = self._waiting[name]
+            self._waiting[name] = (self._begin(probe, question), probe, question)
 
     def cancel(self, name: str) -> None:
         """Wait no longer for what `name` asks; its answer, UNKNOWN, still comes by `poll`."""
         if name in self._waiting:
-            self._waiting[name][1].stop.set()
+            self._waiting[name][2].stop.set()
 
     def close(self) -> None:
         """Ask nothing more; what is being asked is ended, and nobody hears its answer."""
         self._pool.close()
-        for _, question in self._waiting.values():
+        for _, _, question in self._waiting.values():
             question.stop.set()
 
     def _ask(self, probe: str, question: Question) -> Answer:

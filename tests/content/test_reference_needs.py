@@ -98,7 +98,7 @@ def test_krbtgt_is_reset_twice_ten_hours_apart(services: dict[str, Service]) -> 
 
 def test_number_sequences_move_past_the_paper_and_do_not_stay_true_for_ever(tasks: tuple[Task, ...]) -> None:
     sequences = [task for task in tasks if task.id.endswith("-sequences-advanced")]
-    assert len(sequences) == 4
+    assert len(sequences) == 6
     assert all(task.expires_s for task in sequences)
 
 
@@ -110,3 +110,28 @@ def test_a_clinical_database_is_checked_before_anyone_trusts_it(services: dict[s
 def test_services_at_the_bedside_take_a_second_person_to_isolate(services: dict[str, Service]) -> None:
     live = {service.id for service in services.values() if service.care == "live"}
     assert {"icu-monitoring", "nurse-call", "fetal-monitoring", "blood-bank", "medication-lists"} <= live
+
+
+@pytest.mark.parametrize("service", ["lis", "ris", "records-app", "prescribing"])
+def test_a_clinical_service_is_read_before_it_is_written_to_and_its_owner_opens_writing(
+    services: dict[str, Service], service: str
+) -> None:
+    tasks = {task.id: task for task in services[service].tasks}
+    (writing,) = (task for task in tasks.values() if task.id.endswith("-writing-opened"))
+    assert writing.by == "crisis"
+    before = []
+    task = writing
+    while task.after is not None:
+        task = tasks[task.after.task]
+        before.append(task.id.partition("-")[2])
+    assert before[-2:] == ["opened-read-only", "data-until-shown"]
+    owed = {name for name in tasks if name.endswith(("-sequences-advanced", "-reconciled"))}
+    assert {name.partition("-")[2] for name in owed} <= set(before), "before anybody writes"
+
+
+def test_prescriptions_are_those_of_today_and_queues_go_by_a_decision_with_a_name(tasks: tuple[Task, ...]) -> None:
+    names = {task.id: task.name.en for task in tasks}
+    assert "active prescriptions" in names["prescriptions-reconciled"]
+    queues = [name for task, name in names.items() if task.endswith("-queues-purged") and task != "hl7-queues-purged"]
+    assert len(queues) == 3
+    assert [name for name in queues if "decided by name" not in name] == []

@@ -12,6 +12,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import load_ssh_public_key
 
+from orchestrator.checks.model import references
 from orchestrator.plans.model import Content, Plan
 
 PINNED = ("laboratory", "radiology", "medical-records")
@@ -137,3 +138,31 @@ def test_the_gate_of_the_laboratory_judges_its_links_and_owes_those_to_the_outsi
     assert {"gateways-to-middleware", "middleware-to-lis", "engine-to-lis", "identity-to-lis"} <= set(gate.interfaces)
     assert gate.owed_interfaces == ("lis-to-reference",)
     assert set(gate.posts) >= {"north", "south", "east", "west", "park", "hill"}
+
+
+def test_each_function_is_asked_what_a_clinician_would_ask(content: Content) -> None:
+    function_of = {service.id: service.function for service in content.inventory.services}
+    target_of = {link.id: link.target for link in content.inventory.interfaces}
+    asked: dict[str | None, set[tuple[str, str]]] = {}
+    for check in content.checks:
+        service = check.service or target_of.get(check.interface or "", "")
+        asked.setdefault(function_of.get(service), set()).add((check.probe, check.asks))
+    assert asked["laboratory"] >= {("mssql", ""), ("hl7", "ack"), ("hl7", "order"), ("fhir", "search")}
+    assert asked["radiology"] >= {("dicom", "echo"), ("dicom", "study"), ("dicom", "worklist"), ("dicom", "store")}
+    assert asked["medical-records"] >= {("http", ""), ("fhir", "search"), ("mssql", "")}
+    assert asked[None] >= {("dns", ""), ("ntp", ""), ("ldap", "root"), ("kerberos", ""), ("smb", "")}
+
+
+def test_a_database_is_asked_for_its_newest_row_so_that_an_old_backup_shows(content: Content) -> None:
+    databases = [check for check in content.checks if check.probe == "mssql"]
+    assert len(databases) >= 4
+    assert [check.id for check in databases if not check.params.get("age_max_s")] == []
+
+
+def test_every_secret_a_check_names_is_listed_where_people_read_what_to_lay_down(
+    content: Content, estate: Path
+) -> None:
+    readme = (estate / "checks/README.md").read_text(encoding="utf-8")
+    named = {name for check in content.checks for name in references(check.probe, check.params).values()}
+    assert named
+    assert [name for name in sorted(named) if f"`{name.removeprefix('file:')}`" not in readme] == []

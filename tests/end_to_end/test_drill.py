@@ -24,11 +24,12 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 SEED = 11
 # All but hang and silent-service, which add a minute of waiting and nothing that a kill could disturb.
+STORY = "infected-after-release,disagreement,revoked-key,new-indicators"  # what analysts work through
 FAULTS = "refuse,slow,drop,wrong-key,fails-once,fails-always,still-infected,lazy-technician"
 PLANTED = "planted-7f3a9c"
 EXPECTED = {
     "hosts", "in_service", "excluded", "failed", "waves", "functions", "started_twice", "released_early", "lost",
-    "violations", "records", "root", "cpu_s", "wall_s", "frozen",
+    "violations", "records", "root", "cpu_s", "wall_s", "frozen", "analysts",
 }  # fmt: skip
 
 
@@ -84,7 +85,7 @@ def drills(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[DrillProc
     folder = tmp_path_factory.mktemp("drills")
     estate = shallow_estate(folder)
     env = {"RELANCE_TEST_TOKEN": f"{PLANTED}-env"}
-    plain = DrillProcess(folder / "plain", "--hosts", "12", "--faults", "none", "--seed", "4", estate=estate, env=env)
+    plain = DrillProcess(folder / "plain", "--hosts", "12", "--faults", STORY, "--seed", "4", estate=estate, env=env)
     killed = DrillProcess(
         folder / "killed", "--hosts", "12", "--faults", FAULTS, "--seed", "5", estate=estate,
         env=env,
@@ -115,7 +116,7 @@ def test_a_drill_whose_every_part_is_killed_once_loses_nothing_and_does_nothing_
     assert audit(drill.root / "state")["violations"] == []
 
 
-def test_an_undisturbed_drill_ends_with_everything_in_service_and_the_laboratory_among_the_first(
+def test_an_undisturbed_drill_ends_with_everything_in_service_whatever_its_analysts_go_through(
     drills: tuple[DrillProcess, DrillProcess, Lookout],
 ) -> None:
     drill = drills[0]
@@ -127,6 +128,13 @@ def test_an_undisturbed_drill_ends_with_everything_in_service_and_the_laboratory
     assert all(wave["gate"] == "passed" for wave in document["waves"])
     assert document["functions"]["laboratory"]["back_s"] >= document["waves"][0]["passed_s"]
     assert "addresses: every host" in said, "what a drill replaces is said"
+    counts = document["analysts"]
+    assert counts["disagreements"] >= 1
+    assert (counts["keys_revoked"], counts["sets_in_force"]) == (1, 1)
+    assert counts["judged_again"] + counts["owed_inspection"] >= 1
+    assert (counts["rematched_hit"], counts["not_rematched"]) == (2, 0)
+    assert 1 <= counts["rematched_hit_out"] < counts["rematched_no_hit"]
+    assert counts["recalls"] >= 2, "the post found infected, and the one with a hit that was out"
 
 
 def test_what_the_journal_of_a_drill_says_stands_up_to_an_audit(

@@ -7,7 +7,7 @@ from functools import partial
 from orchestrator.canonical import Json
 from orchestrator.decision.stages import Stage
 from tests.estates import server, service
-from tests.storyline import Tell, hospital, plain_class
+from tests.storyline import SECOND, Tell, hospital, plain_class
 
 PERSON: dict[str, Json] = {"id": "analyst-9", "roles": ["analyst"], "key": "k"}
 
@@ -125,5 +125,16 @@ def test_infected_is_asked_about_though_suspect_was_asked_before(tell: Tell) -> 
     story = tell(hospital(classes=(plain_class("server", cleanliness="offline"),))).begun().in_service("lis-1")
     story.finish("lis-1/inspect/2").verdicts("lis-1", "analyst-3", verdict="SUSPECT").expect("issue lis-1/inspect/3")
     story.finish("lis-1/inspect/3").verdicts("lis-1", "analyst-3", verdict="INFECTED")
-    story.expect("ask lis-1 network", "issue lis-1/inspect/4")
+    story.expect("ask lis-1 network")
     assert story.asks("lis-1") == {"network": "INFECTED while out: recall it"}
+    story.at(60).nothing()
+    assert story.state.obligations, "found by a drill: it was inspected and judged again and again until it was cut off"
+
+
+def test_an_exception_never_stands_in_for_both_verdicts(tell: Tell) -> None:
+    """Incident 21: none still held when the reconnect ended; the core took it back, and the witness had let it go."""
+    story = tell().begun().inspected("lis-1").sweep().whatever()
+    until_us = story.now_us + 3600 * SECOND
+    story.order("host.exception", "lis-1", "operator-1", "crisis-1", until_us=until_us).nothing()
+    story.verdicts("lis-1", "analyst-1", valid_s=60).expect("issue lis-1/reconnect/1").later(61)
+    story.finish("lis-1/reconnect/1").expect("issue lis-1/isolate/1")

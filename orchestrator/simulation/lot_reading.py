@@ -1,0 +1,96 @@
+"""How invented analysts judge workstations by lots: one opens it, the sample is read, then one signs for the rest.
+
+Never holds a host back: whoever stands in no lot that can be signed for, or soon can, is read like any other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from hashlib import sha256
+
+from orchestrator.canonical import Json
+from orchestrator.decision import lots, quorum
+from orchestrator.decision.events import Judged
+from orchestrator.decision.seats import seats_open
+from orchestrator.decision.stages import INSPECTED
+from orchestrator.decision.state import State
+from orchestrator.simulation.durations import WORK_NUMBER
+from orchestrator.simulation.people import Wish
+from orchestrator.simulation.world import READING, SECOND, World
+
+
+def to_open(state: State, host: int) -> Wish | None:
+    """The order that opens the lot of a host that was just made anew; None where it is open, or there are none."""
+    estate, image = state.estate, state.image[host]
+    site = estate.sites[estate.site_of[host]]
+    if host not in state.made or not estate.group(host).klass.lots or lots.key(site, image) in state.lots:
+        return None
+    args: dict[str, Json] = {"image": image, "seed": sha256(f"{site} {image} {state.seq}".encode()).hexdigest()}
+    return Wish("lot.open", site, args)
+
+
+class LotReading:
+    """Who signs for which lot now. `busy` are the people at work; `want` asks for a host's seat again."""
+
+    def __init__(self, world: World, busy: set[str], want: Callable[[int], None], rest: Callable[[], None]) -> None:
+        self.world, self.want, self.rest, self.busy = world, want, rest, busy
+        self._waiting: dict[str, set[int]] = {}  # hosts that will be signed for, or looked at again
+        self._signing: set[str] = set()
+
+    def takes(self, host: int, person: str) -> bool:
+        """Whether a host need not be read: its lot is being signed for, its sample read, or `person` signs now."""
+        state = self.world.state
+        name = state.lot_of.get(host, "")
+        lot = state.lots.get(name)
+        if lot is None or host in lot.drawn or lot.condemned or state.verdicts[host]:
+            return False
+        if name not in self._signing:
+            if lots.signable(state, lot, self.world.now_us):
+                self._sign(host, name, person)
+            elif not self._soon(state, lot.drawn):
+                return False
+        self._waiting.setdefault(name, set()).add(host)
+        return True
+
+    def _soon(self, state: State, drawn: set[int]) -> bool:
+        """Whether somebody can read each of those drawn that are not CLEAN yet."""
+        now_us = self.world.now_us
+        unread = [one for one in drawn if quorum.seats_wanted(state, one) and one not in state.obligations]
+        rest = drawn.difference(unread)
+        return all(state.stage[one] > INSPECTED for one in rest) and any(
+            seats_open(state, one, now_us) for one in unread
+        )
+
+    def _sign(self, host: int, name: str, person: str) -> None:
+        """What one reads before signing takes as long as one host."""
+        world, state = self.world, self.world.state
+        of = world.tables[state.estate.group_of[host]][WORK_NUMBER["verdict"]]
+        luck = world.chance.normal(READING, host, state.attempts[host][2], 1 << 20)
+        self._signing.add(name)
+        self.busy.add(person)
+        world.at(world.now_us + world.durations.drawn_us(of, luck, world.now_us), self._signed, person, name)
+
+    def _signed(self, person: str, name: str) -> None:
+        world, state = self.world, self.world.state
+        self.busy.discard(person)
+        self._signing.discard(name)
+        lot, ends_us = state.lots[name], world.now_us + state.estate.timing.verdict_valid_s * SECOND
+        members = [one for one in sorted(lot.members - lot.drawn) if self._takes_part(one, name, person)]
+        if members and person not in state.revoked and lots.signable(state, lot, world.now_us):
+            hosts = [*members, *sorted(lot.drawn)]
+            judged = {state.estate.hosts[one]: state.inspection[one] for one in hosts}
+            world.tell(Judged(quorum.CLEAN, judged, person, state.indicator_set, ends_us, "b"))
+            for one in members:
+                world.at(ends_us, self.want, one)
+        self.look_again(name)
+
+    def _takes_part(self, host: int, name: str, person: str) -> bool:
+        state, now_us = self.world.state, self.world.now_us
+        here = state.lot_of.get(host) == name and state.stage[host] is INSPECTED
+        return here and person not in quorum.counting(state, host, now_us) and seats_open(state, host, now_us) > 0
+
+    def look_again(self, name: str) -> None:
+        """A host of the sample was read, or the lot was signed for: who waited for that wants a seat, if still any."""
+        for host in sorted(self._waiting.pop(name, ())):
+            self.want(host)
+        self.rest()

@@ -1,0 +1,48 @@
+"""The lab says why it cannot be had, and what stands of it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from orchestrator.errors import Unusable, UsageError
+from orchestrator.practice import lab, lab_services
+from tests.lab.conftest import Hospital
+
+
+def test_without_root_the_lab_says_so_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    with pytest.raises(Unusable, match="The lab needs root"):
+        lab.up(tmp_path / "lab", lambda sentence: None)
+    assert not (tmp_path / "lab").exists()
+
+
+def test_packages_that_are_missing_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    monkeypatch.setitem(lab_services.PROGRAMS, "no-such-program", "no-such-package")
+    assert "not installed: " in lab.lacking()
+    assert "no-such-package" in lab.lacking()
+
+
+def test_a_folder_without_a_lab_is_not_taken_down(tmp_path: Path) -> None:
+    (tmp_path / "letter").write_text("kept")
+    with pytest.raises(UsageError, match="There is no lab in"):
+        lab.down(tmp_path)
+    assert (tmp_path / "letter").exists()
+
+
+def test_a_lab_is_not_laid_over_another(hospital: Hospital) -> None:
+    with pytest.raises(UsageError, match="is not empty"):
+        lab.up(hospital.root, lambda sentence: None)
+
+
+def test_the_status_says_of_each_host_where_it_stands_and_what_runs_there(hospital: Hospital) -> None:
+    told = hospital.relance("lab", "status")
+    assert told.returncode == 2, "the state folder is not the lab's"
+    found = lab.status(hospital.root)
+    assert found["running"]
+    assert {host["disk"] for host in found["hosts"].values()} == {"whole"}
+    assert found["hosts"]["srv-lis-01"]["processes"] > 1
+    assert json.dumps(found)

@@ -1,0 +1,75 @@
+"""Real services are destroyed, restored from real backups, proven by the probes, and released by the real engine."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from orchestrator.practice import lab
+from orchestrator.practice.fleet_log import record_of
+from orchestrator.practice.lab_drill import WARD
+from tests.lab.conftest import Hospital
+
+FUNCTIONS = ("laboratory", "radiology", "medical-records")
+SERVICES = {"lis", "hl7-engine", "pacs", "records", "portal", "dns", "ntp", "directory"}
+
+
+def working(hospital: Hospital) -> set[str]:
+    """The services whose every check reads PASS; what only a host key can tell is told later."""
+    found = set()
+    for service in SERVICES:
+        answers = hospital.answers(service).values()
+        if all(one["outcome"] == "PASS" for one in answers if not one["check"].endswith("-answers")):
+            found.add(service)
+    return found
+
+
+@contextmanager
+def somebody_opens_a_port(hospital: Hospital) -> Iterator[list[str]]:
+    """Once the workstation is restored, its port is opened behind the gate's back, for a moment."""
+    ended, opened = threading.Event(), list[str]()
+
+    def watch() -> None:
+        host = hospital.lab.hosts[WARD]
+        while not ended.wait(0.2):
+            record = record_of(host.folders.log(WARD))
+            if record.action.endswith(("/restore/1", "/reimage/1")) and record.state == "ended":
+                hospital.lab.network.move([host.spec.address], out=True)
+                opened.append(host.spec.address)
+                return
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    try:
+        yield opened
+    finally:
+        ended.set()
+        thread.join()
+
+
+def test_the_hospital_is_destroyed_and_comes_back_with_its_data_behind_every_gate(hospital: Hospital) -> None:
+    assert working(hospital) == SERVICES
+    command = [sys.executable, "-m", "orchestrator.interfaces.cli", "--format", "json", "--state", str(hospital.root)]
+    with somebody_opens_a_port(hospital) as opened:
+        done = subprocess.run(
+            [*command, "drill", "--lab"], capture_output=True, text=True, timeout=280, check=False, env=dict(os.environ)
+        )
+    assert done.returncode == 0, (done.stderr, done.stdout)
+    told = json.loads(done.stdout)
+    assert (told["in_service"], told["violations"], told["released_early"]) == (len(hospital.lab.hosts), [], 0)
+    assert all(told["functions"][function]["back_s"] for function in FUNCTIONS)
+    seen = told["from_a_workstation"]
+    assert seen["silent_before"] > 0
+    assert seen["answered_after"] > 0
+    assert opened, "nobody came to open the port"
+    assert any("answer" in frozen["why"] for frozen in told["frozen"]), told["frozen"]
+
+
+def test_after_the_drill_every_check_of_every_function_is_answered_as_it_should_be(hospital: Hospital) -> None:
+    assert lab.status(hospital.root)["hosts"][WARD]["network"] == "production"
+    assert working(hospital) == SERVICES
