@@ -255,8 +255,9 @@ class Staff:
 
     def _want_first(self, host: int, other: int) -> None:
         """A host is to be read as urgently as another one that waits for that."""
-        self._queued.add(host)
-        heapq.heappush(self._seats, (self.world.state.urgency[other], host))
+        urgency = self.world.state.urgency
+        self._queued[host] = min(self._queued.get(host, urgency[host]), urgency[other])
+        self._queue((self._queued[host], host), NOBODY)
 
     def _assign(self) -> None:
         """Free people take the most urgent tasks of their role, then free analysts the most urgent seats."""
