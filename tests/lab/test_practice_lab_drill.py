@@ -20,7 +20,7 @@ SERVICES = {"lis", "hl7-engine", "pacs", "records", "portal", "dns", "ntp", "dir
 
 
 def working(hospital: Hospital) -> set[str]:
-    """The services whose every check reads PASS; left out is what needs a host key, or writes and is asked at a gate."""
+    """The services whose every check reads PASS; not asked is what needs a host key, or writes."""
     found = set()
     for service in SERVICES:
         asked = [one for one in hospital.answers(service).values() if one["level"] == "L2"]
