@@ -14,7 +14,7 @@ TRIED  ?= 500
 SAMPLE ?= 0
 
 .DEFAULT_GOAL := help
-.PHONY: help lab lab-packages test-lab drill drill-1700 torture test check bench simulate seeing mutants schemas lock clean packages
+.PHONY: help lab lab-packages test-lab drill drill-1700 torture test covered check bench simulate seeing mutants schemas lock clean packages
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):[^#]*## /  \1\t/' | expand -t 14
@@ -45,8 +45,16 @@ $(WINDOWS)/.ready: requirements-windows.lock $(READY)
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-compile --require-hashes --target $(WINDOWS) -r $<
 	@touch $@
 
-test: check $(WINDOWS)/.ready ## everything CI runs
-	@$(BIN)/pytest --ignore tests/lab --numprocesses 2 --dist loadfile --cov --cov-report=term:skip-covered --cov-fail-under=100
+# Tracing makes playing whole estates three times as slow: only these tests are traced, and they reach every branch.
+COVERING := tests/test_attacks.py tests/scenarios $(sort $(wildcard tests/test_decision_*.py tests/test_trust_*.py))
+PYTEST   := $(BIN)/pytest --numprocesses 2 --dist loadfile
+test covered: export PYTHONDONTWRITEBYTECODE :=
+
+test: check covered $(WINDOWS)/.ready ## everything CI runs
+	@$(PYTEST) --ignore=tests/lab $(COVERING:%=--ignore=%)
+
+covered: $(READY)
+	@$(PYTEST) --cov --cov-report=term-missing:skip-covered --cov-fail-under=100 $(COVERING)
 
 check: $(READY) ## format, lint, types, directions of imports
 	@$(BIN)/ruff format --check --quiet . && $(BIN)/ruff check --quiet .

@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from orchestrator.checks import model
-from orchestrator.checks.model import PARAMETERS, PROVES, Check, Reference
+from orchestrator.checks.model import PARAMETERS, PROVES, WRITES, Check, Reference
 
 
 def check(probe: str, level: str, **params: str | int | bool) -> Check:
@@ -39,3 +39,20 @@ def test_a_secret_is_named_and_never_written_into_a_check(monkeypatch: pytest.Mo
 @pytest.mark.parametrize("probe", PROVES)
 def test_what_a_check_may_ask_is_a_parameter_of_its_probe(probe: str) -> None:
     assert list(PROVES[probe]) == [""] or PARAMETERS[probe]["ask"] is str
+
+
+def test_a_fresh_row_proves_a_transaction_of_a_link_and_nothing_of_the_sort_of_a_service() -> None:
+    def of(subject: str, **params: str | int | bool) -> Check:
+        fields = {"level": "L3", "probe": "postgresql", "port": 1, "params": params}
+        return Check.model_validate({"id": "results-arrive", subject: "analysers-to-lis", **fields})
+
+    assert of("interface", age_max_s=3600).level == "L3"
+    for refused in (lambda: of("interface"), lambda: of("service", age_max_s=3600)):
+        with pytest.raises(ValidationError, match="postgresql proves L2 and no more"):
+            refused()
+
+
+@pytest.mark.parametrize(("probe", "asked"), sorted(WRITES))
+def test_what_writes_is_known_by_what_it_asks(probe: str, asked: str) -> None:
+    assert check(probe, "L3", ask=asked).writes
+    assert not check(probe, "L1").writes

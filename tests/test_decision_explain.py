@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from orchestrator.decision.estate import Estate
+from orchestrator.decision.events import Reading
 from orchestrator.decision.explain import gate_why, put, standing, why
 from orchestrator.decision.stages import Stage
 from orchestrator.decision.state import State
@@ -126,3 +127,15 @@ def test_a_host_stands_somewhere_in_a_few_words(tell: Tell) -> None:
         "wave": LAB, "verdicts_missing": 2,
     }  # fmt: skip
     assert standing(story.state, 1, story.now_us)["wave"] == ""
+
+
+def test_a_service_that_fails_is_told_with_the_cause_its_probe_saw(tell: Tell) -> None:
+    story = tell().begun().in_service("lis-1").read("service:lis").whatever()
+    story.send(
+        Reading("service:lis", "FAIL", "The DICOM node at 10.1.1.1:104 greets, and {its} database is dead.")
+    ).whatever()
+    (told,) = (one for one in gate_why(story.state, story.wave(LAB), story.now_us) if one.code == "fails")
+    assert told.sentence == "service:lis reads FAIL. The DICOM node at 10.1.1.1:104 greets, and {its} database is dead."
+    assert "database is dead" in put(story.state, ("need", "lis")).sentence
+    story.read("service:lis").whatever()
+    assert "dead" not in put(story.state, ("need", "lis")).sentence

@@ -7,7 +7,7 @@ import pytest
 from orchestrator.decision.estate import Estate
 from orchestrator.decision.exposure import exposure
 from orchestrator.decision.stages import Stage
-from orchestrator.decision.state import State
+from orchestrator.decision.state import Lot, State
 from orchestrator.inventory.model import Interface, Needs
 from orchestrator.plans.waves import derive
 from tests.estates import names, server, service, with_interfaces, workstation
@@ -123,3 +123,15 @@ def test_one_host_with_several_reasons_stands_once_with_all_of_them(state: State
         "is the other end of orders",
         "was restored from the same restore point",
     )
+
+
+def test_posts_of_one_lot_share_the_very_image_they_were_made_from(state: State) -> None:
+    stand(state, Stage.INSPECTED, "pc-1", "pc-2", "pc-3")
+    hosts = [state.estate.host_number[name] for name in ("pc-1", "pc-2", "pc-3")]
+    for host in hosts:
+        state.image[host] = "ab" * 32
+    state.lots["north/image"] = Lot("5eed", set(hosts[:2]))
+    assert reached(state, "pc-1") == {
+        "pc-2": ("was made from the same image, in the same lot",),
+        "pc-3": ("was made from the same image",),
+    }

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import hl7
 import pytest
 
 from orchestrator.checks.model import Check
@@ -28,6 +29,7 @@ from orchestrator.workers.probing import Prober
 from tests.drill_ground import wait_until
 from tests.estates import PRACTICE_TIMING, check, small_estate, with_hosts, workstation
 from tests.practice_peers import peer, speaks_first, stays_silent
+from tests.test_probes_hl7 import acknowledges, interface, laboratory
 from tests.test_workers_probing import full_listener
 
 SECOND = 1_000_000
@@ -503,12 +505,18 @@ def test_closing_leaves_no_thread_behind(port: int, tmp_path: Path) -> None:
 # what writes
 
 
-def writing(port: int) -> State:
+def writing(port: int, address: str = "") -> State:
     """The small estate whose link from laboratory to records is proven by an order that writes."""
     order = check("results-arrive", "L3", interface="lis-to-ehr").model_copy(
         update={"probe": "hl7", "port": port, "params": {"ask": "order", "code": "K"}, "timeout_s": 2}
     )
-    state = answering(order, port=port)
+    content = placed(small_estate(), port).model_copy(update={"checks": (order,)})
+    if address:
+        hosts = (
+            one.model_copy(update={"address": address}) for one in content.inventory.hosts if "ehr" in one.services
+        )
+        content = with_hosts(content, *hosts)
+    state = cut_off(content)
     out(state, *players(state, "ehr"))
     return state
 
@@ -527,7 +535,8 @@ def test_what_writes_is_asked_at_a_gate_that_has_not_passed_and_never_after(
     watching[0].poll()
     assert "interface:lis-to-ehr" not in watching[0].watch._rounds, "its wave is not launched"
     opened(state, "interface:lis-to-ehr")
-    (reading,) = watching[0].poll(1) or watching[0].readings(kind="interface")
+    watching[0].now_us += SECOND
+    (reading,) = watching[0].readings(kind="interface")
     assert (reading.outcome, "nobody signed an agreement" in reading.sentence) == ("UNKNOWN", True)
     opened(state, "interface:lis-to-ehr", passed=True)
     for _ in range(5):
@@ -559,3 +568,23 @@ def test_two_who_saw_a_real_case_stand_in_for_what_nobody_agreed_to_until_that_e
     watching[0].now_us += WITNESSED_S * SECOND
     (reading,) = watching[0].readings(kind="interface")
     assert reading.outcome == "UNKNOWN", "a day later it must be seen again"
+
+
+def test_an_order_that_was_agreed_to_goes_to_a_real_interface_and_tells_one_that_stores_nothing(
+    watching: list[Watching],
+) -> None:
+    heard: list[hl7.Message] = []
+
+    def keeps(message: hl7.Message) -> list[str]:
+        heard.append(message)
+        return laboratory(message)
+
+    for route, outcome in ((keeps, "PASS"), (acknowledges, "FAIL")):
+        with interface(route) as port:
+            state = writing(port, address="127.0.0.1")
+            opened(state, "interface:lis-to-ehr")
+            state.facts["agreement:ehr"] = {"patient": "TEST-1"}
+            watching.append(Watching(state))
+            (reading,) = watching[-1].readings(kind="interface")
+            assert reading.outcome == outcome
+    assert [str(message.segment("PID")(3)) for message in heard] == ["TEST-1"]

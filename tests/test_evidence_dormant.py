@@ -31,6 +31,13 @@ def listed(name: str, text: str) -> Evidence:
         ("rare-jobs", listed("cron", "etc/crontab:0 3 * * * root /x"), False),
         ("rare-jobs", listed("cron", "etc/crontab:0 3 1 * * root /x"), False),
         ("rare-jobs", listed("cron", "etc/crontab:PATH=/usr/bin"), False),
+        ("backup-jobs", listed("backup_jobs", "etc/borgmatic/config.yaml:    - /opt/wipe.sh"), True),
+        ("backup-jobs", listed("cron", "etc/cron.d/b:0 3 * * * root restic forget --keep-last 0 --prune"), True),
+        ("backup-jobs", listed("services", "etc/systemd/system/b.service:ExecStart=/usr/bin/borg create"), True),
+        ("backup-jobs", listed("cron", "etc/crontab:0 3 * * * root tcpdump -i cyborg"), False),
+        ("backup-tasks", listed("scheduled_tasks", "Night: runs=vssadmin delete shadows /all"), True),
+        ("backup-tasks", listed("scheduled_tasks", "Defrag: runs=defrag.exe C:"), False),
+        ("directory", listed("directory", "AdminSDHolder/S-1-5-21-1-2-3-1105: Allow GenericAll"), True),
         ("dated-tasks", listed("scheduled_tasks", "Updater: enabled=True trigger=1@2026-12-24T03:00:00 runs=x"), True),
         ("dated-tasks", listed("scheduled_tasks", "Defrag: enabled=True trigger=3@2026-01-01T01:00:00 runs=x"), False),
         ("logon-scripts", listed("logon_scripts", "HKU/S-1-5-18/Environment/UserInitMprLogonScript: x.cmd"), True),
@@ -64,6 +71,13 @@ def test_a_list_that_was_read_in_part_does_not_count_but_what_it_shows_does(name
     found = sweep(name, [("a", seen)])
     assert found.unexamined == {"a": said}
     assert found.sentence == "at-jobs: found on 1 hosts in 0 of 1 hosts examined."
+
+
+def test_evidence_of_before_backups_were_read_is_never_called_free_of_their_jobs() -> None:
+    older = replace(CLEAN, lists={name: () for name in EMPTY if name != "backup_jobs"})
+    found = sweep("backup-jobs", [("a", CLEAN), ("b", older)])
+    assert found.sentence == "backup-jobs: none found in 1 of 2 hosts examined."
+    assert found.unexamined == {"b": "backup_jobs was not read"}
 
 
 def test_without_a_golden_manifest_no_start_up_file_is_known_to_differ() -> None:

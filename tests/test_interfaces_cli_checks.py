@@ -9,7 +9,10 @@ from pydantic import TypeAdapter
 
 from orchestrator.interfaces import hand_checks
 from orchestrator.interfaces.explaining import ChecksExplained
+from orchestrator.probes.base import Question
 from tests.command_line import Keyboard
+from tests.estates import check
+from tests.practice_peers import peer, speaks_first
 from tests.small_estate import SmallEstate
 
 
@@ -69,3 +72,19 @@ def test_a_check_is_explained_with_what_it_leaves_open_and_who_is_asked(types: K
     assert "PASS means that" in told.out
     assert "It does not prove" in told.out
     assert types("checks", "explain", "chapel").code == 2
+
+
+def test_by_hand_all_is_well_when_all_that_reads_passes_and_what_writes_is_counted_apart(
+    types: Keyboard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with peer(speaks_first(b"here")) as port:
+        reads = check("lis-speaks", "L0", service="lis", probe="tcp", port=port, params={"speaks": True})
+        writes = check("lis-orders", "L3", service="lis", probe="hl7", port=port, params={"ask": "order", "code": "K"})
+        both = [
+            hand_checks.Asking(one, "lis-1", Question("127.0.0.1", port, params=one.params)) for one in (reads, writes)
+        ]
+        monkeypatch.setattr(hand_checks, "questions_to", lambda *asked: iter(both))
+        said = types("checks", "run", "--host", "lis-1")
+    assert said.code == 0, said.out
+    assert "1 of 1 answers are PASS." in said.out
+    assert "Not asked, because they write: 1." in said.out

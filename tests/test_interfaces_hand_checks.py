@@ -125,3 +125,10 @@ def test_an_ssh_check_by_hand_expects_the_key_that_the_journal_says_a_restore_pi
 
 def test_a_function_without_checks_has_no_answers() -> None:
     assert asked(questions(small_estate(), "chapel")) == []
+
+
+def test_what_writes_is_never_asked_by_hand() -> None:
+    order = check("lis-orders", "L3", service="lis", probe="hl7", params={"ask": "order", "code": "K"})
+    found = asked(one for one in questions(with_checks(small_estate(), order), "laboratory") if one.check == order)
+    assert {one["outcome"] for one in found} == {"UNKNOWN"}
+    assert all("a gate alone asks it" in one["sentence"] for one in found)

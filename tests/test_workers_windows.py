@@ -75,6 +75,7 @@ def test_what_a_windows_host_answers_becomes_the_same_evidence_as_of_any_host() 
     assert (found.files, found.markers) == (3, ("Users/Public/RANSOM_NOTE.txt",))
     assert set(found.lists) == set(windows.LISTS)
     assert "tcp 0.0.0.0:445" in found.lists["listening"]
+    assert "AdminSDHolder/S-1-5-21-1-2-3-1105: Allow GenericAll" in found.lists["directory"]
     assert found.edr_running is True
     assert Evidence.from_bytes(found.to_bytes()) == found
 

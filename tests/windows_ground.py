@@ -25,6 +25,7 @@ METHODS = {
     *("ToUniversalTime", "ToString", "Replace", "ToLowerInvariant", "ComputeHash", "GetFileName", "ReadAllLines"),
     *("OpenStandardOutput", "Invoke", "InvokeMember", "GetType", "GetTasks", "GetFolders", "GetFolder", "Connect"),
     *("GetIPGlobalProperties", "GetActiveTcpListeners", "GetActiveUdpListeners", "GetActiveTcpConnections"),
+    *("GetAccessRules", "FindAll"),
 }
 
 # It reads the script as PowerShell would, and runs nothing of it.

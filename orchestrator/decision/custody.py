@@ -34,17 +34,18 @@ class Preserved:
 
 def lacking(facts: Mapping[str, Json]) -> list[str]:
     """What the result of a preserve does not name and must."""
-    named = {name for name in ("digest", "medium", "seal", "holder") if is_text(facts.get(name))}
-    found = ["the digest of what it preserved"] if "digest" not in named else []
-    if not named & {"medium", "seal"}:
+    found = [] if is_text(facts.get("digest")) else ["the digest of what it preserved"]
+    if not (is_text(facts.get("medium")) or is_text(facts.get("seal"))):
         found.append("its medium or seal")
-    return found if "holder" in named else [*found, "who holds it"]
+    if not is_text(facts.get("holder")):
+        found.append("who holds it")
+    return found
 
 
 def preserved(facts: Mapping[str, Json], at_us: int) -> Preserved:
     """The chain's beginning, from a preserve that lacks nothing."""
-    digest, medium, seal, holder = (str(facts.get(name, "")) for name in ("digest", "medium", "seal", "holder"))
-    return Preserved(digest, medium, [Hand(holder, seal, "", at_us)])
+    hand = Hand(str(facts.get("holder", "")), str(facts.get("seal", "")), "", at_us)
+    return Preserved(str(facts.get("digest", "")), str(facts.get("medium", "")), [hand])
 
 
 def is_text(value: object) -> bool:

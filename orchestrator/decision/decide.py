@@ -206,15 +206,16 @@ def _host(state: State, host: int, now_us: int) -> Command | None:
     step = next_step(state, host) if command is None else ""
     if not step:
         return command
-    for key in tasks_before(state, host, step):
+    keys = tasks_before(state, host, step)
+    for key in keys:
         if key not in state.tasks:
             opened = _open_in_order(state, key, now_us)
             if opened is not None:
                 return opened
-    blocker = next(blockers(state, host, step, now_us), None)
-    if blocker is None:
+    if next(blockers(state, host, step, now_us), None) is None:
         capacity.enqueue(state, host, STEP_NUMBER[step])
-    elif tasks_before(state, host, step):
+        state.judged = host, step, state.seq, now_us
+    elif keys:
         return _expired_before(state, host, step, now_us)
     return None
 
@@ -454,7 +455,10 @@ def _start(state: State, now_us: int) -> Command | None:
     """The most urgent host that may start, judged once more before it does."""
     while (taken := capacity.take(state, now_us)) is not None:
         host, step = taken[0], HOST_STEPS[taken[1]]
-        if next_step(state, host) != step or next(blockers(state, host, step, now_us), None) is not None:
+        judged_now = state.judged == (host, step, state.seq, now_us)  # and no record since
+        if not judged_now and (
+            next_step(state, host) != step or next(blockers(state, host, step, now_us), None) is not None
+        ):
             continue
         name = state.estate.hosts[host]
         return Issue(

@@ -55,6 +55,7 @@ class Estate:
         self.quarantine_max = [site.quarantine_hosts_max for site in inventory.sites]
         self.services = [service.id for service in inventory.services]
         self.service_number = _numbers(self.services)
+        self.subjects = [f"service:{service}" for service in self.services]  # what their readings are of
         self.quorum = [service.quorum for service in inventory.services]
         self.outside = [service.kind == "outside" for service in inventory.services]
         self.live_care = [service.care == "live" for service in inventory.services]
@@ -221,7 +222,7 @@ class Estate:
     def _gates_of_subject(self) -> dict[str, list[int]]:
         found: dict[str, list[int]] = {}
         for index, wave in enumerate(self.waves):
-            subjects = [f"service:{self.services[service]}" for service, _ in wave.services]
+            subjects = [self.subjects[service] for service, _ in wave.services]
             subjects.extend(wave.interfaces)
             for subject in subjects:
                 found.setdefault(subject, []).append(index)

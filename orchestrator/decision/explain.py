@@ -94,6 +94,9 @@ def put(state: State, blocker: Blocker) -> Reason:
     sentence, who = _WORDS[code]
     needed = code in ("need", "soft", "service")
     players = _who_brings_back(state, subject) if needed else ""
+    observed = state.readings.get(f"service:{subject}" if needed else subject)
+    if observed is not None and observed.why:
+        sentence += f" {observed.why}".replace("{", "{{").replace("}", "}}")  # what a peer said is no form to fill
     if needed and (often := gates.falls(state, f"service:{subject}", state.at_us)):
         sentence += f" It flaps: {_fell(often)}"
     return Reason(code, subject, sentence.format(subject=subject), who.format(subject=subject, players=players))

@@ -124,7 +124,9 @@ def reading(state: State, event: Reading, at_us: int) -> None:
     falls, fell_us = (known.falls, known.fell_us) if known else (0, 0)
     if known is not None and known.outcome == "PASS" and event.outcome != "PASS":
         falls, fell_us = (falls + 1 if fell_us and at_us - fell_us <= FLAPS_US else 1), at_us
-    state.readings[event.subject] = Observed(event.outcome, since_us, at_us, passes, falls, fell_us)
+    state.readings[event.subject] = Observed(
+        event.outcome, since_us, at_us, passes, "" if event.outcome == "PASS" else event.sentence, falls, fell_us
+    )
     kind, _, name = event.subject.partition(":")
     if kind == "host":
         _host_reading(state, state.estate.host_number[name], event.outcome, at_us)

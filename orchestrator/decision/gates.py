@@ -21,17 +21,17 @@ FLAPS_US = 3_600_000_000
 
 def lacks(state: State, wave: int, now_us: int) -> Iterator[Lack]:
     """What keeps the gate from soaking: services not in service, FAIL, old UNKNOWN, interfaces, too few posts."""
-    gate = state.estate.waves[wave]
+    gate, estate = state.estate.waves[wave], state.estate
     for service, _ in gate.services:
         if service in state.dropped:
             continue
-        name = state.estate.services[service]
         if not state.up[service]:
-            yield "service", name
-        else:
-            yield from _reading_lack(state, f"service:{name}", now_us)
+            yield "service", estate.services[service]
+        elif (lack := _reading_lack(state, estate.subjects[service], now_us)) is not None:
+            yield lack
     for subject in interfaces(state, wave):
-        yield from _reading_lack(state, subject, now_us)
+        if (lack := _reading_lack(state, subject, now_us)) is not None:
+            yield lack
     yield from _posts_lacking(state, wave, now_us)
 
 
@@ -91,14 +91,15 @@ def writes_now(state: State, subject: str) -> bool:
     return any(wave.launchers and not wave.passed_us for wave in waves)
 
 
-def _reading_lack(state: State, subject: str, now_us: int) -> Iterator[Lack]:
+def _reading_lack(state: State, subject: str, now_us: int) -> Lack | None:
     observed = state.readings.get(subject)
     if observed is None:
-        yield "unread", subject
-    elif observed.outcome == "FAIL":
-        yield "fails", subject
-    elif observed.outcome == "UNKNOWN" and now_us - observed.since_us > 2 * interval_us(state, subject):
-        yield "unknown", subject
+        return "unread", subject
+    if observed.outcome == "FAIL":
+        return "fails", subject
+    if observed.outcome == "UNKNOWN" and now_us - observed.since_us > 2 * interval_us(state, subject):
+        return "unknown", subject
+    return None
 
 
 def pending(state: State, wave: int, now_us: int) -> Iterator[Lack]:
@@ -122,9 +123,7 @@ def pending(state: State, wave: int, now_us: int) -> Iterator[Lack]:
 def subjects(state: State, wave: int) -> list[str]:
     """The readings a gate passes on: its services and interfaces (posts count by having entered service)."""
     gate = state.estate.waves[wave]
-    services = [
-        f"service:{state.estate.services[service]}" for service, _ in gate.services if service not in state.dropped
-    ]
+    services = [state.estate.subjects[service] for service, _ in gate.services if service not in state.dropped]
     return [*services, *interfaces(state, wave)]
 
 

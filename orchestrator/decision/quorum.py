@@ -74,7 +74,8 @@ def separated(state: State, host: int, now_us: int) -> bool:
 
 def launchers(state: State, wave: int) -> list[str]:
     """Who launched the wave, without those who were revoked since."""
-    return [person for person in state.waves[wave].launchers if person not in state.revoked]
+    launched = state.waves[wave].launchers
+    return [person for person in launched if person not in state.revoked] if state.revoked else [*launched]
 
 
 def out_of(state: State, service: int) -> int:

@@ -96,13 +96,15 @@ class OpenAction:
 class Observed:
     """The last reading of a subject: outcome, since when, how many PASS in a row, and its time.
 
-    `falls`: how often it fell from PASS, each time within the hour after the time before; the last was at `fell_us`.
+    `why` it is not PASS. `falls`: how often it fell from PASS, each time within the hour after the time before; the
+    last was at `fell_us`.
     """
 
     outcome: str
     since_us: int
     at_us: int
     passes: int
+    why: str = ""
     falls: int = 0
     fell_us: int = 0
 
@@ -169,7 +171,7 @@ PLANNED = frozenset(("waves", "wave_of", "joined", "posts", "ancestors", "after"
 # What replay rebuilds by itself: caches, agendas and queues.
 DERIVED = frozenset(
     ("estate", "contents", "dirty", "dirty_sites", "dirty_gates", "horizon_agenda", "unready",
-     "followers", "relapse_stale", "reconnects_stale", "ready", "queued", "live", "waiting_on", "timers",
+     "followers", "relapse_stale", "reconnects_stale", "ready", "queued", "judged", "live", "waiting_on", "timers",
      "posts_seen", "task_agenda")
 )  # fmt: skip
 
@@ -199,7 +201,7 @@ class State:
         self.by_lot: dict[int, str] = {}  # who signed for the host with its whole lot
         self.recalls: deque[int] = deque(maxlen=RECALLS_MAX)
         self.orders: dict[str, OrderState] = {}
-        self.touched: dict[str, deque[tuple[int, str]]] = {}
+        self.touched: dict[str, list[tuple[int, str]]] = {}
         self.edges_removed: set[tuple[str, str]] = set()
         self._hosts(len(estate.hosts))
         self._services_and_waves(estate)
@@ -280,6 +282,7 @@ class State:
         self.relapse_stale = True
         self.ready: dict[tuple[int, ...], list[tuple[int, int, int]]] = {}
         self.queued = [UNQUEUED] * count
+        self.judged = (-1, "", 0, 0)  # the host queued last, its step, at which record and time
         self.live: list[tuple[int, int, int, tuple[int, ...]]] = []
         self.waiting_on: dict[int, list[tuple[int, int, int, tuple[int, ...]]]] = {}
         self.timers: list[tuple[int, str, int]] = []
@@ -419,17 +422,16 @@ class State:
     def refresh_service(self, service: int) -> None:
         """Recounts whether the service is in service (`up`) and also reads PASS at L2 (`good`)."""
         estate = self.estate
-        subject = f"service:{estate.services[service]}"
+        subject = estate.subjects[service]
         observed = self.readings.get(subject)
         if estate.outside[service]:
             up = f"outside:{estate.services[service]}" in self.facts
             good = up and (observed is None or observed.outcome == "PASS")
             up = good
         else:
-            stage = self.stage
-            infected_us = self.infected_us
-            count = sum(stage[one] is IN_SERVICE and not infected_us[one] for one in estate.players[service])
-            up = count >= self.quorum[service]
+            stage, infected_us = self.stage, self.infected_us
+            serving = [one for one in estate.players[service] if stage[one] is IN_SERVICE and not infected_us[one]]
+            up = len(serving) >= self.quorum[service]
             good = up and observed is not None and observed.outcome == "PASS"
         if up is self.up[service] and good is self.good[service]:
             return
@@ -457,8 +459,11 @@ class State:
         """Notes that the record being applied changed `subject`; orders look the last ones up for conflicts."""
         known = self.touched.get(subject)
         if known is None:
-            known = self.touched[subject] = deque(maxlen=TOUCHED_MAX)
+            self.touched[subject] = [(self.seq, kind)]
+            return
         known.append((self.seq, kind))
+        if len(known) > TOUCHED_MAX:
+            del known[0]
 
     def wake_at(self, at_us: int, what: str, number: int) -> None:
         """Asks to look at host, gate or site `number` again at `at_us`."""

@@ -17,6 +17,10 @@ from orchestrator.evidence.manifest import PATH_AT, text_of
 _DATED_TIMER = re.compile(r"OnCalendar=\S*\d{4}-")
 _CRON = re.compile(r":(?P<when>@\w+|(?:[^\s:]+\s+){5})")
 _ONCE = re.compile(r" trigger=1@")  # a time trigger of the Windows task scheduler
+_BACKUP = re.compile(
+    r"(?i)\b(restic|borg(matic)?|bacula|bareos|duplicity|duplicati|rsnapshot|rclone|veeam\w*|vzdump|pg_basebackup|"
+    r"(pg_|mysql|mariadb-|xfs)dump(all)?|wbadmin|vssadmin|shadowcopy|diskshadow)\b"
+)
 _NUMBER = re.compile(r"\d")
 _STARTS_AT_LOGIN = re.compile(
     rb"/(profile\.d/|\.?(profile|bashrc|bash_profile|bash\.bashrc|zshrc)$|rc\.local$|ld\.so\.preload$)"
@@ -84,6 +88,16 @@ def _dated_tasks(seen: Evidence) -> Iterator[str]:
     return (line for line in _listed(seen, "scheduled_tasks") if _ONCE.search(line))
 
 
+def _backups(*lists: str) -> Callable[[Evidence], Iterable[str]]:
+    """Jobs that run, or delete, backups."""
+    return lambda seen: (line for name in lists for line in _listed(seen, name) if _BACKUP.search(line))
+
+
+def _backup_jobs(seen: Evidence) -> Iterator[str]:
+    yield from _listed(seen, "backup_jobs")
+    yield from _backups("cron", "services", "timers")(seen)
+
+
 def _at_login(seen: Evidence) -> Iterator[str]:
     lines = (*seen.differs.unknown, *seen.differs.changed)
     return (text_of(line[PATH_AT:]) for line in lines if _STARTS_AT_LOGIN.search(line, PATH_AT - 1))
@@ -93,6 +107,22 @@ SWEEPS: Mapping[str, Trigger] = MappingProxyType(
     {
         "at-jobs": Trigger(
             "jobs of `at`, which run once and later", ("at_jobs",), lambda seen: _listed(seen, "at_jobs")
+        ),
+        "backup-jobs": Trigger(
+            "what runs with backups or deletes them: hooks and rules of backup tools, jobs and units that name one",
+            ("backup_jobs", "cron", "services", "timers"),
+            _backup_jobs,
+        ),
+        "backup-tasks": Trigger(
+            "tasks and services of Windows that name a backup tool, or shadow copies",
+            ("scheduled_tasks", "services"),
+            _backups("scheduled_tasks", "services"),
+        ),
+        "directory": Trigger(
+            "what a directory's controllers keep and hand out: rights on AdminSDHolder, accounts it protects, logon "
+            "scripts, delegation, links of policies, those that every directory has too",
+            ("directory",),
+            lambda seen: _listed(seen, "directory"),
         ),
         "dated-timers": Trigger("timers that name a date", ("timers",), _dated_timers),
         "dated-tasks": Trigger("scheduled tasks of Windows that name a date", ("scheduled_tasks",), _dated_tasks),

@@ -22,6 +22,7 @@ HITS_MAX = 100
 PERSISTENCE = (
     *("services", "timers", "cron", "at_jobs", "shell_startup", "boot_modules", "modules"),
     *("scheduled_tasks", "run_keys", "startup", "logon_scripts", "wmi_subscriptions"),
+    *("backup_jobs", "directory"),
 )
 _NAME = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)+")
 _ADDRESS = re.compile(r"[0-9a-f:]*[.:][0-9a-f]*[.:][0-9a-f:.]+")

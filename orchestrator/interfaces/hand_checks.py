@@ -28,11 +28,12 @@ LOOK_S = 0.02
 
 
 class Asked(TypedDict):
-    """One check at one host, and what came of it."""
+    """One check at one host, and what came of it; one that writes is not `asked`."""
 
     check: str
     level: str
     host: str
+    asked: bool
     outcome: str
     sentence: str
 
@@ -130,6 +131,7 @@ def asked(askings: Iterable[Asking], secrets: Path | None = None) -> list[Asked]
             "check": one.check.id,
             "level": one.check.level,
             "host": one.host,
+            "asked": not one.check.writes,
             "outcome": answers[name].outcome,
             "sentence": answers[name].sentence,
         }

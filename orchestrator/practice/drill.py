@@ -127,7 +127,7 @@ def prepare(root: Path, plan: dict[str, Any], say: Callable[[str], None]) -> Non
     rehearsed = rehearse(content, public, "drill", ports)
     story = _story(rehearsed, plan)
     fleet = with_dormant(fleet_file(rehearsed, plan["seed"], client, ports, struck_us), story["dormant"])
-    with_faults(fleet, plan["faults"], plan["seed"]).save(root / "fleet")
+    with_faults(fleet, plan["faults"], plan["seed"], [story["late"]]).save(root / "fleet")
     write_whole(root / "engine.pid", str(os.getpid()).encode())
     user = fleet_launch.launch(root / "fleet", limit_s=180).user
     rehearsed = rehearse(content, public, user, ports)

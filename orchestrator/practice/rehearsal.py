@@ -137,13 +137,13 @@ def with_dormant(fleet: FleetFile, hosts: Collection[str]) -> FleetFile:
     return fleet.model_copy(update={"hosts": changed})
 
 
-def with_faults(fleet: FleetFile, names: Iterable[str], seed: int) -> FleetFile:
+def with_faults(fleet: FleetFile, names: Iterable[str], seed: int, spared: Collection[str] = ()) -> FleetFile:
     """The fleet with each fault at a few more hosts, drawn from the seed: about one host in fifteen has one."""
     chosen = [name for name in names if name in PRESETS]
     if not chosen:
         return fleet
     dice = random.Random(seed)
-    well = [number for number, host in enumerate(fleet.hosts) if not host.faults]
+    well = [number for number, host in enumerate(fleet.hosts) if not host.faults and host.id not in spared]
     places = dice.sample(well, min(max(len(chosen), len(fleet.hosts) // 15), len(well)))
     faults: dict[int, Fault] = {place: PRESETS[chosen[turn % len(chosen)]] for turn, place in enumerate(places)}
     hosts = tuple(

@@ -224,7 +224,8 @@ def _leave_out(state: State, functions: Mapping[str, frozenset[int]]) -> None:
     """Takes those hosts out that no function waits for and whose way back has not begun.
 
     They take of pools and readers only what the more urgent leave: on the reference they move no function by one
-    percent. Those that may stand in for a post that fails stay: as many as there are posts of their kind at their site.
+    percent. Those that may stand in for a post that fails stay: one for three posts of their kind at their site, as a
+    gate asks for two thirds of them.
     """
     estate = state.estate
     waves = frozenset[int]().union(*functions.values())
@@ -232,7 +233,8 @@ def _leave_out(state: State, functions: Mapping[str, frozenset[int]]) -> None:
     kinds = [
         (site, *kind) for site, kind in zip(estate.site_of, map(_kind, estate.content.inventory.hosts), strict=True)
     ]
-    spares = Counter(kind for kind, wave in zip(kinds, state.wave_of, strict=True) if wave in waves)
+    posts = Counter(kind for kind, wave in zip(kinds, state.wave_of, strict=True) if wave in waves)
+    spares = Counter({kind: -(-count // 3) for kind, count in posts.items()})
     for host in sorted(range(len(kinds)), key=state.urgency.__getitem__):
         if state.wave_of[host] in waves or estate.services_of[host]:
             continue

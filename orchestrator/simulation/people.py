@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import compress
+from itertools import compress, repeat
+from operator import is_
 
 from orchestrator.canonical import Json
 from orchestrator.decision import orders, quorum
@@ -111,9 +112,8 @@ def _for_everybody(state: State, t0_us: int) -> Iterator[Wish]:
         yield Wish("fact.t0", "t0", {"at_us": t0_us})
     if "breach_closed" not in state.facts:
         yield Wish("fact.breach_closed", "breach_closed")
-    for number, outside in enumerate(state.estate.outside):
-        name = state.estate.services[number]
-        if outside and f"outside:{name}" not in state.facts:
+    for name in compress(state.estate.services, state.estate.outside):
+        if f"outside:{name}" not in state.facts:
             yield Wish("fact.outside", name)
     for name in sorted({key.partition("/")[0] for key in state.estate.witness_task.values()}):
         if f"agreement:{name}" not in state.facts:
@@ -121,13 +121,13 @@ def _for_everybody(state: State, t0_us: int) -> Iterator[Wish]:
 
 
 def _for_waves(state: State) -> Iterator[Wish]:
+    revoked, waves = state.revoked, state.estate.waves
     for number, wave in enumerate(state.waves):
-        name = state.estate.waves[number].name
-        if state.revoked.issuperset(wave.launchers):  # none launched it, or none who still counts
+        if not wave.launchers or revoked.issuperset(wave.launchers):  # none launched it, or none who still counts
             if all(state.waves[before].launchers for before in state.after[number]):
-                yield Wish("wave.launch", name)
+                yield Wish("wave.launch", waves[number].name)
         elif wave.holds and {"order", "failures"} & wave.holds.keys():
-            yield Wish("wave.resume", name)
+            yield Wish("wave.resume", waves[number].name)
 
 
 def _for_quorums(state: State) -> Iterator[Wish]:
@@ -155,7 +155,7 @@ def _left_out(state: State) -> bool:
     if not state.entered[Stage.EXCLUDED]:
         return False
     # Asked at each round of each future: no bytecode runs for a host.
-    return max(compress(state.wave_of, map(Stage.EXCLUDED.__eq__, state.stage)), default=-1) >= 0
+    return max(compress(state.wave_of, map(is_, state.stage, repeat(Stage.EXCLUDED))), default=-1) >= 0
 
 
 def _for_cures(state: State) -> Iterator[Wish]:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Mapping, Sequence
-from itertools import compress
+from itertools import compress, repeat
+from operator import is_
 
 from orchestrator.canonical import Json
 from orchestrator.decision import quorum
@@ -37,6 +38,7 @@ class Staff:
         self.shifts = shifts
         self.t0_us = t0_us
         self.present: list[str] = []
+        self._of_role: dict[str, list[str]] = {}
         self.orders = 0
         self._first = world.state.seq  # no order of an earlier record carries an id that begins so
         self._numbers: dict[str, int] = {}
@@ -78,7 +80,7 @@ class Staff:
                 roster[f"more-{role}-{number}"] = Member(frozenset((role,)), "", 0, FOREVER_US)
             for person in [one for one, held in roster.items() if held.roles == {role}][: max(0, -many)]:
                 del roster[person]
-        self.present = [one for one in roster if self.shifts.present(one, self.world.now_us)]
+        self._muster()
 
     def calm(self) -> None:
         """Fresh people come for those who were revoked, stay day and night, and look at everything every hour."""
@@ -100,14 +102,24 @@ class Staff:
         state, here = self.world.state, (INSPECTED, RECONNECTING)
         self._waiting = {host for host in self._waiting if state.stage[host] in here or host in state.obligations}
         # No bytecode runs for a host: of many, most have not come as far.
-        self._waiting.update(compress(range(len(state.stage)), map(INSPECTED.__eq__, state.stage)))
+        self._waiting.update(compress(range(len(state.stage)), map(is_, state.stage, repeat(INSPECTED))))
         self._waiting.update([host for host in state.obligations if state.inspection[host]])
+        self._waiting -= self._queued
         self._sift()
+
+    def _muster(self) -> None:
+        """Who is there now, and who of them has which role."""
+        roster = self.world.state.roster
+        self.present = [one for one in roster if self.shifts.present(one, self.world.now_us)]
+        self._of_role = {}
+        for one in self.present:
+            for role in roster[one].roles:
+                self._of_role.setdefault(role, []).append(one)
 
     def _change_shift(self) -> None:
         """Those who come begin to work; those who go finish what they have begun."""
         world = self.world
-        self.present = [one for one in world.state.roster if self.shifts.present(one, world.now_us)]
+        self._muster()
         change_us = self.shifts.next_change_us(world.now_us)
         if change_us is not None:
             world.at(change_us, self._change_shift)
@@ -153,14 +165,14 @@ class Staff:
 
     def _round(self) -> None:
         self._called = False
-        world, state = self.world, self.world.state
+        state = self.world.state
         if not state.roster:
             return
         again = False
         for wish in wishes(state, self.t0_us):
             if not self.order(wish):
                 again = True
-        self.present = [one for one in state.roster if self.shifts.present(one, world.now_us)]
+        self._muster()
         self._assign()
         if again:
             self._call()
@@ -177,13 +189,14 @@ class Staff:
         self._call()
 
     def _finished(self, event: Finished) -> None:
-        host_id, step, _ = event.action.split("/")
-        if step == "restore" and event.facts.get("image_digest"):
-            wish = to_open(self.world.state, self.world.state.estate.host_number[host_id])
+        if event.outcome != "ok":
+            return
+        if event.facts.get("image_digest"):
+            wish = to_open(self.world.state, self.world.state.estate.host_number[event.action.partition("/")[0]])
             if wish is not None:
                 self.order(wish)
-        elif step == "inspect" and event.outcome == "ok":
-            host = self.world.state.estate.host_number[host_id]
+        elif "/inspect/" in event.action:
+            host = self.world.state.estate.host_number[event.action.partition("/")[0]]
             self._readers.pop(host, None)
             self._want(host)
             self._assign()
@@ -236,10 +249,8 @@ class Staff:
             self._assign_seats()
 
     def _free(self, role: str) -> list[str]:
-        roster, revoked = self.world.state.roster, self.world.state.revoked
-        return [
-            one for one in self.present if one not in self._busy and one not in revoked and role in roster[one].roles
-        ]
+        busy, revoked = self._busy, self.world.state.revoked
+        return [one for one in self._of_role.get(role, ()) if one not in busy and one not in revoked]
 
     def _assign_seats(self) -> None:
         world, state = self.world, self.world.state
@@ -254,8 +265,9 @@ class Staff:
                 self._queued.discard(host)
                 free = [one for one in free if one not in self._busy]
                 continue
-            readers = self._readers.setdefault(host, set())
-            able = [one for one in free if one not in readers and not _signed(state, host, one, world.now_us)]
+            readers = self._readers.get(host) or self._readers.setdefault(host, set())
+            taken = readers | _signers(state, host, world.now_us) if state.verdicts[host] else readers
+            able = [one for one in free if one not in taken] if taken else free[:]
             missing = seats_open(state, host, world.now_us) - len(readers) if able else 1
             if missing <= 0:
                 self._queued.discard(host)
@@ -436,7 +448,7 @@ class Staff:
             self.order(Wish("task.done", key), (other[0],))
 
 
-def _signed(state: State, host: int, person: str, now_us: int) -> bool:
-    """Whether the person has said something of the host that still stands under the set in force."""
-    said = [one for one in state.verdicts[host] if one.person == person and one.expires_us > now_us]
-    return any(one.indicator_set == state.indicator_set for one in said)
+def _signers(state: State, host: int, now_us: int) -> set[str]:
+    """Who has said something of the host that still stands under the set in force."""
+    in_force, said = state.indicator_set, state.verdicts[host]
+    return {one.person for one in said if one.expires_us > now_us and one.indicator_set == in_force}

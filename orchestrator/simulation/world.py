@@ -100,16 +100,16 @@ class World:
 
     def turn(self) -> bool:
         """The next thing happens; False where nothing ever will."""
-        timers = self.state.timers
+        timers, due = self.state.timers, self.due
         if self.folded is not None:
             self._pass_over()
-        timer_us = timers[0][0] if timers else 1 << 62
-        if self.due and self.due[0][0] <= timer_us:
-            at_us, _, what, about = heapq.heappop(self.due)
-            self.now_us = max(self.now_us, at_us)
+        if due and (not timers or due[0][0] <= timers[0][0]):
+            at_us, _, what, about = heapq.heappop(due)
+            if at_us > self.now_us:
+                self.now_us = at_us
             what(*about)
         elif timers:
-            self.now_us = max(self.now_us, timer_us)
+            self.now_us = max(self.now_us, timers[0][0])
             self.tell(Woke())
         else:
             return False
@@ -189,16 +189,14 @@ class World:
     # Workers
 
     def _issued(self, command: Issue) -> None:
-        host = self._estate.host_number.get(command.target, -1)
+        host, step = self._estate.host_number.get(command.target, -1), STEP[command.step]
         if host < 0:
             site = self._estate.site_number[command.target]
-            attempt = self.state.site_attempts[site]
-            key = (-1 - site, 4, attempt)
+            key = (-1 - site, step, self.state.site_attempts[site])
         else:
-            key = (host, STEP[command.step], self.state.attempts[host][STEP[command.step]])
-        faults = self.faults
+            key = (host, step, self.state.attempts[host][step])
         outcome = "ok"
-        if faults is not NONE:
+        if self.faults is not NONE:
             outcome = OUTCOMES[self.chance.pick(self._odds, OUTCOME, *key)]
             self.happened[outcome] += 1
         job = Job(command, host, self.now_us + HANDED_OUT_US, outcome)
@@ -236,12 +234,13 @@ class World:
         if self.faults.twice and (luck := self.chance.share(AGAIN, *key)) < self.faults.twice:
             self.happened["twice"] += 1
             self.at(self.now_us + int(luck * 40 * HOUR), self._again, event)
-        if job.issue.step == "isolate" and outcome == "ok":
-            self.sweep_soon(self._estate.site_of[job.host] if job.host >= 0 else -1 - key[0])
-        elif job.issue.step == "reconnect" and job.host >= 0 and self.state.stage[job.host] is RELEASED:
-            self._released(job.host)
-        elif job.host >= 0 and self._unproven(job.host):
-            self.sweep_soon(self._estate.site_of[job.host])
+        host, step = job.host, job.issue.step
+        if step == "isolate" and outcome == "ok":
+            self.sweep_soon(self._estate.site_of[host] if host >= 0 else -1 - key[0])
+        elif step == "reconnect" and host >= 0 and self.state.stage[host] is RELEASED:
+            self._released(host)
+        elif host >= 0 and self._unproven(host):
+            self.sweep_soon(self._estate.site_of[host])
 
     def _nobody_hears(self, job: Job, luck: float) -> None:
         """A result that never arrives, or long after the action was given up; what was lost may be done or not."""
@@ -352,7 +351,7 @@ class World:
     def _unproven(self, host: int) -> bool:
         """Whether the host was cut off and no sweep has shown it yet."""
         state = self.state
-        return state.isolated_us[host] > 0 and state.connection[host] != QUARANTINED and state.stage[host] not in OUT
+        return state.connection[host] != QUARANTINED and state.isolated_us[host] > 0 and state.stage[host] not in OUT
 
     def _is_silent(self, site: int) -> bool:
         """Whether nobody there answers the prober, its control target neither, for some hours."""

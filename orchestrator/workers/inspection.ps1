@@ -256,6 +256,30 @@ function Get-Subscription {
     }
 }
 
+function Get-DirectoryEntry {
+    # What can sleep in a directory, on its controllers: who may change what protects administrators, whom it protects,
+    # logon scripts, inherited identities, delegation, keys of accounts, and where which policies are linked.
+    if ((Get-CimInstance -ClassName Win32_ComputerSystem).DomainRole -lt 4) { return }
+    $base = [string]([ADSI]'LDAP://localhost/RootDSE').Properties['defaultNamingContext'].Value
+    $holder = [ADSI]('LDAP://localhost/CN=AdminSDHolder,CN=System,' + $base)
+    $sids = [System.Security.Principal.SecurityIdentifier]
+    foreach ($rule in $holder.psbase.ObjectSecurity.GetAccessRules($true, $false, $sids)) {
+        'AdminSDHolder/' + $rule.IdentityReference + ': ' + $rule.AccessControlType + ' ' + $rule.ActiveDirectoryRights
+    }
+    $told = 'adminCount', 'scriptPath', 'sIDHistory', 'msDS-AllowedToDelegateTo', 'gPLink',
+        'msDS-AllowedToActOnBehalfOfOtherIdentity', 'msDS-KeyCredentialLink'
+    $search = New-Object System.DirectoryServices.DirectorySearcher ([ADSI]('LDAP://localhost/' + $base))
+    $search.Filter = '(|(' + ($told -join '=*)(') + '=*))'
+    $search.PageSize = 500
+    foreach ($one in $search.FindAll()) {
+        $shown = foreach ($name in $told) {
+            $values = @($one.Properties[$name])
+            if ($values.Length -gt 0) { $name + '=' + ($values -join ',') }
+        }
+        ([string]$one.Properties['distinguishedname'][0] -replace '[\\:]', '/') + ': ' + (@($shown) -join ' ')
+    }
+}
+
 function Get-Defender {
     $space = 'root/Microsoft/Windows/Defender'
     foreach ($class in 'MSFT_MpComputerStatus', 'MSFT_MpPreference') {
@@ -353,6 +377,7 @@ else {
     Send-List 'startup' { Get-StartUp }
     Send-List 'logon_scripts' { Get-LogonScript }
     Send-List 'wmi_subscriptions' { Get-Subscription }
+    Send-List 'directory' { Get-DirectoryEntry }
     Send-List 'defender' { Get-Defender }
     Send-List 'resolver' { Get-Resolver }
     Send-List 'patch_level' { Get-PatchLevel }

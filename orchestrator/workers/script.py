@@ -27,6 +27,15 @@ _UNITS = (
     " root/.config/systemd home/*/.config/systemd"
 )
 _SETTING = "-e '^[^#]'"
+# Of what configures backups, the commands that run with one and what lets old ones go; never a line with a password.
+_BACKUPS = (
+    "there etc/restic etc/resticprofile etc/borgmatic etc/borgmatic.d etc/bacula etc/bareos etc/rsnapshot.conf"
+    " etc/rsnapshot.d etc/duplicity etc/backup.d root/.config/borgmatic home/*/.config/borgmatic"
+)
+_HOOK = (
+    "-i -e '^[[:space:]]*((client)?run[a-z ]*|command|schedule|[a-z_ ]*script[a-z_]*|cmd_[a-z_]*|[a-z_]*hook[a-z_]*"
+    "|(before|after|on)_[a-z_]*|(keep|prune|forget)[a-z_-]*)[[:space:]=:{]' -e '^[[:space:]]*- ([^pP]|[pP][^aA])'"
+)
 
 # What stands on the disk, wherever that is mounted.
 ON_DISK: Mapping[str, str] = MappingProxyType(
@@ -38,6 +47,13 @@ ON_DISK: Mapping[str, str] = MappingProxyType(
         "timers": f"{_UNITS} | lines --include='*.timer' -e '^(On[A-Za-z]*|Unit)='",
         "cron": f"there etc/crontab etc/anacrontab etc/cron.* var/spool/cron | lines --exclude-dir='at*' {_SETTING}",
         "at_jobs": "there var/spool/cron/atjobs var/spool/at | xargs -0 -r -I {} find {} -type f",
+        "backup_jobs": f"{_BACKUPS} | lines {_HOOK}",
+        # What a Samba domain hands out, and what its directory holds; without ldbsearch the list fails.
+        "directory": "there var/lib/samba/sysvol | xargs -0 -r -I {} find {} -type f '(' -ipath '*/scripts/*'"
+        " -o -iname ScheduledTasks.xml -o -iname GptTmpl.inf -o -iname Registry.pol ')'"
+        " && if [ -f var/lib/samba/private/sam.ldb ]; then"
+        " ldbsearch -H var/lib/samba/private/sam.ldb '(|(adminCount=1)(scriptPath=*)(sIDHistory=*)(gPLink=*)"
+        "(cn=AdminSDHolder))' adminCount scriptPath sIDHistory gPLink nTSecurityDescriptor; fi",
         "authorized_keys": f"there root/.ssh home/*/.ssh etc/ssh | lines --include='authorized_keys*' {_SETTING}",
         "shell_startup": "there etc/profile etc/profile.d etc/bash.bashrc etc/environment etc/ld.so.preload"
         " etc/rc.local root/.profile root/.bashrc root/.bash_profile root/.zshrc home/*/.profile home/*/.bashrc "

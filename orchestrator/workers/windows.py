@@ -22,7 +22,7 @@ NO_POST: Mapping[str, str] = MappingProxyType({})
 # The lists of inspection.ps1, in its order.
 LISTS = (
     *("accounts", "groups", "services", "scheduled_tasks", "run_keys", "startup", "logon_scripts"),
-    *("wmi_subscriptions", "defender", "resolver", "patch_level"),
+    *("wmi_subscriptions", "directory", "defender", "resolver", "patch_level"),
     *("listening", "established", "modules", "kernel", "processes"),
 )
 # cmd, the usual login shell there, takes 8191 characters. PowerShell hands its input on as $input, to the end.
