@@ -67,7 +67,11 @@ class LabDrill(drill.Drill):
                 lambda host: "up" if now[host] == was[host] else f"holding other data than before: {now[host][:200]}",
             )  # fmt: skip
         found.findings += self._ward.findings
-        found.document["from_a_workstation"] = self._ward.document()
+        seen = found.document["from_a_workstation"] = self._ward.document()
+        same = sum(now[host] == was[host] for host in was)
+        self.say(f"The data of {same} of {len(was)} hosts come to what they came to before the attack.")
+        self.say("From {} the image archive was silent {silent_before} times before its release, and answered "
+                 "{answered_after} times after it.".format(WARD, **seen))  # fmt: skip
         return found
 
 

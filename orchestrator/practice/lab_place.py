@@ -60,7 +60,10 @@ class Place:
         return done.stdout
 
     def start(self, commands: Iterable[Sequence[str]]) -> None:
-        """Starts the host's services; `running` says how that went."""
+        """Starts the host's services; `wait` says how that went. As at any start, `run` is empty."""
+        for left in (self.disk / "run").glob("*"):
+            if not left.is_dir():
+                left.unlink()
         with self._log.open("ab") as output:
             for words in commands:
                 self._processes.append(
