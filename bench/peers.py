@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -18,7 +17,9 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 BACKLOG = 4096
 PAGE = b"<html><body>The laboratory's results.</body></html>"
-ANSWER = b"\xc0\x0c\x00\x01\x00\x01\x00\x00\x00\x3c\x00\x04\x7f\x00\x00\x01"  # the name asked for, A, IN, 60 s, 127.0.0.1
+ANSWER = (
+    b"\xc0\x0c\x00\x01\x00\x01\x00\x00\x00\x3c\x00\x04\x7f\x00\x00\x01"  # the name asked for, A, IN, 60 s, 127.0.0.1
+)
 HEAD = 12
 
 
@@ -77,17 +78,12 @@ def peers(names: list[str]) -> Iterator[dict[str, int]]:
     """The ports at which they answer, by probe; `names` are the addresses of the name servers."""
     command = [sys.executable, "-m", "bench.peers", *names]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT) as process:
-        assert process.stdin is not None and process.stdout is not None
+        assert process.stdin is not None
+        assert process.stdout is not None
         try:
             yield json.loads(process.stdout.readline())
         finally:
             process.stdin.close()
-
-
-def free_port() -> int:
-    """A port nobody listens on now."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 if __name__ == "__main__":

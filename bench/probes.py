@@ -3,16 +3,14 @@
 The rival is Debian's `prometheus-blackbox-exporter`, asked for the same targets in the same order by as many scrapers
 at once over kept connections; the exporter's CPU alone is counted. Peers run in a process of their own. The sweep is
 made by a fresh process, which then asks the same addresses through the Prober as well. Prints one JSON line and asserts
-nothing; `--profile` shows where our time goes.
+nothing.
 """
 
 from __future__ import annotations
 
 import argparse
-import cProfile
 import json
 import os
-import pstats
 import random
 import re
 import resource
@@ -29,9 +27,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.peers import ROOT, addresses, free_port, peers
+from bench.peers import ROOT, addresses, peers
 from orchestrator.probes.base import Question
 from orchestrator.workers.probing import Prober, sweep
+from tests.managed_hosts import free_port
 
 RIVAL = "prometheus-blackbox-exporter"
 ZONE = "lab.example.org"
@@ -211,16 +210,6 @@ def figures(options: argparse.Namespace) -> dict[str, object]:
     }
 
 
-def profiled(options: argparse.Namespace) -> None:
-    """Where the time of one thread that asks goes."""
-    with peers(addresses(NETS["dns"], options.dns)) as ports:
-        asked = questions({"tcp": options.tcp, "http": options.http, "dns": options.dns}, ports)
-        prober = Prober()
-        profile = cProfile.Profile()
-        profile.runcall(lambda: [prober._ask(probe, question) for probe, question in asked])
-        pstats.Stats(profile, stream=sys.stderr).sort_stats("tottime").print_stats(40)
-
-
 def main() -> None:
     """Parse the options, measure, print."""
     options = argparse.ArgumentParser(description=__doc__)
@@ -230,12 +219,8 @@ def main() -> None:
     options.add_argument("--sweep", type=int, default=10_000)
     options.add_argument("--rounds", type=int, default=5)
     options.add_argument("--sweep-alone", type=int, nargs=2, metavar=("COUNT", "PORT"), help="the sweep's own process")
-    options.add_argument("--profile", action="store_true")
     given = options.parse_args()
-    if given.profile:
-        profiled(given)
-    else:
-        print(json.dumps(swept(*given.sweep_alone) if given.sweep_alone else figures(given)))
+    print(json.dumps(swept(*given.sweep_alone) if given.sweep_alone else figures(given)))
 
 
 if __name__ == "__main__":
