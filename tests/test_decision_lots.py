@@ -133,11 +133,11 @@ def test_whoever_signs_for_a_lot_and_then_reads_a_host_of_it_counts_as_a_reader(
     story.order("freeze", "all", "operator-1").whatever()
     whole(story, "analyst-3", *POSTS).nothing()
     host = story.host("ws-3")
-    assert story.state.by_lot[host] == "analyst-3"
+    assert story.state.by_lot[host] == {"analyst-3"}
     story.refuses("seats.full", lambda: story.verdicts("ws-3", "analyst-1"))
     story.order("indicators.force", "6" * 64, "analyst-1", "forensic-lead").nothing()
     story.verdicts("ws-3", "analyst-3").nothing()
-    assert host not in story.state.by_lot
+    assert not story.state.by_lot[host]
 
 
 def test_an_infected_host_takes_back_what_was_said_of_its_lot(tell: Tell) -> None:
@@ -153,6 +153,27 @@ def test_an_infected_host_takes_back_what_was_said_of_its_lot(tell: Tell) -> Non
     assert "found INFECTED" in refused.sentence
     story.verdicts("ws-3", "analyst-1", "analyst-2").expect("issue ws-3/reconnect/1")
     story.refuses("lots.open", lambda: opened(story))
+
+
+def test_an_infected_host_takes_back_what_two_said_of_its_lot_one_after_the_other(tell: Tell) -> None:
+    """Seed 3011: of two who had signed for it the core knew the last one only, and counted the first as a reader."""
+    story = opened(bench(tell)).order("wave.hold", "laboratory/slice", "operator-1").nothing()
+    made(story, *POSTS)
+
+    def signed_for(person: str) -> None:
+        for name in POSTS[:2]:
+            story.verdicts(name, "analyst-1", "analyst-2").nothing()
+        inspections = {name: f"{name}/inspect/1" for name in POSTS}
+        ends_us = story.now_us + 86_400 * SECOND
+        story.send(Judged("CLEAN", inspections, person, story.state.indicator_set, ends_us, "blob")).nothing()
+
+    signed_for("analyst-3")
+    story.order("indicators.force", "6" * 64, "analyst-1", "forensic-lead").nothing()
+    signed_for("analyst-1")
+    story.rematched(*POSTS[2:]).nothing()
+    assert [one.person for one in story.state.verdicts[story.host("ws-3")]] == ["analyst-3", "analyst-1"]
+    story.verdicts("ws-4", "analyst-2", verdict="INFECTED").whatever()
+    assert story.state.verdicts[story.host("ws-3")] == []
 
 
 def test_hosts_of_a_condemned_lot_that_are_out_owe_an_inspection_and_those_on_their_way_are_taken_back(

@@ -100,8 +100,8 @@ def condemn(state: State, host: int) -> None:
 
 def _reopen(state: State, host: int) -> None:
     """In quarantine its seats are open again; on its way out its proof falls; out, it owes an inspection."""
-    person = state.by_lot.pop(host)
-    state.verdicts[host] = [one for one in state.verdicts[host] if one.person != person]
+    persons = state.by_lot.pop(host)
+    state.verdicts[host] = [one for one in state.verdicts[host] if one.person not in persons]
     state.touch(state.estate.hosts[host], "lot condemned")
     state.dirty[host] = None
     if state.stage[host] in OUT:

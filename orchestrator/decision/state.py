@@ -198,7 +198,7 @@ class State:
         self.lots: dict[str, Lot] = {}
         self.made: set[int] = set()  # wiped and made from an image, and never connected or suspected since
         self.lot_of: dict[int, str] = {}  # in which one the present inspection of a host stands
-        self.by_lot: dict[int, str] = {}  # who signed for the host with its whole lot
+        self.by_lot: dict[int, set[str]] = {}  # who signed for the host with its whole lot
         self.recalls: deque[int] = deque(maxlen=RECALLS_MAX)
         self.orders: dict[str, OrderState] = {}
         self.touched: dict[str, list[tuple[int, str]]] = {}
