@@ -14,6 +14,7 @@ import json
 import random
 import shutil
 import struct
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -66,6 +67,7 @@ class Estate:
     workstations: list[Sequence[str]] = field(default_factory=list)
     devices: list[Sequence[str]] = field(default_factory=list)
     addresses: int = 0
+    groups: int = 1
 
     def address(self) -> str:
         """The next free address of 10.0.0.0/8."""
@@ -74,9 +76,12 @@ class Estate:
 
 
 def generate(hosts: int, seed: int) -> Estate:
-    """An estate of exactly `hosts` hosts in groups of about 1,700, each with its own foundations and functions."""
-    estate = Estate(random.Random(f"{hosts}/{seed}"))
+    """An estate of exactly `hosts` hosts in groups of about 1,700, each with its own foundations and functions.
+
+    Pools, analysts and technicians grow with it: else a larger restart would only take longer.
+    """
     groups = max(1, round(hosts / GROUP_HOSTS))
+    estate = Estate(random.Random(f"{hosts}/{seed}"), groups=groups)
     for number in range(groups):
         size = hosts // groups + (number < hosts % groups)
         _add_group(estate, f"-g{number:03}" if groups > 1 else "", size)
@@ -96,8 +101,8 @@ def write(estate: Estate, folder: Path) -> None:
             [("id", "site", "room", "kind", "owner", "function", "vendor_task"), *estate.devices]
         )
     _write_yaml(folder / "plans" / "classes.yaml", {"classes": estate.classes})
-    _write_yaml(folder / "plans" / "capacity.yaml", _capacity())
-    _write_yaml(folder / "plans" / "roster.yaml", {"persons": _persons(estate.chance)})
+    _write_yaml(folder / "plans" / "capacity.yaml", _capacity(estate.groups))
+    _write_yaml(folder / "plans" / "roster.yaml", {"persons": _persons(estate)})
     _write_yaml(folder / "plans" / "restart.yaml", _restart(estate))
     for function, checks in estate.checks.items():
         owner = None if function.startswith("foundations") else function
@@ -251,21 +256,23 @@ def _names(text: str) -> dict[str, str]:
     return {"en": text, "fr": text}
 
 
-def _capacity() -> dict[str, Any]:
+def _capacity(groups: int) -> dict[str, Any]:
     sizes = {"evidence": 12, "streams": 16, "inspection": 20, "releases": 20}
-    pools: Rows = [{"id": name, "name": name, "size": size} for name, size in sizes.items()]
+    pools: Rows = [{"id": name, "name": name, "size": size * groups} for name, size in sizes.items()]
     pools.append({"id": "bench", "name": "bench", "per_site_default": 8})
     people = ["operator-1", "analyst-1", "analyst-2", "technician-1"]
     day = {"id": "day", "start": "07:00", "end": "19:00", "persons": people}
     return {"pools": pools, "shifts": [day, {**day, "id": "night", "start": "19:00", "end": "07:00"}]}
 
 
-def _persons(chance: random.Random) -> Rows:
+def _persons(estate: Estate) -> Rows:
+    more = ("analyst", "analyst", "analyst", "technician") * (estate.groups - 1)
     roles = ("operator", "operator", "analyst", "analyst", "analyst", "technician", "crisis", "forensic_lead")
     found: Rows = []
-    for number, role in enumerate((*roles, "it_director")):
-        name = f"{role.replace('_', '-')}-{1 + sum(each == role for each in roles[:number])}"
-        found.append({"id": name, "roles": [role], "key": _key(chance)})
+    seen: Counter[str] = Counter()
+    for role in (*roles, "it_director", *more):
+        seen[role] += 1
+        found.append({"id": f"{role.replace('_', '-')}-{seen[role]}", "roles": [role], "key": _key(estate.chance)})
     return found
 
 

@@ -80,8 +80,13 @@ class Written:
         if isinstance(entry, Ordered):
             said = {**said, "id": entry.order, "person": ""}
         else:
-            subjects = [(host, one, self.evidence.get(one, "")) for host, one in entry.inspections.items()]
-            said["subjects"] = [{"host": a, "inspection": b, "evidence": c, "image": ""} for a, b, c in subjects]
+            image_of, number = self.state.image, self.state.estate.host_number
+            lot = len(entry.inspections) > 1  # the image it was made from is named of a lot
+            said["subjects"] = [
+                {"host": host, "inspection": one, "evidence": self.evidence.get(one, ""),
+                 "image": image_of[number[host]] if lot else ""}
+                for host, one in entry.inspections.items()
+            ]  # fmt: skip
         text = json.dumps(said)
         if isinstance(entry, Ordered) and entry.kind == "genesis":
             self.anchor = sha256(text.encode()).hexdigest()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from orchestrator.canonical import Json
-from orchestrator.decision.events import Finished, Forecasted, Reading, Swept
+from orchestrator.decision.events import EvidenceRead, Finished, Forecasted, Reading, Swept
 from orchestrator.decision.stages import IllegalEvent
 from tests.storyline import START_US, Tell, hospital, plain_class
 
@@ -25,10 +25,15 @@ from tests.storyline import START_US, Tell, hospital, plain_class
         Forecasted(20, {"laboratory": [1, 2]}),
         Forecasted(20, {"laboratory": [3, 2, 1]}),
         Forecasted(20, {"laboratory": [-1, 2, 3]}),
+        EvidenceRead("", ["a" * 64]),
+        EvidenceRead("an\nalyst", ["a" * 64]),
+        EvidenceRead("a" * 101, ["a" * 64]),
+        EvidenceRead("analyst", []),
+        EvidenceRead("analyst", ["a" * 64, "/home/patient"]),
     ],
 )
 def test_what_cannot_happen_is_refused_and_changes_nothing(
-    tell: Tell, event: Reading | Swept | Finished | Forecasted
+    tell: Tell, event: Reading | Swept | Finished | Forecasted | EvidenceRead
 ) -> None:
     story = tell().signed()
     before = story.state.digest()
@@ -89,3 +94,11 @@ def test_a_seal_is_as_good_as_a_medium(tell: Tell) -> None:
     story = tell(hospital(classes=(plain_class("server", preservation="required"),))).begun()
     story.send(Finished("lis-1/preserve/1", "ok", "", {"digest": "d", "seal": "A-7", "holder": "CERT"}))
     story.expect("issue lis-1/restore/1 restore")
+
+
+def test_who_was_shown_evidence_is_a_record_and_changes_nothing(tell: Tell) -> None:
+    story = tell().opened()
+    before = story.state.digest()
+    assert story.send(EvidenceRead("analyst", ["a" * 64])).recorded
+    assert story.records[-1][1:] == ("evidence_read", {"v": 1, "by": "analyst", "evidence": ["a" * 64]})
+    assert len(before) == len(story.state.digest())

@@ -139,3 +139,18 @@ def test_a_service_that_fails_is_told_with_the_cause_its_probe_saw(tell: Tell) -
     assert "database is dead" in put(story.state, ("need", "lis")).sentence
     story.read("service:lis").whatever()
     assert "dead" not in put(story.state, ("need", "lis")).sentence
+
+
+def test_a_wave_that_has_passed_says_which_of_its_services_no_longer_pass_or_flap(tell: Tell) -> None:
+    story = tell().begun().in_service("lis-1").passed(LAB)
+    assert gate_codes(story) == []
+    story.read("service:lis", "FAIL").whatever()
+    assert gate_codes(story) == ["fails"]
+    story.read("service:lis", "UNKNOWN").whatever()
+    assert gate_codes(story) == ["unknown"]
+    story.read("service:lis").whatever()
+    assert gate_codes(story) == ["flaps"], "it came back, and nobody knows why it fell"
+    story.later(3601).read("service:lis").whatever()
+    assert gate_codes(story) == []
+    story.read("service:lis", "FAIL").order("service.drop-need", "lis", "operator-1", "it-director").whatever()
+    assert gate_codes(story) == []

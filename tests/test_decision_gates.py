@@ -309,7 +309,7 @@ def test_where_nobody_agreed_that_a_probe_writes_two_who_saw_a_real_case_are_ask
     story.in_service("lis-1").read("service:lis", "UNKNOWN").expect(f"start soak {LAB}")
     assert story.state.tasks[WITNESS].status == "open", "its check reads UNKNOWN until somebody has seen it"
     assert story.state.estate.tasks[WITNESS].spec.by == "crisis"
-    assert [one.code for one in gate_why(story.state, story.wave(LAB), story.now_us)][-1] == "agreement"
+    assert "agreement" in [one.code for one in gate_why(story.state, story.wave(LAB), story.now_us)]
     story.refuses("orders.words", lambda: story.order("task.done", WITNESS, "crisis-1"))
     story.order("task.done", WITNESS, "crisis-1", **SEEN).nothing()
     story.refuses("tasks.two-persons", lambda: story.order("task.done", WITNESS, "crisis-1", **SEEN))

@@ -27,6 +27,7 @@ ROUTES = {
     ("/verdicts", "post"),
     ("/forecasts", "post"),
     ("/checkins", "post"),
+    ("/reads", "post"),
     ("/status", "get"),
     ("/why/{host}", "get"),
     ("/exposure/{host}", "get"),
@@ -243,6 +244,19 @@ def test_a_forecast_of_nothing_known_is_refused_and_a_malformed_one_cannot_be_us
     is_problem(web.post("/forecasts", json=FORECAST | {"functions": {"laboratory": [1, 2, 3, 4]}}), 400, "usage")
     is_problem(web.post("/forecasts", json=FORECAST | {"runs": 0}), 400, "usage")
     is_problem(web.post("/forecasts", json=FORECAST | {"more": 0}), 400, "usage")
+
+
+def test_who_reads_evidence_is_noted_through_the_socket_alone(
+    web: httpx.Client, here: Hospital, tmp_path: Path
+) -> None:
+    read = {"by": "analyst", "evidence": ["a" * 64]}
+    size = here.engine.head().size
+    assert web.post("/reads", json=read).json() == {"kept": 1}
+    assert here.engine.head().size == size + 1
+    is_problem(web.post("/reads", json=read | {"evidence": ["/home/patient"]}), 403, "illegal_event")
+    with serve(here.engine, tmp_path, 0) as listening:
+        is_problem(httpx.post(f"{listening.url}/reads", json=read), 403, "refused")
+    assert here.engine.head().size == size + 1
 
 
 def test_check_in_scripts_are_made_through_the_socket_alone_and_for_hours_within_a_week(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ from orchestrator.evidence.document import Evidence
 from orchestrator.evidence.manifest import Difference
 from orchestrator.interfaces.documents import Desk
 from orchestrator.interfaces.rematching import evidence_of
+from orchestrator.journal.sqlite import Journal
 from tests.command_line import Terminal, terminal
 from tests.test_evidence_manifest import line
 
@@ -122,8 +124,10 @@ def test_a_host_without_an_inspection_has_nothing_on_its_desk(here: Terminal) ->
 
 def test_who_looked_at_the_evidence_is_kept(here: Terminal) -> None:
     here.types("queue", "ad-2")
-    lines = (here.here.engine.state_dir / "evidence-access.log").read_text().splitlines()
-    assert json.loads(lines[-1])["host"] == "ad-2"
+    kept = here.types.json("why", "ad-2").document["evidence"]
+    with Journal.open(here.here.engine.state_dir / "journal.sqlite", read_only=True) as journal:
+        (record,) = journal.records_of("evidence_read")
+    assert record.body == {"v": 1, "by": getpass.getuser(), "evidence": [kept]}
 
 
 def test_what_cannot_be_matched_hides_nothing_else(here: Terminal) -> None:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-import json
+import getpass
 from collections.abc import Iterator
+from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from orchestrator.errors import Unusable
 from orchestrator.evidence import manifest
 from orchestrator.evidence.document import Evidence
 from orchestrator.evidence.golden import Golden
 from orchestrator.evidence.manifest import Difference
 from orchestrator.interfaces.rematching import evidence_of
+from orchestrator.journal.sqlite import Journal
 from tests.command_line import Said, Terminal, terminal
 from tests.test_evidence_manifest import line
 
@@ -118,22 +122,25 @@ def test_a_sweep_that_finds_something_says_where_and_lost_evidence_is_not_examin
     assert said.code == 1
     assert "ad-1: at_jobs: var/spool/at/a1" in said.out
     assert "not examined: ad-2: The stored file" in said.out
-    assert [line["host"] for line in log_of(desk)] == ["ad-1"], "whose evidence was shown"
+    assert reads(desk) == [digest], "whose evidence was shown"
 
 
-def log_of(desk: Terminal) -> list[dict[str, str]]:
-    path = desk.here.engine.state_dir / "evidence-access.log"
-    assert path.stat().st_mode & 0o777 == 0o600
-    return [json.loads(text) for text in path.read_text().splitlines()]
+def reads(desk: Terminal) -> list[str]:
+    """What the journal says that people were shown, by digest."""
+    with Journal.open(desk.here.engine.state_dir / "journal.sqlite", read_only=True) as journal:
+        found: list[Any] = [record.body for record in journal.records_of("evidence_read")]
+    assert {one["by"] for one in found} <= {getpass.getuser()}
+    return [digest for one in found for digest in one["evidence"]]
 
 
-def test_evidence_is_shown_with_what_differs_and_the_look_is_logged(desk: Terminal) -> None:
+def test_evidence_is_shown_with_what_differs_and_the_look_is_a_record(desk: Terminal) -> None:
     said = desk.types("evidence", "ad-2")
     assert said.code == 0, said.err
     assert "unknown new\nmissing bin/sh" in said.out
     assert "age not known" in said.out
     assert desk.types.json("evidence", "ad-2").document["missing"] == ["bin/sh"]
-    assert [(one["host"], one["sample"]) for one in log_of(desk)] == [("ad-2", "")] * 2
+    kept = desk.here.engine.read(lambda state, _: state.evidence[state.estate.host_number["ad-2"]])
+    assert reads(desk) == [kept] * 2
 
 
 def test_of_many_files_that_differ_the_first_are_shown_and_the_rest_counted(
@@ -148,13 +155,16 @@ def test_a_sample_is_taken_out_to_a_file_nobody_can_run_and_never_over_another(d
     words = ("evidence", "ad-2", "--sample", "new", "--out", str(out))
     assert desk.types(*words).code == 0
     assert (out.read_bytes(), out.stat().st_mode & 0o777) == (b"#!/bin/sh\n", 0o600)
-    assert log_of(desk)[-1]["sample"] == "new"
+    assert reads(desk)[-1] == sha256(b"#!/bin/sh\n").hexdigest()
     assert desk.types(*words).code == 2, "the file is there already"
     for wrong in (("--sample", "gone", "--out", str(tmp_path / "x")), ("--sample", "new")):
         assert desk.types("evidence", "ad-2", *wrong).code == 2
 
 
-def test_without_its_line_in_the_log_nothing_is_shown(desk: Terminal) -> None:
-    (desk.here.engine.state_dir / "evidence-access.log").mkdir()
+def test_without_its_record_nothing_is_shown(desk: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(event: object) -> None:
+        raise Unusable("The disk is full.")
+
+    monkeypatch.setattr(desk.here.engine, "submit", full)
     said = desk.types("evidence", "ad-2")
     assert (said.code, said.out) == (7, "")

@@ -12,6 +12,7 @@ from orchestrator.checks.indicators import Indicator, IndicatorSet
 from orchestrator.evidence.document import Evidence
 from orchestrator.interfaces import cli_findings
 from orchestrator.interfaces.rematching import evidence_of
+from orchestrator.journal.sqlite import Journal
 from tests.command_line import Said, Terminal, terminal
 from tests.test_evidence_reports import CLAM, ROW, SHA, lines
 
@@ -72,15 +73,15 @@ def test_what_was_found_never_stands_in_the_journal(desk: Terminal) -> None:
     assert SECRET.encode() not in journal
 
 
-def test_imports_are_shown_below_the_inspection_and_looking_leaves_a_line(desk: Terminal) -> None:
+def test_imports_are_shown_below_the_inspection_and_looking_leaves_a_record(desk: Terminal) -> None:
     assert take(desk, "ad-1", MINE).code == 0
     told = desk.types("evidence", "ad-1").out
     assert told.index("ad-1, ad-1/inspect/1, taken") < told.index("Imported ")
     assert take(desk, "lis-1", MINE).code == 0
     assert "No inspection.\nImported " in desk.types("evidence", "lis-1").out
     assert [*desk.types.json("evidence", "lis-1").document] == ["host", "imported"]
-    log = (desk.here.engine.state_dir / "evidence-access.log").read_text()
-    assert (log.count("ad-1"), log.count("lis-1")) == (2, 2)
+    with Journal.open(desk.here.engine.state_dir / "journal.sqlite", read_only=True) as journal:
+        assert len([*journal.records_of("evidence_read")]) == 4
 
 
 def test_the_cost_of_a_set_counts_what_is_hit_in_imported_evidence(desk: Terminal) -> None:

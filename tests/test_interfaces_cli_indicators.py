@@ -59,7 +59,8 @@ def test_the_cost_names_hosts_hit_verdicts_and_hours_before_anybody_signs(desk: 
     desk.here.quarantined("foundations")
     hosts = desk.here.seats()
     for who in ("analyst-1", "analyst-2"):
-        desk.here.judge("CLEAN", who, *hosts)
+        for host in hosts:
+            desk.here.judge("CLEAN", who, host)
     digest = imported(desk, tmp_path, "cert.csv", CSV)
     said = desk.types.json("indicators", "cost", digest)
     assert said.code == 1, said.err

@@ -42,7 +42,7 @@ def test_a_function_is_a_line_with_the_clock_times_of_one_five_and_nine_futures_
     text = forecast_text(found(laboratory=of(5, 9.5, 30, bound_h=3)), NAMES)
     assert (
         text.splitlines()[0]
-        == "200 futures, played from Fri 27 Nov 2026 20:00 (UTC+01:00) on, a fifth of them to the last host."
+        == "200 futures, played from Fri 27 Nov 2026 20:00 (UTC+01:00) on, a tenth of them to the last host."
     )
     assert line(text, "Futures that have it back by:") == "Futures that have it back by: 1 of 10 5 of 10 9 of 10"
     assert line(text, "Laboratory") == (

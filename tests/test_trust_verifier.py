@@ -13,7 +13,7 @@ import pytest
 
 from orchestrator import canonical
 from orchestrator.decision import codec, orders
-from orchestrator.decision.commands import ConfirmTask, Freeze, Hold, Issue, Thaw
+from orchestrator.decision.commands import ConfirmTask, Exclude, Freeze, GiveUp, Hold, Issue, Thaw
 from orchestrator.decision.events import (
     Cancelled,
     Epoch,
@@ -233,6 +233,19 @@ def judged(lab: Case, verdict: str) -> Any:
         if b'"judged"' in line and lab.bundle["host"].encode() in line
     )
     return codec.decode("judged", {**record["body"], "verdict": verdict})
+
+
+def test_a_host_that_a_person_wants_made_anew_is_not_let_out_as_it_is(lab: Case) -> None:
+    host = lab.bundle["host"]
+    assert before_reconnect(lab, *signed(lab, "host.retry", host, "operator-1")) == []
+    assert before_reconnect(lab, *signed(lab, "host.retry", host, "operator-1", strategy="reimage")) == ["verdicts"]
+    assert before_reconnect(lab, *signed(lab, "host.retry", "lis-9", "operator-1", strategy="reimage")) == []
+
+
+def test_a_host_that_was_excluded_or_given_up_is_proven_anew(lab: Case) -> None:
+    host = lab.bundle["host"]
+    assert before_reconnect(lab, Exclude(host)) == before_reconnect(lab, GiveUp(host, "why")) == ["verdicts"]
+    assert before_reconnect(lab, Exclude("lis-9"), GiveUp("lis-9", "why")) == []
 
 
 def test_a_verdict_against_it_voids_all_others_whoever_signed(lab: Case) -> None:

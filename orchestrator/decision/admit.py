@@ -5,11 +5,14 @@ Never applies anything: what is refused here has changed nothing. Orders and ver
 
 from __future__ import annotations
 
+import re
+
 from orchestrator.decision import custody, orders
 from orchestrator.decision.events import (
     Cancelled,
     Epoch,
     Event,
+    EvidenceRead,
     Finished,
     Forecasted,
     Judged,
@@ -28,6 +31,8 @@ from orchestrator.decision.state import CONNECTED, QUARANTINED, State
 
 SECOND = 1_000_000
 RESULTS = (Finished, Lost, Cancelled)
+NAME_CHARS_MAX = 100
+_DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
 OFTEN_NOTHING = (Woke, Reading, Swept, Rematched)
 
 
@@ -35,17 +40,17 @@ def admit(state: State, event: Event, at_us: int) -> Event:
     """Refuses what cannot happen now; turns a result that came after its action's end into `Late`."""
     if isinstance(event, RESULTS):
         return _admit_result(state, event)
-    if isinstance(event, Rematched):
-        return _still_asked(state, event)
-    if isinstance(event, Ordered):
-        orders.admit(state, event, at_us)
-    elif isinstance(event, Judged):
+    if isinstance(event, Judged):
         orders.admit_verdict(state, event, at_us)
+    elif isinstance(event, Reading):
+        _admit_reading(state, event)
+    elif isinstance(event, Ordered):
+        orders.admit(state, event, at_us)
+    elif isinstance(event, Rematched):
+        return _still_asked(state, event)
     elif isinstance(event, Opened):
         if state.seq:
             raise IllegalEvent("A journal is opened once, by its first record.")
-    elif isinstance(event, Reading):
-        _admit_reading(state, event)
     elif isinstance(event, Swept) and (event.site not in state.estate.site_number or event.begun_us > at_us):
         # Begun before time was set back: nobody knows whether before an isolation, too.
         raise IllegalEvent(f"There is no site {event.site}, or its sweep begins later than now.")
@@ -53,7 +58,14 @@ def admit(state: State, event: Event, at_us: int) -> Event:
         raise IllegalEvent(f"Nobody confirmed a clock that jumped by {event.delta_us} us.")
     elif isinstance(event, Forecasted):
         _admit_forecast(state, event)
+    elif isinstance(event, EvidenceRead) and not _says_who_and_what(event):
+        raise IllegalEvent("Who reads evidence says who they are, and names each piece by its digest.")
     return event
+
+
+def _says_who_and_what(event: EvidenceRead) -> bool:
+    digests = bool(event.evidence) and all(_DIGEST.fullmatch(one) for one in event.evidence)
+    return digests and event.by.isprintable() and 0 < len(event.by) <= NAME_CHARS_MAX
 
 
 def _admit_forecast(state: State, event: Forecasted) -> None:
@@ -100,7 +112,8 @@ def _still_asked(state: State, event: Rematched) -> Rematched:
 def _admit_reading(state: State, event: Reading) -> None:
     kind, _, name = event.subject.partition(":")
     estate = state.estate
-    known = {"host": estate.host_number, "service": estate.service_number}.get(kind, estate.interval_us)
+    known = estate.host_number if kind == "host" else estate.interval_us
+    known = estate.service_number if kind == "service" else known
     if name not in known and event.subject not in known:
         raise IllegalEvent(f"There is no subject {event.subject} to read.")
     if event.outcome not in ("PASS", "FAIL", "UNKNOWN"):

@@ -28,7 +28,7 @@ def _opened(state: State, event: e.Opened, at_us: int) -> None:
     state.incident = event.incident
 
 
-def _nothing(state: State, event: e.Woke | e.Forecasted, at_us: int) -> None:
+def _nothing(state: State, event: e.Woke | e.Forecasted | e.EvidenceRead, at_us: int) -> None:
     """A timer changes nothing by itself, nor does what somebody foresees."""
 
 
@@ -86,6 +86,7 @@ APPLY: dict[type, Callable[[State, Any, int], None]] = {
     e.Started: findings.started,
     e.Woke: _nothing,
     e.Forecasted: _nothing,
+    e.EvidenceRead: _nothing,
     e.Ordered: effects.ordered,
     e.Judged: findings.judged,
     e.Rematched: findings.rematched,

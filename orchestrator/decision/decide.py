@@ -238,7 +238,8 @@ def _expired_before(state: State, host: int, step: str, now_us: int) -> Command 
 def _reach(state: State, host: int) -> Command | None:
     """Freezes whom a host that is out spoke with, before it is recalled or a recall is asked for; ends that freeze
     once it was found CLEAN. What a recalled host leaves frozen two persons thaw."""
-    asked = state.asks.get(host, {}).get("network", "")
+    asks = state.asks.get(host)
+    asked = asks.get("network", "") if asks else ""
     if not (asked or state.infected_us[host] or host in state.isolate_wanted or host in state.reach):
         return None  # most often
     scope = f"reach:{state.estate.hosts[host]}"
@@ -356,23 +357,24 @@ def _next_strategy(state: State, host: int, why: str) -> Command:
 def _out(state: State, host: int, now_us: int) -> Command | None:
     """A released host enters service, owes, or worries someone."""
     name, timing = state.estate.hosts[host], state.estate.timing
-    asks, released = state.asks.get(host, {}), state.stage[host] is RELEASED
-    if released and not state.infected_us[host] and state.passes[host] >= timing.in_service_passes:
+    infected_us, failing_us, owed = state.infected_us[host], state.failing_us[host], state.obligations.get(host)
+    if state.stage[host] is RELEASED and not infected_us and state.passes[host] >= timing.in_service_passes:
         return EnterService(name)
-    if state.infected_us[host] and not being_isolated(state, host):
+    if not (infected_us or failing_us or owed or host in state.recheck or host in state.exceptions):
+        return None  # most often
+    asks = state.asks.get(host, {})
+    if infected_us and not being_isolated(state, host):
         known = "isolation" in asks or asks.get("network") == RECALL
         if not known:
             return Ask(name, "network", RECALL)
-    if host in state.recheck and host not in state.obligations:
+    if host in state.recheck and owed is None:
         due_us = now_us + timing.obligation_s * SECOND
         return Owe(name, state.recheck[host], due_us, holds=state.suspects[host] > 0)
     until_us = state.exceptions.get(host)
     if until_us is not None and now_us >= until_us:
         return Owe(name, "its exception ended", until_us, holds=True)
-    failing_us = state.failing_us[host]
     if failing_us and now_us - failing_us >= timing.host_fail_s * SECOND and "check" not in asks:
         return Ask(name, "check", "its check has read FAIL for too long")
-    owed = state.obligations.get(host)
     if owed is not None and now_us >= owed.deadline_us and "owed" not in asks:
         return Ask(name, "owed", f"overdue: {owed.cause}")
     return None

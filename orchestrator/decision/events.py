@@ -148,6 +148,14 @@ class Forecasted:
 
 
 @dataclass(slots=True)
+class EvidenceRead:
+    """Somebody logged in as `by` is shown evidence, or a sample, by digest; it changes nothing."""
+
+    by: str
+    evidence: list[str]
+
+
+@dataclass(slots=True)
 class Woke:
     """A timer the core had asked for is due."""
 
@@ -168,5 +176,6 @@ Event = (
     | Jumped
     | Epoch
     | Forecasted
+    | EvidenceRead
     | Woke
 )

@@ -159,16 +159,24 @@ def _full_pools(state: State, host: int, step: str) -> list[str]:
 
 
 def gate_why(state: State, wave: int, now_us: int) -> list[Reason]:
-    """Why the gate of a wave has not passed; empty once it has."""
+    """Why the gate of a wave has not passed; once it has, which of its services no longer pass, or flap."""
     one, name = state.waves[wave], state.estate.waves[wave].name
     if one.passed_us:
-        return []
+        return [*_flapping(state, wave, now_us), *_relapsed(state, wave)]
     if not one.launchers:
         return [put(state, ("launch", name))]
     found = [put(state, lack) for lack in gates.lacks(state, wave, now_us)]
     if not found and one.soak_us:
         found = [put(state, lack) for lack in gates.pending(state, wave, now_us)]
-    return [*found, *_unagreed(state, wave, now_us), *_flapping(state, wave, now_us)]
+    return [*_flapping(state, wave, now_us), *_unagreed(state, wave, now_us), *found]
+
+
+def _relapsed(state: State, wave: int) -> Iterator[Reason]:
+    for service, _ in state.estate.waves[wave].services:
+        subject = f"service:{state.estate.services[service]}"
+        outcome = state.readings[subject].outcome if subject in state.readings else "PASS"
+        if outcome != "PASS" and service not in state.dropped:
+            yield put(state, ("fails" if outcome == "FAIL" else "unknown", subject))
 
 
 def _unagreed(state: State, wave: int, now_us: int) -> Iterator[Reason]:

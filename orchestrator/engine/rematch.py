@@ -40,42 +40,44 @@ class Rematching:
     def __init__(self, blobs: Blobs) -> None:
         self._blobs = blobs
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="rematch")
-        self._under_way: Future[list[Rematched]] | None = None
+        self._under_way: list[tuple[Asked, Future[str]]] = []
+        self._used = ""  # what is under way is matched against this set
         self._ready: tuple[str, Callable[[Evidence], str]] = ("", _unmatched)
 
     def poll(self, state: State) -> list[Event]:
         """What was matched; the next hosts are begun with."""
-        found: list[Event] = []
-        if self._under_way is not None and self._under_way.done():
-            found += self._under_way.result()
-            self._under_way = None
-        elif self._under_way is None and state.rematch:
-            asked = [_asked(state, host) for host in sorted(state.rematch)[:HOSTS_MAX]]
-            self._under_way = self._pool.submit(self._matched, state.indicator_set, asked)
-        return found
+        if self._under_way:
+            return self._ended() if all(future.done() for _, future in self._under_way) else []
+        self._used = state.indicator_set
+        asked = [_asked(state, host) for host in sorted(state.rematch)[:HOSTS_MAX]]
+        self._under_way = [(one, self._pool.submit(self._outcome, self._used, one)) for one in asked]
+        return []
 
     def close(self) -> None:
         """Matches nothing more."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    def _matched(self, digest: str, asked: list[Asked]) -> list[Rematched]:
+    def _ended(self) -> list[Event]:
         """One answer for each outcome there is."""
         outcomes: dict[str, dict[str, str]] = {}
-        for one in asked:
-            outcomes.setdefault(self._outcome(digest, one), {})[one.host] = one.inspection
-        return [Rematched(inspections, digest, outcome) for outcome, inspections in outcomes.items()]
+        for one, future in self._under_way:
+            error = future.exception()
+            if error is not None:  # whatever it is, the engine goes on and nothing passes for it
+                LOG.error("The evidence of %s cannot be matched: %s: %s", one.host, type(error).__name__, error)
+            outcomes.setdefault(UNMATCHED if error else future.result(), {})[one.host] = one.inspection
+        self._under_way = []
+        return [Rematched(inspections, self._used, outcome) for outcome, inspections in outcomes.items()]
 
     def _outcome(self, used: str, one: Asked) -> str:
         """A hit in any of a host's evidence is one; else all of it must have been matched."""
+        if self._ready[0] != used:
+            self._ready = (used, _judge_of(self._blobs, used))
         found = set()
         for digest in one.evidence:
             try:
-                if self._ready[0] != used:
-                    self._ready = (used, _judge_of(self._blobs, used))
                 found.add(self._ready[1](Evidence.from_bytes(self._blobs.get(digest))))
-            except BaseException as error:  # noqa: BLE001 - whatever the pattern engine fails with, nothing passes for it
-                said = getattr(error, "sentence", f"{type(error).__name__}: {error}")
-                LOG.warning("The evidence %s of %s cannot be matched: %s", digest[:16], one.host, said)
+            except RelanceError as error:
+                LOG.warning("The evidence %s of %s cannot be matched: %s", digest[:16], one.host, error.sentence)
                 found.add(UNMATCHED)
         return next((outcome for outcome in (HIT, UNMATCHED) if outcome in found), NO_HIT)
 

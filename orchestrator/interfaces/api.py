@@ -20,7 +20,8 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from orchestrator import __version__
-from orchestrator.decision.events import Forecasted
+from orchestrator.decision.admit import NAME_CHARS_MAX
+from orchestrator.decision.events import EvidenceRead, Forecasted
 from orchestrator.errors import Refused, RelanceError, UsageError
 from orchestrator.interfaces import documents as d
 from orchestrator.interfaces import views, views_people
@@ -61,6 +62,14 @@ class Forecast(BaseModel):
     model_config = ConfigDict(extra="forbid")
     runs: Annotated[int, Field(ge=1, le=1 << 20)]
     functions: Annotated[dict[str, Annotated[list[int], Field(max_length=3)]], Field(max_length=1000)]
+
+
+class Read(BaseModel):
+    """Who is about to be shown which evidence."""
+
+    model_config = ConfigDict(extra="forbid")
+    by: Annotated[str, Field(max_length=NAME_CHARS_MAX)]
+    evidence: Annotated[list[Annotated[str, Field(max_length=64)]], Field(max_length=4000)]
 
 
 class WantedCheckIn(BaseModel):
@@ -114,6 +123,13 @@ def _take_documents(app: FastAPI, live: Live) -> None:
         _through_socket(request, "Forecasts are kept")
         live.submit(Forecasted(body.runs, body.functions))
         return {"kept": len(body.functions)}
+
+    @app.post("/reads", responses=refusals)
+    def post_read(body: Read, request: Request) -> dict[str, int]:
+        """Keep who is shown evidence; unsigned, so through the socket alone."""
+        _through_socket(request, "Readers of evidence are noted")
+        live.submit(EvidenceRead(body.by, body.evidence))
+        return {"kept": len(body.evidence)}
 
     @app.post("/checkins", responses=refusals)
     def post_checkin(body: WantedCheckIn, request: Request) -> d.CheckIn:

@@ -1,7 +1,7 @@
 """The analyst's desk: whom to verify next, and on one screen all there is to judge one host by.
 
 Never shows what was said of a host's latest inspection, which the next reader reads blind, never concludes, and never
-shows evidence without a line in the access log.
+shows evidence without a record of it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from orchestrator.evidence.document import Evidence
 from orchestrator.evidence.matching import Hit, Matcher
 from orchestrator.evidence.reports import LEVELS
 from orchestrator.interfaces import texts
-from orchestrator.interfaces.cli_evidence import SHOWN, imported_lines, inspection_lines, log_access
+from orchestrator.interfaces.cli_evidence import SHOWN, imported_lines, inspection_lines, note_read
 from orchestrator.interfaces.documents import Desk, DeskHit, Earlier, EvidenceKept, Inspected, Queue, Why
 from orchestrator.interfaces.output import Commands, clock, show
 from orchestrator.interfaces.places import state_of
@@ -58,7 +58,7 @@ def _desk(options: argparse.Namespace, client: Client, waiting: Queue) -> int:
         "hits_more": 0,
         "unmatched": [],
     }
-    lines = _evidence(options, client.get("evidence"), desk)
+    lines = _evidence(options, client, desk)
     show(options, desk, "\n".join([*_standing(desk), *_before(desk), *_found(desk), *lines]))
     return 0
 
@@ -86,9 +86,10 @@ def _before(desk: Desk) -> list[str]:
     ]
 
 
-def _evidence(options: argparse.Namespace, kept: EvidenceKept, desk: Desk) -> list[str]:
+def _evidence(options: argparse.Namespace, client: Client, desk: Desk) -> list[str]:
     """Puts the host's evidence and what the set in force finds in it on the desk; the lines that say what it is."""
-    blobs, state_dir = evidence_of(state_of(options)), state_of(options)
+    blobs = evidence_of(state_of(options))
+    kept: EvidenceKept = client.get("evidence")
     try:
         matcher = matcher_of(kept, blobs)
     except RelanceError as error:
@@ -97,14 +98,14 @@ def _evidence(options: argparse.Namespace, kept: EvidenceKept, desk: Desk) -> li
     lines: list[str] = []
     own: list[Inspected] = [one for one in kept["hosts"] if one["host"] == options.host]
     for one in own:
-        log_access(state_dir, one, "")
+        note_read(client, one["evidence"])
         content = blobs.get(one["evidence"])
         seen = Evidence.from_bytes(content)
         desk["inspection"] = json.loads(content)
         _match(desk, matcher, seen)
         lines += inspection_lines(one, seen)
     for more in (one for one in kept["imported"] if one["host"] == options.host):
-        log_access(state_dir, more, "")
+        note_read(client, more["evidence"])
         content = blobs.get(more["evidence"])
         seen = Evidence.from_bytes(content)
         desk["imported"].append({**more, "document": json.loads(content)})

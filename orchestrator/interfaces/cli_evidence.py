@@ -1,7 +1,7 @@
 """The commands about evidence: show a host's, make its manifest golden for its class, sweep all for dormant triggers.
 
-Never asks a host anything: what an inspection kept is what counts. Never shows evidence to a person without a line in
-the access log, and never writes a sample that could be run.
+Never asks a host anything: what an inspection kept is what counts. Never shows evidence to a person without a record of
+it, and never writes a sample that could be run.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import os
 from pathlib import Path
 
 from orchestrator.client import Client
-from orchestrator.clock import SystemClock
 from orchestrator.errors import Refused, RelanceError, UsageError
 from orchestrator.evidence import manifest
 from orchestrator.evidence.document import TAKEN, Evidence
@@ -26,11 +25,9 @@ from orchestrator.interfaces.output import Commands, clock, show
 from orchestrator.interfaces.places import state_of
 from orchestrator.interfaces.rematching import evidence_of, levels, matcher_of
 from orchestrator.journal.blobs import Blobs
-from orchestrator.journal.disk import refused_by_disk
 
 OK, FINDINGS = 0, 1
 SHOWN = 50
-ACCESS_LOG = "evidence-access.log"
 
 
 def add(commands: Commands) -> None:
@@ -59,8 +56,8 @@ def add(commands: Commands) -> None:
 
 
 def _show(options: argparse.Namespace) -> int:
-    state_dir, blobs = state_of(options), evidence_of(state_of(options))
-    kept: EvidenceKept = Client(state_dir).get("evidence")
+    client, blobs = Client(state_of(options)), evidence_of(state_of(options))
+    kept: EvidenceKept = client.get("evidence")
     mine = [one for one in kept["imported"] if one["host"] == options.host]
     room = f"Evidence store: {kept['stored_bytes']} of {kept['bytes_max']} bytes."
     if not mine or options.sample:
@@ -69,7 +66,7 @@ def _show(options: argparse.Namespace) -> int:
     documents: list[object] = []
     lines: list[str] = []
     for one in mine:
-        log_access(state_dir, one, "")
+        note_read(client, one["evidence"])
         content = blobs.get(one["evidence"])
         seen = Evidence.from_bytes(content)
         documents.append({**one, "document": json.loads(content)})
@@ -84,7 +81,7 @@ def _show(options: argparse.Namespace) -> int:
 def _show_inspection(
     options: argparse.Namespace, blobs: Blobs, one: Inspected, imported: tuple[list[object], list[str]]
 ) -> int:
-    log_access(state_of(options), one, options.sample)
+    note_read(Client(state_of(options)), one["evidence"])
     content = blobs.get(one["evidence"])
     seen = Evidence.from_bytes(content)
     if options.sample:
@@ -112,16 +109,9 @@ def imported_lines(one: ImportedKept, seen: Evidence, matcher: Matcher) -> list[
     ]
 
 
-def log_access(state_dir: Path, one: Inspected | ImportedKept, sample: str) -> None:
-    """Who looked at what, when; without it nothing is shown."""
-    path = state_dir / ACCESS_LOG
-    line = {"at_us": SystemClock().now_us(), "user": getpass.getuser(), "host": one["host"], "sample": sample}
-    try:
-        fd = os.open(path, os.O_CREAT | os.O_APPEND | os.O_WRONLY | os.O_CLOEXEC, 0o600)
-        with open(fd, "a", encoding="utf-8") as log:
-            log.write(json.dumps({**line, "evidence": one["evidence"]}) + "\n")
-    except OSError as error:
-        raise refused_by_disk(error, path) from error
+def note_read(client: Client, *digests: str) -> None:
+    """Has the live process journal who is shown what; without that nothing is shown."""
+    client.post("reads", by=getpass.getuser(), evidence=[*dict.fromkeys(digests)])
 
 
 def _write_sample(options: argparse.Namespace, blobs: Blobs, seen: Evidence) -> int:
@@ -131,6 +121,7 @@ def _write_sample(options: argparse.Namespace, blobs: Blobs, seen: Evidence) -> 
         raise UsageError(
             f"Name a fetched file and --out FILE. Fetched from {options.host}: {known}.", rule="usage.sample"
         )
+    note_read(Client(state_of(options)), digest)
     try:
         fd = os.open(options.out, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
         with open(fd, "wb") as file:
@@ -192,9 +183,9 @@ def _sweep(options: argparse.Namespace) -> int:
     blobs = evidence_of(state_of(options))
     found = sweep(options.name, ((one["host"], _read(blobs, one["evidence"])) for one in kept["hosts"]))
     found.known += kept["hosts_without"]
-    for one in kept["hosts"]:
-        if one["host"] in found.hits:  # what its evidence says is shown
-            log_access(state_of(options), one, "")
+    shown = [one["evidence"] for one in kept["hosts"] if one["host"] in found.hits]
+    if shown:
+        note_read(Client(state_of(options)), *shown)
     lines = [f"  {host}: {line}" for host, lines in found.hits.items() for line in lines]
     lines += [f"  not examined: {host}: {why}" for host, why in found.unexamined.items()]
     if kept["hosts_without"]:

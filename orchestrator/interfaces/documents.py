@@ -25,7 +25,8 @@ class Waiting(TypedDict):
 
 
 class Wave(TypedDict):
-    """How far a wave is; times are microseconds UTC, 0 for not yet. `waits` says what its gate lacks."""
+    """How far a wave is; times are microseconds UTC, 0 for not yet. `waits` says what its gate lacks, or what
+    relapsed or flaps since it passed."""
 
     name: str
     function: str | None

@@ -81,7 +81,7 @@ def forecast_text(found: Mapping[str, Any], names: Names) -> str:
     functions = [(names.functions[name], one) for name, one in ranked]
     return "\n".join(
         [
-            f"{counted(found['runs'], 'future')}, played from {times.begin()} on, a fifth of them to the last host.",
+            f"{counted(found['runs'], 'future')}, played from {times.begin()} on, a tenth of them to the last host.",
             "",
             *_table([*functions, ("Everything", found["everything"])], times),
             *_by_site(found, names, times),

@@ -66,9 +66,9 @@ def _functions(found: Status) -> list[str]:
 
 
 def _waves(waves: list[Wave]) -> list[str]:
-    """Launched waves with what their gates lack, then the next few; passed ones only by number."""
+    """Launched waves with what their gates lack, then the next few; passed ones only by number, unless one relapsed."""
     passed = sum(wave["state"] == "passed" for wave in waves)
-    open_waves = [wave for wave in waves if wave["state"] not in ("passed", "not_launched")]
+    open_waves = [wave for wave in waves if wave["waits"] or wave["state"] not in ("passed", "not_launched")]
     later = [wave["name"] for wave in waves if wave["state"] == "not_launched"]
     lines = [f"Waves: {passed} of {len(waves)} passed."]
     for wave in open_waves:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import gc
 import pickle
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -20,7 +19,7 @@ from orchestrator.decision.events import Opened, Ordered
 from orchestrator.decision.orders import genesis_args
 from orchestrator.decision.stages import Stage
 from orchestrator.decision.state import State
-from orchestrator.inventory.model import Function, Host
+from orchestrator.inventory.model import Function
 from orchestrator.plans.model import Content, Plan, Wave
 from orchestrator.simulation.chance import Chance
 from orchestrator.simulation.durations import Durations
@@ -37,7 +36,7 @@ DAY_US = 86_400 * SECOND
 HORIZON_DAYS = 400
 LOOK_EVERY = 256
 MEASURED_MIN = 5
-WHOLE_EVERY = 5  # the end of everything lies far behind the last function, and is told from fewer futures
+WHOLE_EVERY = 10  # the end of everything lies far behind the last function, and is told from fewer futures
 
 
 @dataclass(slots=True)
@@ -83,7 +82,7 @@ class Forecaster:
         self._without = _frozen(state)
 
     def future(self, number: int) -> Future:
-        """Plays one future until every function is back; every fifth, the first among them, to its end."""
+        """Plays one future until every function is back; every tenth, the first among them, to its end."""
         with _uncollected():
             return self._played(number)
 
@@ -224,29 +223,15 @@ def _leave_out(state: State, functions: Mapping[str, frozenset[int]]) -> None:
     """Takes those hosts out that no function waits for and whose way back has not begun.
 
     They take of pools and readers only what the more urgent leave: on the reference they move no function by one
-    percent. Those that may stand in for a post that fails stay: one for three posts of their kind at their site, as a
-    gate asks for two thirds of them.
+    percent. So none is left to stand in for a post that fails for good, which hardly any does: people try it again.
     """
     estate = state.estate
     waves = frozenset[int]().union(*functions.values())
     waves = waves.union(*(state.ancestors[wave] for wave in waves))
-    kinds = [
-        (site, *kind) for site, kind in zip(estate.site_of, map(_kind, estate.content.inventory.hosts), strict=True)
-    ]
-    posts = Counter(kind for kind, wave in zip(kinds, state.wave_of, strict=True) if wave in waves)
-    spares = Counter({kind: -(-count // 3) for kind, count in posts.items()})
-    for host in sorted(range(len(kinds)), key=state.urgency.__getitem__):
-        if state.wave_of[host] in waves or estate.services_of[host]:
-            continue
-        if spares[kinds[host]]:
-            spares[kinds[host]] -= 1
-        elif not (state.stage[host] or state.lanes[1][host] or host in state.leaving):
+    for host, wave in enumerate(state.wave_of):
+        begun = state.stage[host] or state.lanes[1][host] or host in state.leaving
+        if wave not in waves and not estate.services_of[host] and not begun:
             state.stage[host], state.wave_of[host] = Stage.EXCLUDED, -1
-
-
-def _kind(host: Host) -> tuple[str, str | None]:
-    """What a host must share with a post to stand in for it, beside the site."""
-    return host.klass, host.function
 
 
 def _frozen(state: State) -> bytes:

@@ -13,7 +13,7 @@ from orchestrator.decision import lots, quorum
 from orchestrator.decision.events import Judged
 from orchestrator.decision.seats import seats_open
 from orchestrator.decision.stages import INSPECTED
-from orchestrator.decision.state import State
+from orchestrator.decision.state import Lot, State
 from orchestrator.simulation.durations import WORK_NUMBER
 from orchestrator.simulation.people import Wish
 from orchestrator.simulation.world import READING, SECOND, World
@@ -30,10 +30,18 @@ def to_open(state: State, host: int) -> Wish | None:
 
 
 class LotReading:
-    """Who signs for which lot now. `busy` are the people at work; `want` asks for a host's seat again."""
+    """Who signs for which lot now. `busy` are at work; `want` asks for a host's seat again, `first` for one that is as
+    urgent as another host, `rest` lets whoever is free take the next seat."""
 
-    def __init__(self, world: World, busy: set[str], want: Callable[[int], None], rest: Callable[[], None]) -> None:
-        self.world, self.want, self.rest, self.busy = world, want, rest, busy
+    def __init__(
+        self,
+        world: World,
+        busy: set[str],
+        want: Callable[[int], None],
+        first: Callable[[int, int], None],
+        rest: Callable[[], None],
+    ) -> None:
+        self.world, self.want, self.first, self.rest, self.busy = world, want, first, rest, busy
         self._waiting: dict[str, set[int]] = {}  # hosts that will be signed for, or looked at again
         self._signing: set[str] = set()
 
@@ -47,19 +55,22 @@ class LotReading:
         if name not in self._signing:
             if lots.signable(state, lot, self.world.now_us):
                 self._sign(host, name, person)
-            elif not self._soon(state, lot.drawn):
+            elif not self._read_sample(state, host, lot):
                 return False
         self._waiting.setdefault(name, set()).add(host)
         return True
 
-    def _soon(self, state: State, drawn: set[int]) -> bool:
-        """Whether somebody can read each of those drawn that are not CLEAN yet."""
-        now_us = self.world.now_us
-        unread = [one for one in drawn if quorum.seats_wanted(state, one) and one not in state.obligations]
-        rest = drawn.difference(unread)
-        return all(state.stage[one] > INSPECTED for one in rest) and any(
-            seats_open(state, one, now_us) for one in unread
-        )
+    def _read_sample(self, state: State, host: int, lot: Lot) -> bool:
+        """Whether those drawn are read now, as urgently as this host: no more of them than hosts that wait for it."""
+        now_us, waiting = self.world.now_us, self._waiting.get(state.lot_of[host], set())
+        unread = [one for one in lot.drawn if not lots.is_clean(state, one, now_us)]
+        if len(unread) > len(waiting) + 1 or len(lot.members) < state.estate.content.restart.lots.first:
+            return False
+        if not all(quorum.seats_wanted(state, one) and seats_open(state, one, now_us) for one in unread):
+            return False
+        for one in sorted(unread):
+            self.first(one, host)
+        return True
 
     def _sign(self, host: int, name: str, person: str) -> None:
         """What one reads before signing takes as long as one host."""

@@ -26,6 +26,7 @@ from orchestrator.simulation.world import CLAIM, DOUBT, HOUR, KEY, READING, SECO
 
 ORDER_VALID_US = 3600 * SECOND
 HEAD_MAX = 1 << 40
+NOBODY: frozenset[str] = frozenset()
 SECOND_KEY = "by a second key"  # what a verdict's bytes say of it
 ANSWERS_NOTHING = frozenset(("task.done", "task.claim", "claim", "fact.outside", "fact.accepted", "wave.launch"))
 
@@ -43,8 +44,9 @@ class Staff:
         self._first = world.state.seq  # no order of an earlier record carries an id that begins so
         self._numbers: dict[str, int] = {}
         self._busy: set[str] = set()
-        self._seats: list[tuple[int, int]] = []
-        self._queued: set[int] = set()
+        # The hosts of `_queued`, the most urgent first; apart by who has signed or reads: they wait for somebody else.
+        self._seats: dict[frozenset[str], list[tuple[int, int]]] = {}
+        self._queued: dict[int, int] = {}
         self._waiting: set[int] = set()
         self._horizon = 0  # how many waves are in it
         self._readers: dict[int, set[str]] = {}
@@ -52,7 +54,7 @@ class Staff:
         # People look again four times while a claim lasts: every quarter of an hour, in a drill every few seconds.
         self._look_us = world.state.estate.timing.claim_s * SECOND // 4
         self._called = False
-        self._lots = LotReading(world, self._busy, self._want, self._assign)
+        self._lots = LotReading(world, self._busy, self._want, self._want_first, self._assign)
         for kind in (Ask, GiveUp, Exclude, Hold, PassGate, Jumped):
             world.hears.setdefault(kind, []).append(self._call)
         world.hears.setdefault(Ordered, []).append(self._ordered)
@@ -104,7 +106,8 @@ class Staff:
         # No bytecode runs for a host: of many, most have not come as far.
         self._waiting.update(compress(range(len(state.stage)), map(is_, state.stage, repeat(INSPECTED))))
         self._waiting.update([host for host in state.obligations if state.inspection[host]])
-        self._waiting -= self._queued
+        self._waiting -= self._queued.keys()
+        self._mix()
         self._sift()
 
     def _muster(self) -> None:
@@ -159,6 +162,8 @@ class Staff:
 
     def _ordered(self, event: Ordered) -> None:
         """Some orders leave others something to answer."""
+        if event.kind == "indicators.force":
+            self._mix()
         if event.kind not in ANSWERS_NOTHING:
             self._call()
         self._look_further()
@@ -233,19 +238,32 @@ class Staff:
         if not quorum.seats_wanted(state, host):
             self._waiting.add(host)
             return
-        if host in self._queued:
-            return
-        self._queued.add(host)
-        owed, urgency = state.obligations.get(host), state.urgency[host]
-        if owed is not None:
-            urgency += -len(state.urgency) if owed.holds else len(state.urgency)
-        heapq.heappush(self._seats, (urgency, host))
+        if host not in self._queued:
+            owed, urgency = state.obligations.get(host), state.urgency[host]
+            if owed is not None:
+                urgency += -len(state.urgency) if owed.holds else len(state.urgency)
+            self._queued[host] = urgency
+        self._queue((self._queued[host], host), NOBODY)  # again, where it stands apart: others may read it now
+
+    def _queue(self, seat: tuple[int, int], but: frozenset[str]) -> None:
+        heapq.heappush(self._seats.setdefault(but, []), seat)
+
+    def _mix(self) -> None:
+        """What was said may count no more: anybody may read again."""
+        seats = sorted({seat for apart in self._seats.values() for seat in apart})
+        self._seats = {NOBODY: seats}
+
+    def _want_first(self, host: int, other: int) -> None:
+        """A host is to be read as urgently as another one that waits for that."""
+        urgency = self.world.state.urgency
+        self._queued[host] = min(self._queued.get(host, urgency[host]), urgency[other])
+        self._queue((self._queued[host], host), NOBODY)
 
     def _assign(self) -> None:
         """Free people take the most urgent tasks of their role, then free analysts the most urgent seats."""
         if self._tasks:
             self._assign_tasks()
-        if self._seats:
+        if self._queued:
             self._assign_seats()
 
     def _free(self, role: str) -> list[str]:
@@ -255,22 +273,20 @@ class Staff:
     def _assign_seats(self) -> None:
         world, state = self.world, self.world.state
         free = self._free("analyst")
-        if not free:
-            return
-        aside: list[tuple[int, int]] = []
-        while free and self._seats:
-            seat = heapq.heappop(self._seats)
+        while free and (seat := self._next_seat(free)) is not None:
             host = seat[1]
+            if host not in self._queued:
+                continue  # it stood there twice
             if host in state.lot_of and self._lots.takes(host, free[0]):
-                self._queued.discard(host)
+                self._queued.pop(host, None)
                 free = [one for one in free if one not in self._busy]
                 continue
             readers = self._readers.get(host) or self._readers.setdefault(host, set())
             taken = readers | _signers(state, host, world.now_us) if state.verdicts[host] else readers
             able = [one for one in free if one not in taken] if taken else free[:]
-            missing = seats_open(state, host, world.now_us) - len(readers) if able else 1
+            missing = seats_open(state, host, world.now_us) - len(readers)
             if missing <= 0:
-                self._queued.discard(host)
+                self._queued.pop(host, None)
                 if not readers and (state.stage[host] is INSPECTED or host in state.obligations):
                     self._waiting.add(host)
                 continue
@@ -279,11 +295,14 @@ class Staff:
                 readers.add(person)
                 self._read(person, host)
             if len(able) < missing:
-                aside.append(seat)
+                self._queue(seat, frozenset((*taken, *able)))
             else:
-                self._queued.discard(host)
-        for seat in aside:
-            heapq.heappush(self._seats, seat)
+                self._queued.pop(host, None)
+
+    def _next_seat(self, free: list[str]) -> tuple[int, int] | None:
+        """The most urgent seat that one of them may have, taken out of the queue."""
+        seats = [seats for but, seats in self._seats.items() if seats and not but.issuperset(free)]
+        return heapq.heappop(min(seats)) if seats else None
 
     def _number(self, person: str) -> int:
         return self._numbers.setdefault(person, len(self._numbers))
@@ -345,13 +364,14 @@ class Staff:
         faults, chance = self.world.faults, self.world.chance
         if faults is NONE:
             return quorum.CLEAN
-        key = (host, self.world.state.attempts[host][1], self.world.state.attempts[host][2])
+        attempts = self.world.state.attempts[host]
+        key = (host, attempts[1], attempts[2])
         luck = chance.share(VERDICT, *key)
         if self.world.state.marker[host] or luck < faults.infected:
             return self._said("infected", quorum.INFECTED)
         if luck < faults.infected + faults.suspect:
             return self._said("suspect", quorum.SUSPECT)
-        if chance.share(VERDICT, *key, self._number(person)) < faults.wrong:
+        if faults.wrong and chance.share(VERDICT, *key, self._number(person)) < faults.wrong:
             return self._said("wrong", quorum.SUSPECT)
         return quorum.CLEAN
 
@@ -360,7 +380,7 @@ class Staff:
         return verdict
 
     def _expired(self, host: int) -> None:
-        if self.world.state.stage[host] is INSPECTED:
+        if self.world.state.stage[host] is INSPECTED or host in self._queued:
             self._want(host)
             self._assign()
 

@@ -26,7 +26,7 @@ _UNREADABLE = (OSError, sqlite3.Error, ValueError, LookupError, TypeError, Attri
 # The orders read here, each with the roles of the persons it needs. Written apart from the core's own table.
 ANYONE, LEADS = "operator|analyst|technician|crisis|forensic_lead|it_director", "operator|crisis|it_director"
 PERSONS: dict[str, tuple[str, ...]] = {
-    **dict.fromkeys(("wave.launch", "wave.resume", "clock.confirm"), ("operator",)),
+    **dict.fromkeys(("wave.launch", "wave.resume", "clock.confirm", "host.retry"), ("operator",)),
     **dict.fromkeys(("roster.add", "roster.revoke"), (ANYONE, LEADS)),
     **dict.fromkeys(("fact.t0", "fact.breach_closed"), ("analyst", "it_director")),
     "genesis": (ANYONE, ANYONE),
@@ -40,7 +40,7 @@ PERSONS: dict[str, tuple[str, ...]] = {
     "fact.withdraw": ("analyst|it_director",),
     "indicators.force": ("analyst", "analyst|forensic_lead"),
 }
-STOPS = ("roster.revoke", "wave.hold", "freeze", "fact.withdraw")  # these count at once, whoever signed
+STOPS = ("roster.revoke", "wave.hold", "freeze", "fact.withdraw", "host.retry")  # these count at once, whoever signed
 
 
 class Line(NamedTuple):
@@ -55,7 +55,7 @@ _Held = tuple[dict[str, str], Order | Statement]  # a document as it was stored,
 verified = lru_cache(1 << 12)(verify)  # the hosts of a run rest on many of the same documents
 _WHOLE = ("ordered", "judged", "rematched", "finished", "swept", "epoch")
 _PLAIN = ("opened", "issue", "lost", "cancelled", "started", "confirm_task")
-_READ = {*_WHOLE, *_PLAIN, "hold", "unhold", "freeze", "thaw", "jumped"}
+_READ = {*_WHOLE, *_PLAIN, "hold", "unhold", "freeze", "thaw", "jumped", "exclude", "give_up"}
 
 
 def check(bundles: Sequence[dict[str, Any]], journal: Path, anchor: str, *, now: bool = False) -> list[list[Line]]:
@@ -140,6 +140,8 @@ class _Reading:
                 self._reconnected(out=False)
             case "cancelled" if body["action"] == self.under_way:  # only a new sweep proves the quarantine again
                 self.under_way, self.quarantined = "", False
+            case "exclude" | "give_up" if body["host"] == self.name:
+                self._void()
             case "started":  # nobody swept while no process ran
                 self.quarantined = self.quarantined and bool(self.under_way)
             case "confirm_task" if body["task"] == self.own["task"]:
@@ -190,14 +192,10 @@ class _Reading:
                 self.revoked.add(subject)
             case "wave.launch":
                 self.launchers |= persons
-            case "wave.hold":
-                self.holds.add("order")
-            case "wave.resume":
-                self.holds -= {"order", "failures"}
-            case "freeze":
-                self.frozen |= scopes
-            case "thaw":
-                self.frozen -= scopes
+            case "wave.hold" | "wave.resume":
+                self.holds = self.holds | {"order"} if kind == "wave.hold" else self.holds - {"order", "failures"}
+            case "freeze" | "thaw":
+                self.frozen = self.frozen - scopes | (scopes if kind == "freeze" else set())
             case _:
                 self._effect_on_proof(kind, subject, args, persons)
 
@@ -205,6 +203,8 @@ class _Reading:
         match kind:
             case "clock.confirm":
                 self.confirmed = True
+            case "host.retry":  # with a strategy it is made anew
+                self.inspection, self.clean = ("", {}) if args.get("strategy") else (self.inspection, self.clean)
             case "fact.t0":
                 self.t0_us = args["at_us"]
             case "fact.breach_closed" | "fact.withdraw":

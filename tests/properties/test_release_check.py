@@ -20,7 +20,7 @@ import pytest
 
 from orchestrator.decision import invariants, quorum
 from orchestrator.decision.commands import Freeze, Hold, Issue
-from orchestrator.decision.events import Event, Finished, Judged, Jumped, Ordered, Rematched, Started, Swept
+from orchestrator.decision.events import Event, Judged, Jumped, Ordered, Rematched, Started, Swept
 from orchestrator.decision.stages import Stage
 from orchestrator.trust import verifier
 from tests.release_histories import Entries, Written, disaster, parsed, random_history, rewritten, tampered
@@ -46,18 +46,17 @@ def unsigned(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("history", [random_history, disaster])
 def test_the_release_check_and_the_core_let_the_same_hosts_out(history: History, seed: int, tmp_path: Path) -> None:
     written, entries = history(seed, tmp_path / "journal.jsonl")
-    seen, to_wipe = Counter[str](), set[str]()
+    seen = Counter[str]()
     for number, (entry, at_us) in enumerate(entries, 1):
         where = f"seed {seed}, record {number}"
         written.add(entry, at_us)
         if isinstance(entry, Issue) and entry.step == "reconnect":
             seen["issued"] += judged(written, entry.action, where, breaks=set())
             continue
-        _note_wipes(to_wipe, entry)
         settled = number < len(entries) and isinstance(entries[number][0], Event)  # a turn stands or falls as a whole
         host = number // FORGED_EVERY % len(written.state.estate.hosts)
         name = written.state.estate.hosts[host]
-        if not settled or number % FORGED_EVERY > 3 or not written.anchor or name in to_wipe:
+        if not settled or number % FORGED_EVERY > 3 or not written.anchor:
             continue
         if written.state.wave_of[host] >= 0 and written.state.stage[host] is not Stage.RECONNECTING:
             action = f"{name}/reconnect/99"
@@ -66,14 +65,6 @@ def test_the_release_check_and_the_core_let_the_same_hosts_out(history: History,
             seen["forged, accepted" if taken else "forged, refused"] += 1
     assert seen["issued"]
     assert seen["forged, refused"]
-
-
-def _note_wipes(to_wipe: set[str], entry: Any) -> None:
-    """Hosts in quarantine that a person wants wiped anew: the core takes them back, the release check does not know."""
-    if isinstance(entry, Ordered) and entry.kind == "host.retry" and entry.args.get("strategy"):
-        to_wipe.add(entry.subject)
-    elif isinstance(entry, Finished) and "/inspect/" in entry.action:
-        to_wipe.discard(entry.action.partition("/")[0])
 
 
 def broken(written: Written, host: int, at_us: int) -> set[int]:
