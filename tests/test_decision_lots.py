@@ -155,27 +155,6 @@ def test_an_infected_host_takes_back_what_was_said_of_its_lot(tell: Tell) -> Non
     story.refuses("lots.open", lambda: opened(story))
 
 
-def test_an_infected_host_takes_back_what_two_said_of_its_lot_one_after_the_other(tell: Tell) -> None:
-    """Seed 3011: of two who had signed for it the core knew the last one only, and counted the first as a reader."""
-    story = opened(bench(tell)).order("wave.hold", "laboratory/slice", "operator-1").nothing()
-    made(story, *POSTS)
-
-    def signed_for(person: str) -> None:
-        for name in POSTS[:2]:
-            story.verdicts(name, "analyst-1", "analyst-2").nothing()
-        inspections = {name: f"{name}/inspect/1" for name in POSTS}
-        ends_us = story.now_us + 86_400 * SECOND
-        story.send(Judged("CLEAN", inspections, person, story.state.indicator_set, ends_us, "blob")).nothing()
-
-    signed_for("analyst-3")
-    story.order("indicators.force", "6" * 64, "analyst-1", "forensic-lead").nothing()
-    signed_for("analyst-1")
-    story.rematched(*POSTS[2:]).nothing()
-    assert [one.person for one in story.state.verdicts[story.host("ws-3")]] == ["analyst-3", "analyst-1"]
-    story.verdicts("ws-4", "analyst-2", verdict="INFECTED").whatever()
-    assert story.state.verdicts[story.host("ws-3")] == []
-
-
 def test_hosts_of_a_condemned_lot_that_are_out_owe_an_inspection_and_those_on_their_way_are_taken_back(
     tell: Tell,
 ) -> None:
