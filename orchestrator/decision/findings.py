@@ -8,8 +8,9 @@ from __future__ import annotations
 from orchestrator.decision import lots, quorum
 from orchestrator.decision.events import Judged, Reading, Rematched, Started, Swept
 from orchestrator.decision.gates import FLAPS_US, interval_us
+from orchestrator.decision.parts import Observed, Verdict
 from orchestrator.decision.stages import IN_SERVICE, INSPECTED, OUT, RECONNECTING, Turn
-from orchestrator.decision.state import CONNECTED, QUARANTINED, UNKNOWN, Observed, State, Verdict
+from orchestrator.decision.state import CONNECTED, QUARANTINED, UNKNOWN, State
 
 SECOND = 1_000_000
 HIT, NO_HIT, UNMATCHED = OUTCOMES = ("hit", "no-hit", "unmatched")

@@ -11,8 +11,9 @@ from typing import NoReturn
 
 from orchestrator.decision import quorum
 from orchestrator.decision.events import Judged
+from orchestrator.decision.parts import Lot
 from orchestrator.decision.stages import INSPECTED, OUT, RECONNECTING
-from orchestrator.decision.state import Lot, State
+from orchestrator.decision.state import State
 from orchestrator.errors import Refused
 
 WIPED = ("reimage", "replace")

@@ -11,9 +11,10 @@ from hashlib import sha256
 from orchestrator.canonical import Json
 from orchestrator.decision import lots, quorum
 from orchestrator.decision.events import Judged
+from orchestrator.decision.parts import Lot
 from orchestrator.decision.seats import seats_open
 from orchestrator.decision.stages import INSPECTED
-from orchestrator.decision.state import Lot, State
+from orchestrator.decision.state import State
 from orchestrator.simulation.durations import WORK_NUMBER
 from orchestrator.simulation.people import Wish
 from orchestrator.simulation.world import READING, SECOND, World

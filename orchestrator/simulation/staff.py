@@ -15,9 +15,10 @@ from orchestrator.canonical import Json
 from orchestrator.decision import quorum
 from orchestrator.decision.commands import Ask, EnterService, Exclude, GiveUp, Hold, OpenTask, PassGate, Unhold
 from orchestrator.decision.events import Finished, Judged, Jumped, Ordered, Rematched, Swept
+from orchestrator.decision.parts import Member
 from orchestrator.decision.seats import seats_open
 from orchestrator.decision.stages import INSPECTED, RECONNECTING
-from orchestrator.decision.state import FOREVER_US, Member, State
+from orchestrator.decision.state import FOREVER_US, State
 from orchestrator.simulation.durations import WORK_NUMBER, drawn_us
 from orchestrator.simulation.faults import NONE
 from orchestrator.simulation.lot_reading import LotReading, to_open
