@@ -106,7 +106,8 @@ def test_the_hospital_is_destroyed_and_comes_back_with_its_data_behind_every_gat
     assert seen["silent_before"] > 0
     assert seen["answered_after"] > 0
     assert [bool(one) for one in said] == [True, True], said
-    assert "10.77.2.7:11112 does not answer" in said[0]
+    assert "10.77.2.7:11112" in said[0], "it names who does not answer as it should"
+    assert "pacs" in said[1]
     assert opened, "nobody came to open the port"
     assert any("answer" in frozen["why"] for frozen in told["frozen"]), told["frozen"]
 
