@@ -19,7 +19,9 @@ def test_a_host_that_refuses_fails(number: int) -> None:
     assert unanswered(LAB, OSError(number, os.strerror(number))).outcome == "FAIL"
 
 
-@pytest.mark.parametrize("number", [errno.ENETUNREACH, errno.EADDRNOTAVAIL, errno.EMFILE, errno.EACCES])
+@pytest.mark.parametrize(
+    "number", [errno.ENETUNREACH, errno.EADDRNOTAVAIL, errno.EADDRINUSE, errno.EMFILE, errno.EACCES]
+)
 def test_a_question_that_could_not_leave_this_machine_is_unknown(number: int) -> None:
     answer = unanswered(LAB, OSError(number, os.strerror(number)))
     assert answer.outcome == "UNKNOWN"

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import socket
+import subprocess
+import sys
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -20,6 +23,7 @@ from orchestrator.workers.probing import Prober, own_probes, revealed, sweep
 from tests.managed_hosts import free_port, wait_until
 from tests.practice_peers import hangs_up, peer, stays_silent
 
+ROOT = Path(__file__).parents[1]
 PROBER = "127.0.0.99"
 
 
@@ -152,6 +156,30 @@ def test_every_host_of_the_estate_is_dialled_with_few_files_open() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     assert swept.control
     assert len(swept.answered) == 1700
+
+
+FEW_PORTS = """
+import socket, subprocess
+from pathlib import Path
+from orchestrator.probes.base import Question
+from orchestrator.probes.tcp import TcpProbe
+from orchestrator.workers.probing import sweep
+subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+Path("/proc/sys/net/ipv4/ip_local_port_range").write_text("40000 40049")
+with socket.create_server(("0.0.0.0", 5000), backlog=1000):
+    targets = [(f"127.4.0.{number + 1}", 5000) for number in range(200)]
+    for _ in range(2):
+        seen = sweep("127.3.0.9", targets[1:], targets[0])
+        print(seen.control, len(seen.answered), len(seen.unasked))
+    print({TcpProbe().ask(Question(*target, "127.3.0.8")).outcome for target in targets})
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="a network of its own is made by root alone")
+def test_a_hospital_of_more_hosts_than_the_prober_has_free_ports_is_asked_again_and_again() -> None:
+    command = ["unshare", "--net", sys.executable, "-c", FEW_PORTS]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=ROOT, check=False)
+    assert done.stdout.splitlines() == ["True 199 0", "True 199 0", "{'PASS'}"], done.stderr
 
 
 class Talks:

@@ -20,7 +20,7 @@ from pathlib import Path
 from orchestrator.checks.model import AT_ONCE, references
 from orchestrator.clock import SystemClock
 from orchestrator.errors import Unusable
-from orchestrator.probes.base import Answer, Probe, Question, unasked
+from orchestrator.probes.base import Answer, Probe, Question, speak_from, unasked
 from orchestrator.workers.threads import Threads
 
 _CLOCK = SystemClock()
@@ -215,7 +215,7 @@ class _Flight:
         peer = socket.socket()
         peer.setblocking(False)
         try:
-            peer.bind((self._source, 0))
+            speak_from(peer, self._source)
             code = peer.connect_ex(target)
         except OSError as error:
             code = error.errno or errno.EINVAL
