@@ -62,7 +62,8 @@ check: $(READY) ## format, lint, types, directions of imports
 	@$(BIN)/lint-imports --no-cache
 
 bench: $(READY) ## figures, each beside its rival, one JSON line each
-	@for bench in core dispatch indicators journal overhead "plan --large" replay "scale --large" schedule scrape signatures; do $(BIN)/python -m bench.$$bench || exit 1; done
+	@sh tools/packages.sh bench
+	@for bench in core dispatch indicators journal overhead "plan --large" probes replay "scale --large" schedule scrape signatures ssh_probes; do $(BIN)/python -m bench.$$bench || exit 1; done
 
 drill-1700: $(READY) ## the whole estate as a drill (about 40 minutes; killed, it goes on when made again): one JSON line
 	@$(BIN)/python -m bench.drill --hosts 1700 --state drill-1700
