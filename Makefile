@@ -75,7 +75,7 @@ simulate: $(READY) ## 10,000 seeded disasters, then ten of 1,700 hosts (hours; k
 	@$(BIN)/relance --format json simulate --seeds $(SEEDS) --progress simulate.jsonl
 	@$(BIN)/relance --format json simulate --seeds $(LARGE) --hosts 1700 --progress simulate-1700.jsonl
 
-seeing: $(READY) ## make twenty mistakes in the core, one at a time: the simulator must see each within 500 seeds: one JSON line
+seeing: $(READY) ## make 22 mistakes in the core, one at a time: the simulator must see each within 500 seeds: one JSON line
 	@$(BIN)/python -m tests.seeing --seeds $(TRIED)
 
 $(MUTANTS)/.ready: requirements-mutants.lock $(READY)
