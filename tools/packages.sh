@@ -42,3 +42,5 @@ export DEBIAN_FRONTEND=noninteractive
 apt-get update -qq
 # shellcheck disable=SC2086
 apt-get install -qq --yes --no-install-recommends $missing >/dev/null
+# shellcheck disable=SC2086
+dpkg-query --show --showformat='  ${Package} ${Version}\n' $missing

@@ -16,7 +16,9 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Literal
+
+from typing_extensions import TypedDict
 
 from orchestrator.clock import SystemClock
 from orchestrator.engine.process import lay_out
@@ -25,6 +27,7 @@ from orchestrator.plans.files import usable
 from orchestrator.plans.lay_down import reference_estate
 from orchestrator.plans.model import Content, Person, Roster
 from orchestrator.practice import fleet_launch, lab_services, ransomware
+from orchestrator.practice.fleet_disk import public_line
 from orchestrator.practice.fleet_file import FleetFile, FleetHost, FleetSite, Folders, write_whole
 from orchestrator.practice.lab_ground import SECRETS, WAS, Lab, lab_content
 from orchestrator.practice.lab_host import LabHost
@@ -38,6 +41,7 @@ FOREVER_S = 1e9
 AT_ONCE = 4
 FOLDER = "drill-lab"
 FLEET, ESTATE, STATE = "fleet", "estate", "state"
+KNOWN = "known_hosts"  # the hosts' own keys, for checks by hand while no restore has pinned another
 MODULE = "lab_fleet"
 PERSISTENCE = ("etc/cron.d/update-helper", "*/5 * * * * root /opt/update-helper\n")
 INDICATOR = ("opt/update-helper", "#!/bin/sh\n# relance practice: what an indicator names\n")
@@ -102,6 +106,8 @@ def _up(root: Path, say: Say) -> None:
     pins = (fleet / "known_hosts").read_bytes()
     write_whole(root / STATE / "secrets" / "management_hosts", pins, 0o600)
     write_whole(fleet / WAS, json.dumps(come_to(lab)).encode())
+    lines = (f"{one.address} {public_line(lab.folders.key('host', one.id))}\n" for one in lab.file.hosts)
+    write_whole(root / KNOWN, "".join(lines).encode())
 
 
 def _lay(lab: Lab, golden: _Golden, host: LabHost) -> None:
@@ -184,11 +190,29 @@ def strike(root: Path) -> int:
     return struck
 
 
-def status(root: Path) -> dict[str, Any]:
-    """How each host stands: its side of the switch, its disk, its processes."""
+class HostStatus(TypedDict):
+    """How one host of the lab stands."""
+
+    service: str
+    address: str
+    network: Literal["production", "quarantine"]
+    disk: Literal["whole", "encrypted", "wiped"]
+    processes: int
+
+
+class Status(TypedDict):
+    """What `lab up` and `lab status` print; `running`: the process that owns the hosts' services lives."""
+
+    running: bool
+    hosts: dict[str, HostStatus]
+    packages: dict[str, str]
+
+
+def status(root: Path) -> Status:
+    """How each host stands: its side of the switch, its disk, its processes; and what software it all is."""
     lab = Lab(root / FLEET, SystemClock().now_us)
     released = lab.network.released()
-    hosts = {
+    hosts: dict[str, HostStatus] = {
         host.spec.id: {
             "service": host.role,
             "address": host.spec.address,
@@ -198,10 +222,11 @@ def status(root: Path) -> dict[str, Any]:
         }
         for host in lab.hosts.values()
     }
-    return {"running": fleet_launch.ready(lab.root) is not None, "hosts": hosts}
+    running = fleet_launch.ready(lab.root) is not None
+    return {"running": running, "hosts": hosts, "packages": lab_services.packages()}
 
 
-def _disk(host: LabHost) -> str:
+def _disk(host: LabHost) -> Literal["whole", "encrypted", "wiped"]:
     if (host.disk / ransomware.NOTE).exists():
         return "encrypted"
     return "whole" if host.place.is_whole else "wiped"

@@ -8,6 +8,7 @@ records (`lab_fhir`) and the interface engine's routing (`lab_hl7`).
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -79,6 +80,19 @@ def write(place: Place, name: str, text: str | bytes, mode: int = 0o644) -> None
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
     path.chmod(mode)
+
+
+def packages() -> dict[str, str]:
+    """The Debian packages the lab runs, each with its version: `unknown` where Debian did not install it."""
+    postgresql = f"postgresql-{_POSTGRES[0].parent.name}" if _POSTGRES else "postgresql"
+    names = [name for some in (*PROGRAMS.values(), postgresql) for name in some.split()]
+    asked = ["dpkg-query", "--show", "--showformat=${Package} ${Version}\n", *names]
+    try:
+        told = subprocess.run(asked, capture_output=True, text=True, timeout=30, check=False).stdout
+    except FileNotFoundError:
+        told = ""
+    versions = dict(line.split(" ", 1) for line in told.splitlines())
+    return {name: versions.get(name) or "unknown" for name in sorted(names)}
 
 
 def has_postgresql() -> bool:

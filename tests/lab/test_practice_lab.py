@@ -42,3 +42,12 @@ def test_the_status_says_of_each_host_where_it_stands_and_what_runs_there(hospit
     assert found["running"]
     assert {host["disk"] for host in found["hosts"].values()} == {"whole"}
     assert found["hosts"]["srv-lis-01"]["processes"] > 1
+
+
+def test_a_database_that_somebody_killed_can_be_started_again(hospital: Hospital) -> None:
+    host = hospital.host("lis")
+    hospital.lab.network.kill(host.spec.id)
+    assert hospital.answers("lis")["lis-has-fresh-results"]["outcome"] == "FAIL"
+    host.start(hospital.lab.ground())
+    assert lab_services.psql(host.place, "select count(*) > 0 from orders").strip() == "t", "once it has recovered"
+    assert hospital.answers("lis")["lis-has-fresh-results"]["outcome"] == "PASS"
