@@ -17,7 +17,8 @@ from typing import Any
 from orchestrator.decision import admit, blockers, capacity, decide, findings, gates, life, orders, quorum
 from orchestrator.decision.commands import BreakSoak, Command
 from orchestrator.decision.events import Finished, Judged, Lost
-from orchestrator.decision.state import QUARANTINED, UNKNOWN, OpenAction, State
+from orchestrator.decision.parts import OpenAction
+from orchestrator.decision.state import QUARANTINED, UNKNOWN, State
 from orchestrator.simulation.staff import SECOND_KEY
 
 WATCHERS = ("invariants", "recount", "witness", "witness_books", "witness_orders")

@@ -6,8 +6,8 @@ from typing import Any
 
 from orchestrator.decision.blockers import blockers
 from orchestrator.decision.effects import confirm_task
+from orchestrator.decision.parts import TaskState
 from orchestrator.decision.stages import Stage
-from orchestrator.decision.state import TaskState
 from orchestrator.inventory.model import Names, Needs, Task, Wait
 from orchestrator.plans.model import Content
 from tests.estates import (

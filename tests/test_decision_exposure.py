@@ -6,8 +6,9 @@ import pytest
 
 from orchestrator.decision.estate import Estate
 from orchestrator.decision.exposure import exposure
+from orchestrator.decision.parts import Lot
 from orchestrator.decision.stages import Stage
-from orchestrator.decision.state import Lot, State
+from orchestrator.decision.state import State
 from orchestrator.inventory.model import Interface, Needs
 from orchestrator.plans.waves import derive
 from tests.estates import names, server, service, with_interfaces, workstation

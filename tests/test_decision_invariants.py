@@ -8,8 +8,9 @@ from orchestrator.decision.commands import Hold, Issue, PassGate
 from orchestrator.decision.decide import decide
 from orchestrator.decision.events import Event, Judged, Lost, Swept, Woke
 from orchestrator.decision.invariants import InvariantBroken, check, settled
+from orchestrator.decision.parts import Observed
 from orchestrator.decision.stages import Stage
-from orchestrator.decision.state import CONNECTED, Observed
+from orchestrator.decision.state import CONNECTED
 from orchestrator.inventory.model import Names, Needs, Task
 from tests.estates import server, service, workstation
 from tests.storyline import SECOND, SET, Story, Tell, hospital, plain_class

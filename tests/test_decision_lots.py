@@ -133,11 +133,11 @@ def test_whoever_signs_for_a_lot_and_then_reads_a_host_of_it_counts_as_a_reader(
     story.order("freeze", "all", "operator-1").whatever()
     whole(story, "analyst-3", *POSTS).nothing()
     host = story.host("ws-3")
-    assert story.state.by_lot[host] == "analyst-3"
+    assert story.state.by_lot[host] == {"analyst-3"}
     story.refuses("seats.full", lambda: story.verdicts("ws-3", "analyst-1"))
     story.order("indicators.force", "6" * 64, "analyst-1", "forensic-lead").nothing()
     story.verdicts("ws-3", "analyst-3").nothing()
-    assert host not in story.state.by_lot
+    assert not story.state.by_lot[host]
 
 
 def test_an_infected_host_takes_back_what_was_said_of_its_lot(tell: Tell) -> None:

@@ -9,8 +9,8 @@ import pytest
 from orchestrator.canonical import Json
 from orchestrator.decision.events import Judged, Opened, Ordered
 from orchestrator.decision.orders import KINDS, genesis_args, missing, seats_of
+from orchestrator.decision.parts import OrderState
 from orchestrator.decision.stages import Stage
-from orchestrator.decision.state import OrderState
 from orchestrator.errors import Conflict
 from tests.estates import ROLES, server, workstation
 from tests.storyline import LATEST, SECOND, SET, Story, Tell, hospital

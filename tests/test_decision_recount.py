@@ -6,9 +6,10 @@ from collections.abc import Callable
 
 import pytest
 
+from orchestrator.decision.parts import OpenAction
 from orchestrator.decision.recount import forgotten, recount
 from orchestrator.decision.stages import Stage
-from orchestrator.decision.state import OpenAction, State
+from orchestrator.decision.state import State
 from tests.estates import PRACTICE_TIMING, server, service, workstation
 from tests.storyline import Story, Tell, hospital, plain_class
 

@@ -18,8 +18,9 @@ import pytest
 from orchestrator.checks.model import Check
 from orchestrator.decision.estate import WITNESSED_S, Estate
 from orchestrator.decision.events import Event, Reading, Swept
+from orchestrator.decision.parts import OpenAction, TaskState
 from orchestrator.decision.stages import Stage
-from orchestrator.decision.state import OpenAction, State, TaskState
+from orchestrator.decision.state import State
 from orchestrator.engine.watch import GENTLE, Watch, judge, moment_us, question_of, worst
 from orchestrator.inventory.model import Host
 from orchestrator.plans.model import Content

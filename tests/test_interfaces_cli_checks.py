@@ -8,7 +8,7 @@ import pytest
 from pydantic import TypeAdapter
 
 from orchestrator.interfaces import hand_checks
-from orchestrator.interfaces.explaining import ChecksExplained
+from orchestrator.interfaces.documents import ChecksExplained
 from orchestrator.probes.base import Question
 from tests.command_line import Keyboard
 from tests.estates import check

@@ -8,6 +8,7 @@ import pytest
 from pydantic import TypeAdapter
 
 from orchestrator.interfaces import documents as d
+from orchestrator.interfaces import documents_foreseen as foreseen
 from tests.command_line import Keyboard, Said
 from tests.small_estate import SmallEstate
 
@@ -57,7 +58,7 @@ def test_the_plan_is_text_for_people_and_a_document_for_programs(types: Keyboard
     text = types("plan")
     assert (text.code, "foundations" in text.out) == (0, True)
     document = types.json("plan").document
-    assert TypeAdapter(d.Planned).validate_python(document, strict=True) == document
+    assert TypeAdapter(foreseen.Planned).validate_python(document, strict=True) == document
 
 
 def test_a_hosts_place_is_explained(types: Keyboard) -> None:

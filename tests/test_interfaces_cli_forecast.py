@@ -12,7 +12,7 @@ from orchestrator.decision.events import Forecasted
 from orchestrator.decision.state import State
 from orchestrator.engine.contents import keep
 from orchestrator.engine.process import lay_out
-from orchestrator.interfaces import documents as d
+from orchestrator.interfaces import documents_foreseen as foreseen
 from orchestrator.interfaces import forecasting
 from orchestrator.interfaces.serving import serve
 from orchestrator.journal.export import export
@@ -55,7 +55,7 @@ def test_before_an_incident_the_forecast_starts_from_the_plan_and_tells_no_middl
 
 def test_the_document_always_has_numbers_and_nothing_else_is_on_stdout(plans: Keyboard) -> None:
     found = plans.json("forecast", "--runs", "5", "--by", "36h", "--what-if", "pool analysts +1").document
-    assert TypeAdapter(d.Forecast).validate_python(found, strict=True) == found
+    assert TypeAdapter(foreseen.Forecast).validate_python(found, strict=True) == found
     assert found["functions"]["laboratory"]["p50_s"] > 0
     assert (found["runs"], found["by_s"]) == (5, 36 * HOUR_S)
     assert found["what_if"][0]["what_if"] == "pool analysts +1"
@@ -239,7 +239,7 @@ def test_past_forecasts_are_compared_once_functions_are_back(
     folder = state_folder(tmp_path / "state", [*world.records[:4], said, *world.records[4:]])
     types = Keyboard(capsys, "--state", str(folder))
     found = types.json("forecast", "--score").document
-    assert TypeAdapter(d.Score).validate_python(found, strict=True) == found
+    assert TypeAdapter(foreseen.Score).validate_python(found, strict=True) == found
     assert (found["forecasts"], found["compared"], found["inside"]) == (1, 2, 1)
     words = types("forecast", "--score").out
     assert "OUTSIDE" in words

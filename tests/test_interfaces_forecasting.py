@@ -11,7 +11,7 @@ from pydantic import TypeAdapter
 from orchestrator.decision.events import Epoch, Forecasted
 from orchestrator.decision.stages import Stage
 from orchestrator.errors import Unusable
-from orchestrator.interfaces import documents as d
+from orchestrator.interfaces import documents_foreseen as foreseen
 from orchestrator.interfaces import forecasting
 from orchestrator.interfaces.forecasting import Past
 from orchestrator.plans.files import usable
@@ -28,7 +28,7 @@ def document(world: Present, by_s: int | None = None) -> dict[str, Any]:
     """The forecast of a present, in its shape."""
     forecaster = Forecaster(world)
     found = forecasting.document(forecaster, list(futures(forecaster, RUNS, lambda _: None)), by_s)
-    shape: TypeAdapter[d.Forecast] = TypeAdapter(d.Forecast)
+    shape: TypeAdapter[foreseen.Forecast] = TypeAdapter(foreseen.Forecast)
     assert dict(shape.validate_python(found, strict=True)) == found
     return found
 
@@ -182,7 +182,7 @@ def test_past_forecasts_are_compared_with_when_functions_came_back() -> None:
     gone = {"alchemy": [1, 2, 3]}
     late = Past(world.now_us + SECOND, {"laboratory": [1, 2, 3]})
     found = forecasting.scores(world, [Past(START_US, right), Past(START_US, wrong), Past(START_US, gone), late])
-    assert TypeAdapter(d.Score).validate_python(found, strict=True) == found
+    assert TypeAdapter(foreseen.Score).validate_python(found, strict=True) == found
     assert (found["forecasts"], found["compared"], found["inside"]) == (4, 4, 3)
     assert [row["inside"] for row in found["rows"]] == [True, True, True, False]
     assert found["rows"][0]["came_s"] == came_s["laboratory"]
@@ -202,7 +202,7 @@ def test_what_is_not_back_yet_is_not_compared_while_its_band_lasts() -> None:
 def test_a_function_that_is_not_back_though_its_band_is_over_counts_against_the_forecast() -> None:
     world = lived_s(HOUR_S).present
     found = forecasting.scores(world, [Past(START_US, {"laboratory": [1, 2, 3]})])
-    assert TypeAdapter(d.Score).validate_python(found, strict=True) == found
+    assert TypeAdapter(foreseen.Score).validate_python(found, strict=True) == found
     assert (found["compared"], found["inside"], found["rows"][0]["back"]) == (1, 0, False)
     assert found["rows"][0]["came_s"] == (world.state.at_us - START_US) // SECOND
 
@@ -214,4 +214,4 @@ def test_a_question_is_answered_for_each_function_and_for_everything() -> None:
     assert times.keys() == {*FUNCTIONS, "everything"}
     found = forecasting.compared("nothing", times, times)
     assert found == {"what_if": "nothing", "won_s": dict.fromkeys(times, 0)}
-    assert TypeAdapter(d.Question).validate_python(found, strict=True) == found
+    assert TypeAdapter(foreseen.Question).validate_python(found, strict=True) == found

@@ -11,8 +11,9 @@ from orchestrator.checks.indicators import IndicatorSet, read_csv
 from orchestrator.decision.commands import Ask
 from orchestrator.decision.estate import Estate
 from orchestrator.decision.orders import EMPTY_SET
+from orchestrator.decision.parts import Lot, Member, Obligation, Verdict
 from orchestrator.decision.stages import Stage
-from orchestrator.decision.state import FOREVER_US, Lot, Member, Obligation, State, Verdict
+from orchestrator.decision.state import FOREVER_US, State
 from orchestrator.errors import RelanceError
 from orchestrator.evidence.document import Evidence
 from orchestrator.evidence.manifest import Difference

@@ -42,6 +42,22 @@ def read(outcome: Outcome) -> int:
     return sum(isinstance(one, Judged) for one, _ in outcome.journal)
 
 
+class Analysts:
+    """Nobody who reads: only whom they are asked to read first is noted."""
+
+    def __init__(self) -> None:
+        self.first: list[tuple[int, int]] = []
+
+    def want(self, host: int) -> None:
+        raise AssertionError("nobody was signed for")
+
+    def want_first(self, host: int, other: int) -> None:
+        self.first.append((host, other))
+
+    def assign(self) -> None:
+        raise AssertionError("nobody was signed for")
+
+
 def test_lots_are_opened_signed_for_and_spare_readings() -> None:
     opened = [one.subject for one, _ in told().journal if isinstance(one, Ordered) and one.kind == "lot.open"]
     assert set(opened) == {host.site for host in CONTENT.inventory.hosts if host.id in BY_LOT}
@@ -55,19 +71,18 @@ def test_lots_are_opened_signed_for_and_spare_readings() -> None:
 def test_who_waits_for_the_sample_has_it_read_as_urgently_as_itself_or_is_read_at_once(tell: Tell) -> None:
     """Found by a forecast: urgent posts waited until the sample, posts nobody needed yet, had its turn."""
     story = made(opened(bench(tell)), *POSTS)
-    first: list[tuple[int, int]] = []
-    world = World(story.state, story.now_us, Chance(1))
-    reading = LotReading(world, set(), lambda host: None, lambda *hosts: first.append(hosts), lambda: None)
+    world, analysts = World(story.state, story.now_us, Chance(1)), Analysts()
+    reading = LotReading(world, set())
     one, other, third, fourth = (story.host(name) for name in POSTS[:4])
-    assert not reading.takes(one, "analyst-1"), "it was drawn"
-    assert not reading.takes(third, "analyst-1"), "two would have to be read for it alone"
+    assert not reading.takes(analysts, one, "analyst-1"), "it was drawn"
+    assert not reading.takes(analysts, third, "analyst-1"), "two would have to be read for it alone"
     story.verdicts("ws-1", "analyst-1", "analyst-2").whatever()
-    assert reading.takes(third, "analyst-1")
-    assert first == [(other, third)]
+    assert reading.takes(analysts, third, "analyst-1")
+    assert analysts.first == [(other, third)]
     story.verdicts("ws-4", "analyst-1").whatever()
-    assert not reading.takes(fourth, "analyst-2"), "one has read it already"
+    assert not reading.takes(analysts, fourth, "analyst-2"), "one has read it already"
     story.verdicts("ws-1", "analyst-1", verdict="INFECTED").whatever()
-    assert not reading.takes(third, "analyst-1"), "its lot is condemned"
+    assert not reading.takes(analysts, third, "analyst-1"), "its lot is condemned"
 
 
 def test_an_infected_host_condemns_its_lot_and_all_come_back_read_one_by_one() -> None:

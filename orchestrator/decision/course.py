@@ -17,8 +17,9 @@ from orchestrator.decision.commands import (
     Thaw,
 )
 from orchestrator.decision.gates import substitute_post
+from orchestrator.decision.parts import Obligation
 from orchestrator.decision.stages import OUT, Stage, Turn
-from orchestrator.decision.state import Obligation, State
+from orchestrator.decision.state import State
 
 
 def enter_service(state: State, command: EnterService, at_us: int) -> None:

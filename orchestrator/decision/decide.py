@@ -34,6 +34,7 @@ from orchestrator.decision.events import (
     Event,
 )
 from orchestrator.decision.exposure import contacts
+from orchestrator.decision.parts import TaskState
 from orchestrator.decision.requirements import HOST_STEPS, INSPECT, PRESERVE, RECONNECT, RESTORE, TaskKey
 from orchestrator.decision.stages import (
     BEFORE_RESTORE,
@@ -44,7 +45,7 @@ from orchestrator.decision.stages import (
     RELEASED,
     RESTORED,
 )
-from orchestrator.decision.state import STEP, State, TaskState
+from orchestrator.decision.state import STEP, State
 from orchestrator.errors import RelanceError
 
 SECOND = 1_000_000

@@ -14,8 +14,9 @@ from orchestrator.decision.custody import Hand
 from orchestrator.decision.events import Ordered
 from orchestrator.decision.imported import Imported
 from orchestrator.decision.order_rules import EXCEPTION_MAX_S
+from orchestrator.decision.parts import Lot, Member, OrderState, TaskState
 from orchestrator.decision.stages import BLOCKED, GONE, INSPECTED, OUT, RECONNECTING, Stage, Turn
-from orchestrator.decision.state import FOREVER_US, Lot, Member, OrderState, State, TaskState
+from orchestrator.decision.state import FOREVER_US, State
 from orchestrator.plans import changes
 
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 from orchestrator.decision import lots, quorum
 from orchestrator.decision.events import Judged, Reading, Rematched, Started, Swept
 from orchestrator.decision.gates import FLAPS_US, interval_us
+from orchestrator.decision.parts import Observed, Verdict
 from orchestrator.decision.stages import IN_SERVICE, INSPECTED, OUT, RECONNECTING, Turn
-from orchestrator.decision.state import CONNECTED, QUARANTINED, UNKNOWN, Observed, State, Verdict
+from orchestrator.decision.state import CONNECTED, QUARANTINED, UNKNOWN, State
 
 SECOND = 1_000_000
 HIT, NO_HIT, UNMATCHED = OUTCOMES = ("hit", "no-hit", "unmatched")
@@ -26,9 +27,9 @@ def judged(state: State, event: Judged, at_us: int) -> None:
         state.claims.get(host, {}).pop(event.person, None)
         if event.verdict == quorum.CLEAN:
             if lot is not None:
-                state.by_lot[host] = event.person
-            elif state.by_lot.get(host) == event.person:
-                del state.by_lot[host]
+                state.by_lot.setdefault(host, set()).add(event.person)
+            elif host in state.by_lot:
+                state.by_lot[host].discard(event.person)
             ends_us = quorum.ends_us(state, event.expires_us, at_us)
             verdict = Verdict(event.verdict, event.person, event.indicator_set, ends_us, at_us)
             kept = [one for one in state.verdicts[host] if one.person != event.person]

@@ -112,7 +112,7 @@ def _enough(state: State, host: int, now_us: int) -> bool:
     until_us = now_us + klass.limit_s.reconnect * SECOND
     fresh, said = _signers(state, host, until_us)
     excepted = bool(said) and state.exceptions.get(host, 0) > until_us
-    wanted = 1 if state.by_lot.get(host) in fresh else klass.verdicts_required
+    wanted = 1 if fresh & state.by_lot.get(host, set()) else klass.verdicts_required
     return not state.infected_us[host] and len(fresh) + excepted >= wanted
 
 

@@ -13,17 +13,10 @@ from orchestrator.decision.capacity import occupy, release, signature
 from orchestrator.decision.commands import Cancel, Issue
 from orchestrator.decision.estate import STEP_NUMBER
 from orchestrator.decision.events import Cancelled, Dispatched, Finished, Late, Lost
+from orchestrator.decision.parts import OpenAction
 from orchestrator.decision.requirements import HOST_STEPS
 from orchestrator.decision.stages import ENDS, GONE, INSPECTED, INSPECTING, OUT, STARTS, SUCCEEDS, Turn
-from orchestrator.decision.state import (
-    CONNECTED,
-    DURATION_BOUNDS_S,
-    LANE,
-    STEP,
-    UNKNOWN,
-    OpenAction,
-    State,
-)
+from orchestrator.decision.state import CONNECTED, DURATION_BOUNDS_S, LANE, STEP, UNKNOWN, State
 
 SECOND = 1_000_000
 ISOLATE, RESTORE = STEP["isolate"], STEP["restore"]

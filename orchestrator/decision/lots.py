@@ -11,8 +11,9 @@ from typing import NoReturn
 
 from orchestrator.decision import quorum
 from orchestrator.decision.events import Judged
+from orchestrator.decision.parts import Lot
 from orchestrator.decision.stages import INSPECTED, OUT, RECONNECTING
-from orchestrator.decision.state import Lot, State
+from orchestrator.decision.state import State
 from orchestrator.errors import Refused
 
 WIPED = ("reimage", "replace")
@@ -100,8 +101,8 @@ def condemn(state: State, host: int) -> None:
 
 def _reopen(state: State, host: int) -> None:
     """In quarantine its seats are open again; on its way out its proof falls; out, it owes an inspection."""
-    person = state.by_lot.pop(host)
-    state.verdicts[host] = [one for one in state.verdicts[host] if one.person != person]
+    persons = state.by_lot.pop(host)
+    state.verdicts[host] = [one for one in state.verdicts[host] if one.person not in persons]
     state.touch(state.estate.hosts[host], "lot condemned")
     state.dirty[host] = None
     if state.stage[host] in OUT:

@@ -13,7 +13,8 @@ from orchestrator.canonical import Json
 from orchestrator.decision import epoch, lots, quorum, seats
 from orchestrator.decision.events import Judged, Ordered
 from orchestrator.decision.order_rules import RULES, is_person, isolation_needs_second
-from orchestrator.decision.state import OrderState, State
+from orchestrator.decision.parts import OrderState
+from orchestrator.decision.state import State
 from orchestrator.errors import Conflict, Refused
 from orchestrator.plans.model import Content
 

@@ -37,7 +37,8 @@ def ends_us(state: State, signed_us: int, now_us: int) -> int:
 
 def required(state: State, host: int, counted: set[str]) -> int:
     """How many persons must say CLEAN: one where a verdict that counts is on the host's whole lot."""
-    return 1 if state.by_lot.get(host) in counted else state.estate.group(host).klass.verdicts_required
+    whole_lot = host in state.by_lot and not state.by_lot[host].isdisjoint(counted)
+    return 1 if whole_lot else state.estate.group(host).klass.verdicts_required
 
 
 def verdicts_missing(state: State, host: int, now_us: int) -> int:

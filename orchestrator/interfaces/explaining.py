@@ -5,39 +5,13 @@ Never asks anything.
 
 from __future__ import annotations
 
-from typing_extensions import TypedDict
-
 from orchestrator.checks.meaning import LEVELS, meaning, parameters
 from orchestrator.checks.model import Check
+from orchestrator.interfaces.documents import Explained
 from orchestrator.interfaces.hand_checks import asked_of, service_of, services_of
 from orchestrator.plans.model import Content
 
 SHOWN_MAX = 5
-
-
-class Explained(TypedDict):
-    """One check in words; `hosts` are asked at `port`, every `interval_s`. `writes`: only at a gate, if agreed."""
-
-    check: str
-    subject: str
-    level: str
-    level_means: str
-    probe: str
-    parameters: str
-    question: str
-    proof: str
-    gap: str
-    writes: bool
-    hosts: list[str]
-    port: int
-    interval_s: int
-    timeout_s: int
-
-
-class ChecksExplained(TypedDict):
-    """What `checks explain` prints."""
-
-    checks: list[Explained]
 
 
 def explained(content: Content, what: str) -> list[Explained]:

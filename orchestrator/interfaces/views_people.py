@@ -8,8 +8,9 @@ from __future__ import annotations
 from orchestrator.decision import epoch, explain, orders, quorum, seats
 from orchestrator.decision.exposure import exposure
 from orchestrator.decision.order_rules import stops
+from orchestrator.decision.parts import OrderState, TaskState
 from orchestrator.decision.stages import OUT
-from orchestrator.decision.state import OrderState, State, TaskState
+from orchestrator.decision.state import State
 from orchestrator.errors import UsageError
 from orchestrator.interfaces.documents import (
     Custody,

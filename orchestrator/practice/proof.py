@@ -42,7 +42,7 @@ class Proof:
         if entry.verdict == CLEAN and len(entry.inspections) > 1:
             numbers = [state.estate.host_number[host] for host in entry.inspections]
             self._counts["lots"] += 1
-            self._counts["by lot"] += sum(state.by_lot.get(host) == entry.person for host in numbers)
+            self._counts["by lot"] += sum(entry.person in state.by_lot.get(host, ()) for host in numbers)
         for host, inspection in entry.inspections.items():
             others = self._clean.setdefault(inspection, set())
             if entry.verdict == CLEAN:

@@ -21,8 +21,9 @@ _CONFUSED = (pytds.Error, TlsError, ValueError, KeyError, IndexError, TypeError,
 
 
 class MssqlProbe:
-    """Parameters: `database`, `user`, `password`, `query` (one SELECT), `rows_min` (1), `age_max_s` (of the time that
-    is the first value of the first row), `tls` (true, always), `ca`, and `name` (the common name of its certificate).
+    """Parameters: `database`, `user`, `password`, `query` (one SELECT), `rows_min` (1), `otherwise` (what fewer mean),
+    `age_max_s` (of the time that is the first value of the first row), `tls` (true, always), `ca`, and `name` (the
+    common name of its certificate).
     """
 
     def ask(self, question: Question) -> Answer:

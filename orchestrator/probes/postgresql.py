@@ -22,8 +22,9 @@ _CONFUSED = (Error, ValueError, KeyError, IndexError, TypeError, AttributeError,
 
 
 class PostgresqlProbe:
-    """Parameters: `database`, `user`, `password`, `query` (one SELECT), `rows_min` (1), `age_max_s` (of the time that
-    is the first value of the first row), `tls`, and with it `ca`, `name`, `certificate`, `unverified`, `days_min`.
+    """Parameters: `database`, `user`, `password`, `query` (one SELECT), `rows_min` (1), `otherwise` (what fewer mean),
+    `age_max_s` (of the time that is the first value of the first row), `tls`, and with it `ca`, `name`,
+    `certificate`, `unverified`, `days_min`.
     """
 
     def ask(self, question: Question) -> Answer:

@@ -15,9 +15,10 @@ from orchestrator.canonical import Json
 from orchestrator.decision import quorum
 from orchestrator.decision.commands import Ask, EnterService, Exclude, GiveUp, Hold, OpenTask, PassGate, Unhold
 from orchestrator.decision.events import Finished, Judged, Jumped, Ordered, Rematched, Swept
+from orchestrator.decision.parts import Member
 from orchestrator.decision.seats import seats_open
 from orchestrator.decision.stages import INSPECTED, RECONNECTING
-from orchestrator.decision.state import FOREVER_US, Member, State
+from orchestrator.decision.state import FOREVER_US, State
 from orchestrator.simulation.durations import WORK_NUMBER, drawn_us
 from orchestrator.simulation.faults import NONE
 from orchestrator.simulation.lot_reading import LotReading, to_open
@@ -54,7 +55,7 @@ class Staff:
         # People look again four times while a claim lasts: every quarter of an hour, in a drill every few seconds.
         self._look_us = world.state.estate.timing.claim_s * SECOND // 4
         self._called = False
-        self._lots = LotReading(world, self._busy, self._want, self._want_first, self._assign)
+        self._lots = LotReading(world, self._busy)
         for kind in (Ask, GiveUp, Exclude, Hold, PassGate, Jumped):
             world.hears.setdefault(kind, []).append(self._call)
         world.hears.setdefault(Ordered, []).append(self._ordered)
@@ -127,7 +128,7 @@ class Staff:
         if change_us is not None:
             world.at(change_us, self._change_shift)
         self.look_at_all()
-        self._assign()
+        self.assign()
         self._call()
 
     # Orders
@@ -178,7 +179,7 @@ class Staff:
             if not self.order(wish):
                 again = True
         self._muster()
-        self._assign()
+        self.assign()
         if again:
             self._call()
 
@@ -189,8 +190,8 @@ class Staff:
         state = self.world.state
         for host in [state.estate.host_number[name] for name in event.inspections]:
             if state.stage[host] is INSPECTED or host in state.obligations:
-                self._want(host)
-        self._assign()
+                self.want(host)
+        self.assign()
         self._call()
 
     def _finished(self, event: Finished) -> None:
@@ -203,8 +204,8 @@ class Staff:
         elif "/inspect/" in event.action:
             host = self.world.state.estate.host_number[event.action.partition("/")[0]]
             self._readers.pop(host, None)
-            self._want(host)
-            self._assign()
+            self.want(host)
+            self.assign()
 
     def _look_further(self, _: object = None) -> None:
         """Hosts of waves that have come into the horizon want verdicts."""
@@ -217,7 +218,7 @@ class Staff:
         """A sweep, the end of a hold or a gate may have opened seats."""
         if self._waiting:
             self._sift()
-            self._assign()
+            self.assign()
 
     def _sift(self) -> None:
         """Of those that wait, who may have a seat by now is asked about."""
@@ -231,9 +232,10 @@ class Staff:
         ]
         self._waiting.difference_update(wanted)
         for host in wanted:
-            self._want(host)
+            self.want(host)
 
-    def _want(self, host: int) -> None:
+    def want(self, host: int) -> None:
+        """A host waits for readers, if it still does."""
         state = self.world.state
         if not quorum.seats_wanted(state, host):
             self._waiting.add(host)
@@ -253,13 +255,13 @@ class Staff:
         seats = sorted({seat for apart in self._seats.values() for seat in apart})
         self._seats = {NOBODY: seats}
 
-    def _want_first(self, host: int, other: int) -> None:
+    def want_first(self, host: int, other: int) -> None:
         """A host is to be read as urgently as another one that waits for that."""
         urgency = self.world.state.urgency
         self._queued[host] = min(self._queued.get(host, urgency[host]), urgency[other])
         self._queue((self._queued[host], host), NOBODY)
 
-    def _assign(self) -> None:
+    def assign(self) -> None:
         """Free people take the most urgent tasks of their role, then free analysts the most urgent seats."""
         if self._tasks:
             self._assign_tasks()
@@ -277,7 +279,7 @@ class Staff:
             host = seat[1]
             if host not in self._queued:
                 continue  # it stood there twice
-            if host in state.lot_of and self._lots.takes(host, free[0]):
+            if host in state.lot_of and self._lots.takes(self, host, free[0]):
                 self._queued.pop(host, None)
                 free = [one for one in free if one not in self._busy]
                 continue
@@ -331,11 +333,11 @@ class Staff:
             self._file(verdict, person, host, ends_us)
             if verdict == quorum.CLEAN and state.inspection[host] == inspection:
                 self._say_more(person, host, ends_us)
-                self._want(host)
+                self.want(host)
                 world.at(ends_us, self._expired, host)
         if lot:
-            self._lots.look_again(lot)
-        self._assign()
+            self._lots.look_again(self, lot)
+        self.assign()
 
     def _file(self, verdict: str, person: str, host: int, ends_us: int, key: str = "b") -> None:
         state = self.world.state
@@ -381,8 +383,8 @@ class Staff:
 
     def _expired(self, host: int) -> None:
         if self.world.state.stage[host] is INSPECTED or host in self._queued:
-            self._want(host)
-            self._assign()
+            self.want(host)
+            self.assign()
 
     # Tasks
 
@@ -449,7 +451,7 @@ class Staff:
                 world.ask_once_more(by_check)
             else:
                 world.at(world.now_us + self._look_us // 3, self._confirm, key)
-        self._assign()
+        self.assign()
 
     def _confirm(self, key: str) -> None:
         """A second person looks."""

@@ -27,8 +27,7 @@ from orchestrator.simulation.folding import LEFT
 from orchestrator.simulation.images import images
 
 SECOND = 1_000_000
-HOUR = 3600 * SECOND
-MINUTE = 60 * SECOND
+HOUR, MINUTE = 3600 * SECOND, 60 * SECOND
 HANDED_OUT_US = 2 * SECOND
 GENTLE = 4  # as the live probes: what no gate waits for is asked four times less often
 # What a draw is about, so that no two questions share their luck.
@@ -259,9 +258,8 @@ class World:
         """What a successful step reports. A later try asks for an older point than the one that was too young."""
         if job.issue.step == "restore":
             point_us = self.now_us if self._is_young(job, key) else 1
-            facts: dict[str, Json] = {"restore_point_us": point_us, "host_key": f"key of {job.issue.action}"}
-            image = self.images.get(self._estate.group(job.host).klass.id)
-            return {**facts, "image_digest": image} if image else facts
+            made = self.images.get(self._estate.group(job.host).klass.id, {})
+            return {"restore_point_us": point_us, "host_key": f"key of {job.issue.action}", **made}
         return {"digest": "d", "medium": "m", "holder": "h", "evidence": "e"}
 
     def _is_young(self, job: Job, key: tuple[int, ...]) -> bool:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from orchestrator.decision.events import Judged
 from orchestrator.decision.stages import Stage
 from orchestrator.inventory.model import Interface, Needs, Task
 from orchestrator.plans.model import GateRule
 from tests.estates import check, names, server, service, with_checks, with_hosts, with_interfaces
 from tests.forged_histories import heard
-from tests.storyline import Story, Tell, hospital
+from tests.storyline import SECOND, Story, Tell, hospital
+from tests.test_decision_lots import POSTS, bench, made, opened
 
 PAIR = ("operator-1", "crisis-1")
 LAB = "laboratory/slice"
@@ -170,3 +172,24 @@ def test_a_gate_that_has_passed_asks_for_no_hosts_when_content_changes(tell: Tel
     content = story.state.estate.content
     story.propose(with_hosts(content, server("web-2", "south", "web")), *PAIR).whatever()
     assert "web-2" in story.state.estate.hosts
+
+
+def test_an_infected_host_takes_back_what_two_said_of_its_lot_one_after_the_other(tell: Tell) -> None:
+    """Seed 3011: of two who had signed for it the core knew the last one only, and counted the first as a reader."""
+    story = opened(bench(tell)).order("wave.hold", "laboratory/slice", "operator-1").nothing()
+    made(story, *POSTS)
+
+    def signed_for(person: str) -> None:
+        for name in POSTS[:2]:
+            story.verdicts(name, "analyst-1", "analyst-2").nothing()
+        inspections = {name: f"{name}/inspect/1" for name in POSTS}
+        ends_us = story.now_us + 86_400 * SECOND
+        story.send(Judged("CLEAN", inspections, person, story.state.indicator_set, ends_us, "blob")).nothing()
+
+    signed_for("analyst-3")
+    story.order("indicators.force", "6" * 64, "analyst-1", "forensic-lead").nothing()
+    signed_for("analyst-1")
+    story.rematched(*POSTS[2:]).nothing()
+    assert [one.person for one in story.state.verdicts[story.host("ws-3")]] == ["analyst-3", "analyst-1"]
+    story.verdicts("ws-4", "analyst-2", verdict="INFECTED").whatever()
+    assert story.state.verdicts[story.host("ws-3")] == []
