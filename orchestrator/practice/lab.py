@@ -16,9 +16,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from pathlib import Path
-from typing import Literal
-
-from typing_extensions import TypedDict
+from typing import Any
 
 from orchestrator.clock import SystemClock
 from orchestrator.engine.process import lay_out
@@ -190,29 +188,11 @@ def strike(root: Path) -> int:
     return struck
 
 
-class HostStatus(TypedDict):
-    """How one host of the lab stands."""
-
-    service: str
-    address: str
-    network: Literal["production", "quarantine"]
-    disk: Literal["whole", "encrypted", "wiped"]
-    processes: int
-
-
-class Status(TypedDict):
-    """What `lab up` and `lab status` print; `running`: the process that owns the hosts' services lives."""
-
-    running: bool
-    hosts: dict[str, HostStatus]
-    packages: dict[str, str]
-
-
-def status(root: Path) -> Status:
+def status(root: Path) -> dict[str, Any]:
     """How each host stands: its side of the switch, its disk, its processes; and what software it all is."""
     lab = Lab(root / FLEET, SystemClock().now_us)
     released = lab.network.released()
-    hosts: dict[str, HostStatus] = {
+    hosts = {
         host.spec.id: {
             "service": host.role,
             "address": host.spec.address,
@@ -226,7 +206,7 @@ def status(root: Path) -> Status:
     return {"running": running, "hosts": hosts, "packages": lab_services.packages()}
 
 
-def _disk(host: LabHost) -> Literal["whole", "encrypted", "wiped"]:
+def _disk(host: LabHost) -> str:
     if (host.disk / ransomware.NOTE).exists():
         return "encrypted"
     return "whole" if host.place.is_whole else "wiped"

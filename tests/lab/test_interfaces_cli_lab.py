@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from pydantic import TypeAdapter
 
+from orchestrator.interfaces import documents as d
 from orchestrator.interfaces.cli import main
-from orchestrator.practice import lab
 from tests.lab.conftest import Hospital
 
 
@@ -30,7 +30,7 @@ def test_the_status_lists_every_host_and_how_to_step_into_one(
     assert f"{hospital.root}/fleet/enter/HOST" in text
     assert main(["--state", str(hospital.root), "--format", "json", "lab", "status"]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert TypeAdapter(lab.Status).validate_python(found, strict=True) == found
+    assert TypeAdapter(d.LabStatus).validate_python(found, strict=True) == found
     assert found["hosts"].keys() == hospital.lab.hosts.keys()
     assert f"orthanc {found['packages']['orthanc']}" in text
     assert found["packages"]["orthanc"] != "unknown"
