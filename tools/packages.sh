@@ -11,7 +11,11 @@ command -v prometheus >/dev/null 2>&1 || missing="$missing prometheus"
 if [ "${1:-}" = lab ]; then
   # As `relance lab up` asks for them: `has PROGRAM PACKAGES`.
   has() { program=$1; shift; PATH="$PATH:/usr/sbin:/sbin" command -v "$program" >/dev/null 2>&1 || missing="$missing $*"; }
-  has samba samba samba-ad-provision samba-dsdb-modules samba-vfs-modules
+  holds() { package=$1; shift; ls "$@" >/dev/null 2>&1 || missing="$missing $package"; }
+  has samba samba
+  holds samba-ad-provision /usr/share/samba/setup/*.ldif
+  holds samba-dsdb-modules /usr/lib/*/samba/ldb/acl.so
+  holds samba-vfs-modules /usr/lib/*/samba/vfs/acl_xattr.so
   has named bind9
   has chronyd chrony
   has Orthanc orthanc
@@ -20,7 +24,7 @@ if [ "${1:-}" = lab ]; then
   has nft nftables
   has openssl openssl
   has faketime faketime
-  ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || missing="$missing postgresql"
+  holds postgresql /usr/lib/postgresql/*/bin/postgres
 fi
 [ -z "$missing" ] && exit 0
 line="apt-get update && apt-get install --yes --no-install-recommends$missing"

@@ -14,6 +14,7 @@ import shutil
 import subprocess
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from glob import glob
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -52,7 +53,7 @@ def lacking() -> str:
         return "The lab needs root: its hosts are network namespaces. Run it as root, or practise with `relance drill`."
     path = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
     packages = [package for name, package in lab_services.PROGRAMS.items() if not shutil.which(name, path=path)]
-    packages += [] if lab_services.has_postgresql() else ["postgresql"]
+    packages += [package for package, files in lab_services.FILES.items() if not glob(files)]
     if packages:
         return f"The lab needs Debian packages that are not installed: {' '.join(packages)}. `make lab` installs them."
     if importlib.util.find_spec("hl7") is None:

@@ -29,9 +29,13 @@ REALM = "LAB.HOSPITAL.EXAMPLE"
 IMAGES, PATIENTS = 24, 60
 TEST = "TEST-"  # so begins the patient whom agreements name; what is written of it counts in no comparison
 PROGRAMS = {
-    "samba": "samba samba-ad-provision samba-dsdb-modules samba-vfs-modules", "named": "bind9", "chronyd": "chrony",
+    "samba": "samba", "named": "bind9", "chronyd": "chrony",
     "Orthanc": "orthanc", "nginx": "nginx-light", "restic": "restic", "nft": "nftables", "ip": "iproute2",
     "openssl": "openssl", "sshd": "openssh-server",
+}  # fmt: skip
+FILES = {  # what has no program on the path; a file server's samba comes without the rest
+    "postgresql": "/usr/lib/postgresql/*/bin/postgres", "samba-ad-provision": "/usr/share/samba/setup/*.ldif",
+    "samba-dsdb-modules": "/usr/lib/*/samba/ldb/acl.so", "samba-vfs-modules": "/usr/lib/*/samba/vfs/acl_xattr.so",
 }  # fmt: skip
 _POSTGRES = sorted(Path("/usr/lib/postgresql").glob("*/bin"))[-1:]
 _AS_POSTGRES = ("setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups")
@@ -84,8 +88,7 @@ def write(place: Place, name: str, text: str | bytes, mode: int = 0o644) -> None
 
 def packages() -> dict[str, str]:
     """The Debian packages the lab runs, each with its version: `unknown` where Debian did not install it."""
-    postgresql = f"postgresql-{_POSTGRES[0].parent.name}" if _POSTGRES else "postgresql"
-    names = [name for some in (*PROGRAMS.values(), postgresql) for name in some.split()]
+    names = [*PROGRAMS.values(), *FILES]
     asked = ["dpkg-query", "--show", "--showformat=${Package} ${Version}\n", *names]
     try:
         told = subprocess.run(asked, capture_output=True, text=True, timeout=30, check=False).stdout
@@ -93,11 +96,6 @@ def packages() -> dict[str, str]:
         told = ""
     versions = dict(line.split(" ", 1) for line in told.splitlines())
     return {name: versions.get(name) or "unknown" for name in sorted(names)}
-
-
-def has_postgresql() -> bool:
-    """Whether Debian's PostgreSQL is installed; its programs are not on the path."""
-    return bool(_POSTGRES)
 
 
 def fill(role: str, place: Place, ground: Ground, *, bare: bool = False) -> None:

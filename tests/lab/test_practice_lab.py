@@ -21,8 +21,9 @@ def test_without_root_the_lab_says_so_and_leaves_nothing(tmp_path: Path, monkeyp
 def test_packages_that_are_missing_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.geteuid", lambda: 0)
     monkeypatch.setitem(lab_services.PROGRAMS, "no-such-program", "no-such-package")
+    monkeypatch.setitem(lab_services.FILES, "no-such-modules", "/no-such-folder/*.so")
     assert "not installed: " in lab.lacking()
-    assert "no-such-package" in lab.lacking()
+    assert "no-such-package no-such-modules" in lab.lacking()
 
 
 def test_a_folder_without_a_lab_is_not_taken_down(tmp_path: Path) -> None:
