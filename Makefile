@@ -62,7 +62,8 @@ check: $(READY) ## format, lint, types, directions of imports
 	@$(BIN)/lint-imports --no-cache
 
 bench: $(READY) ## figures, each beside its rival, one JSON line each
-	@for bench in core dispatch indicators journal overhead "plan --large" replay "scale --large" schedule scrape signatures; do $(BIN)/python -m bench.$$bench || exit 1; done
+	@sh tools/packages.sh bench
+	@for bench in core dispatch indicators journal overhead "plan --large" probes replay "scale --large" schedule scrape signatures ssh_probes; do $(BIN)/python -m bench.$$bench || exit 1; done
 
 drill-1700: $(READY) ## the whole estate as a drill (about 40 minutes; killed, it goes on when made again): one JSON line
 	@$(BIN)/python -m bench.drill --hosts 1700 --state drill-1700
@@ -74,7 +75,7 @@ simulate: $(READY) ## 10,000 seeded disasters, then ten of 1,700 hosts (hours; k
 	@$(BIN)/relance --format json simulate --seeds $(SEEDS) --progress simulate.jsonl
 	@$(BIN)/relance --format json simulate --seeds $(LARGE) --hosts 1700 --progress simulate-1700.jsonl
 
-seeing: $(READY) ## make twenty mistakes in the core, one at a time: the simulator must see each within 500 seeds: one JSON line
+seeing: $(READY) ## make 22 mistakes in the core, one at a time: the simulator must see each within 500 seeds: one JSON line
 	@$(BIN)/python -m tests.seeing --seeds $(TRIED)
 
 $(MUTANTS)/.ready: requirements-mutants.lock $(READY)

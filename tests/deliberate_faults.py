@@ -14,14 +14,14 @@ from dataclasses import dataclass, replace
 from types import ModuleType
 from typing import Any
 
-from orchestrator.decision import admit, blockers, capacity, decide, findings, gates, life, orders, quorum
+from orchestrator.decision import admit, blockers, capacity, decide, findings, gates, life, lots, orders, quorum
 from orchestrator.decision.commands import BreakSoak, Command
 from orchestrator.decision.events import Finished, Judged, Lost
 from orchestrator.decision.parts import OpenAction
 from orchestrator.decision.state import QUARANTINED, UNKNOWN, State
 from orchestrator.simulation.staff import SECOND_KEY
 
-WATCHERS = ("invariants", "recount", "witness", "witness_books", "witness_orders")
+WATCHERS = ("invariants", "recount", "witness", "witness_books", "witness_lots", "witness_orders", "witness_reach")
 Make = Callable[[Any], Any]
 
 
@@ -308,7 +308,21 @@ def _lost_keeps(bed: Bed) -> None:
     bed.swap(life, "lost", make)
 
 
+def _sample_unread(bed: Bed) -> None:
+    bed.swap(lots, "is_clean", lambda right: lambda state, host, now_us: True)
+
+
+def _never_condemned(bed: Bed) -> None:
+    bed.swap(lots, "condemn", lambda right: lambda state, host: None)
+
+
 MISTAKES = {
+    "a lot signed for before its sample is read": Mistake(
+        "Whoever was drawn from a lot is taken for CLEAN before anybody has read it.", _sample_unread
+    ),
+    "a lot that outlives an infected host": Mistake(
+        "INFECTED on a host of a lot takes nothing back that was said of all of it.", _never_condemned
+    ),
     "quorum counts keys instead of persons": Mistake(
         "Whoever signs a second time with another key is taken for a second person.", _keys_counted
     ),

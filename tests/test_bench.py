@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,8 +12,10 @@ from typing import Any
 
 import pytest
 
+from bench import probes
 from bench.drill import memory_kib, tree
 from bench.overhead import ready_content
+from bench.peers import addresses, peers
 from orchestrator.plans.files import usable
 from orchestrator.practice.rehearsal import write_estate
 from orchestrator.simulation.scale import scaled
@@ -38,7 +41,9 @@ SMALL = {
         {"ended", "cpu_ms_per_host", "rival_find_cpu_ms_per_host", "rival_stat_cpu_ms_per_host", "times_find"},
     ),
     "plan": (["--rounds", "1", "--sizes", "1000", "1700"], {"cpu_s", "peak_mib", "rival_cpu_s", "large"}),
+    "ssh_probes": (["--rounds", "1", "--hosts", "3"], {"cpu_ms_per_host", "rival_cpu_ms_per_host", "times_rival"}),
 }
+WITHOUT_ESTATE = {"indicators", "inspection", "journal", "scale", "ssh_probes"}
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +68,7 @@ def said(name: str, *options: str) -> dict[str, Any]:
 @pytest.mark.parametrize("name", sorted(SMALL))
 def test_a_bench_prints_its_figures_beside_its_rivals_in_one_line(name: str, estate: Path) -> None:
     options, fields = SMALL[name]
-    own = [] if name in ("indicators", "inspection", "journal", "scale") else ["--estate", str(estate)]
+    own = [] if name in WITHOUT_ESTATE else ["--estate", str(estate)]
     found = said(name, *own, *options)
     assert fields <= found.keys()
     assert all(found[field] for field in fields)
@@ -97,6 +102,22 @@ def test_the_memory_of_a_drill_counts_all_its_processes() -> None:
         child.communicate(b"")
     assert tree([child.pid]) == set()
     assert memory_kib([child.pid]) == 0
+
+
+def test_all_peers_of_a_bench_pass_the_probes_and_are_seen_by_the_sweep() -> None:
+    names = addresses(probes.NETS["dns"], 3)
+    with peers(names) as ports:
+        asked = probes.questions({"tcp": 4, "http": 5, "dns": 3}, ports)
+        assert probes.ours(asked).passed == 12
+        seen = probes.swept(6, ports["tcp"])
+    assert (seen["sweep_answered"], seen["sweep_asked_passed"]) == (6, 6)
+
+
+@pytest.mark.skipif(shutil.which(probes.RIVAL) is None, reason=f"{probes.RIVAL} is not installed")
+def test_probes_are_measured_beside_the_exporter_that_finds_the_same_peers_well() -> None:
+    found = said("probes", "--tcp", "4", "--http", "4", "--dns", "2", "--sweep", "5", "--rounds", "1")
+    assert (found["passed"], found["rival_passed"], found["sweep_answered"]) == (10, 10, 5)
+    assert {"cpu_s", "rival_cpu_s", "wall_s", "rival_wall_s", "sweep_peak_mib"} <= found.keys()
 
 
 @pytest.mark.slow

@@ -136,3 +136,19 @@ def test_posts_of_one_lot_share_the_very_image_they_were_made_from(state: State)
         "pc-2": ("was made from the same image, in the same lot",),
         "pc-3": ("was made from the same image",),
     }
+
+
+def test_whoever_holds_credentials_of_an_infected_host_is_exposed_once_it_is_being_restored() -> None:
+    services = (
+        service("backup", credentials=("backup-admin", "local")),
+        service("vault", credentials=("backup-admin",)),
+        service("lis", "laboratory", credentials=("lis",)),
+    )
+    hosts = [server(f"{one}-1", "north", one) for one in ("backup", "vault", "lis")]
+    content = hospital(*hosts, services=services, classes=(plain_class("server"),))
+    state = State(Estate(content, derive(content)))
+    number = state.estate.host_number
+    assert exposure(state, number["backup-1"]) == []
+    stand(state, Stage.RESTORED, "vault-1", "lis-1")
+    (found,) = exposure(state, number["backup-1"])
+    assert (found.host, found.reasons) == (number["vault-1"], ("holds the same credentials (backup-admin)",))

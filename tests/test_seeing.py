@@ -16,6 +16,7 @@ from orchestrator.decision import (
     gates,
     invariants,
     life,
+    lots,
     orders,
     quorum,
     recount,
@@ -30,7 +31,7 @@ from tests.deliberate_faults import MISTAKES, made
 
 def _core() -> list[object]:
     found: list[object] = list(vars(State).values())
-    for module in (admit, apply, blockers, capacity, decide, findings, gates, life, orders, quorum):
+    for module in (admit, apply, blockers, capacity, decide, findings, gates, life, lots, orders, quorum):
         for value in vars(module).values():
             found += value.values() if isinstance(value, dict) else [value]
     return found

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs the Debian packages the product needs, and with the word `lab` those of the lab, when it may; else prints
-# the one line to run.
+# Installs the Debian packages the product needs, with the word `lab` those of the lab too, with `bench` the rivals of
+# the figures, when it may; else prints the one line to run.
 set -eu
 missing=""
 command -v ssh >/dev/null 2>&1 || missing="$missing openssh-client"
@@ -8,9 +8,13 @@ command -v ssh >/dev/null 2>&1 || missing="$missing openssh-client"
 "${PYTHON:-python3.11}" -c 'import ensurepip, venv' >/dev/null 2>&1 || missing="$missing python3.11-venv"
 command -v ip >/dev/null 2>&1 || missing="$missing iproute2"
 command -v prometheus >/dev/null 2>&1 || missing="$missing prometheus"
+# `has PROGRAM PACKAGES`
+has() { program=$1; shift; PATH="$PATH:/usr/sbin:/sbin" command -v "$program" >/dev/null 2>&1 || missing="$missing $*"; }
+if [ "${1:-}" = bench ]; then
+  has prometheus-blackbox-exporter prometheus-blackbox-exporter
+fi
 if [ "${1:-}" = lab ]; then
-  # As `relance lab up` asks for them: `has PROGRAM PACKAGES`.
-  has() { program=$1; shift; PATH="$PATH:/usr/sbin:/sbin" command -v "$program" >/dev/null 2>&1 || missing="$missing $*"; }
+  # As `relance lab up` asks for them: `holds PACKAGE FILES`.
   holds() { package=$1; shift; ls "$@" >/dev/null 2>&1 || missing="$missing $package"; }
   has samba samba
   holds samba-ad-provision /usr/share/samba/setup/*.ldif

@@ -72,10 +72,13 @@ def contacts(state: State, host: int) -> dict[int, list[str]]:
 
 
 def _add_origins(state: State, host: int, found: dict[int, list[str]]) -> None:
-    """Hosts that came from where it came: the same restore point, or an image of the same class."""
+    """Hosts that hold credentials it holds, or came from where it came: the same restore point, or image."""
     estate = state.estate
-    point_us, klass = state.restore_point_us[host], estate.group(host).klass.id
+    point_us, klass, held = state.restore_point_us[host], estate.group(host).klass.id, _credentials(state, host)
     for other in range(len(estate.hosts)):
+        shared = held & _credentials(state, other) if held and other != host and _begun(state, other) else set()
+        for name in sorted(shared):
+            found.setdefault(other, []).append(f"holds the same credentials ({name})")
         if other == host or estate.group(other).klass.id != klass or not _begun(state, other):
             continue
         if point_us and state.restore_point_us[other] == point_us:
@@ -85,6 +88,11 @@ def _add_origins(state: State, host: int, found: dict[int, list[str]]) -> None:
             found.setdefault(other, []).append(f"was made from the same image{', in the same lot' * lot}")
         elif state.strategy[host] == state.strategy[other] == "reimage":
             found.setdefault(other, []).append(f"has the same image ({klass})")
+
+
+def _credentials(state: State, host: int) -> set[str]:
+    services = state.estate.content.inventory.services
+    return {group for service in state.estate.services_of[host] for group in services[service].credentials}
 
 
 def _begun(state: State, host: int) -> bool:

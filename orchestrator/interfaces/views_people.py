@@ -55,7 +55,7 @@ def why(state: State, now_us: int, name: str) -> Why:
 
 NOT_EXAMINED = (
     "traffic that no need and no interface declares",
-    "credentials that hosts share",
+    "credentials of which no service says that its hosts hold them",
     "hosts that were out earlier and are not now",
 )
 

@@ -108,7 +108,8 @@ class Task(Strict):
 class Service(Strict):
     """A role `quorum` of its hosts must play. `outside` services have no hosts and belong to no wave.
 
-    `function` null means foundations. Services of one `unit` need each other and come out together.
+    `function` null means foundations. Services of one `unit` need each other and come out together. `credentials`:
+    groups of accounts and secrets that its hosts hold; what is taken from one host may be used at the others.
     """
 
     id: Id
@@ -119,6 +120,7 @@ class Service(Strict):
     needs: Needs = Needs()
     unit: Id | None = None
     care: Literal["live"] | None = None
+    credentials: tuple[Id, ...] = ()
     tasks: tuple[Task, ...] = ()
 
 
