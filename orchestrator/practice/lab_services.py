@@ -39,6 +39,7 @@ FILES = {  # what has no program on the path; a file server's samba comes withou
 }  # fmt: skip
 _POSTGRES = sorted(Path("/usr/lib/postgresql").glob("*/bin"))[-1:]
 _AS_POSTGRES = ("setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups")
+_SIDE = 8042  # Orthanc's own side door, which it opens after that for images
 _DISKS, _SCHEMA = "disks", "lis.sql"
 _ROWS = """select md5(string_agg(o.number || control_id || o.patient || o.code || r.value || o.placed_at, '|'
   order by o.number, control_id)) from orders o join results r using (number) where patient not like 'TEST-%'
@@ -197,7 +198,7 @@ def _fill_pacs(place: Place, ground: Ground) -> None:
     for number in range(5):
         write(place, f"worklist/{number}.wl", _planned(number, today))
     place.start(_run_pacs(place, ground))
-    place.wait(ground.addresses["pacs"], (11112,))
+    place.wait("127.0.0.1", (_SIDE,))
     for number in range(IMAGES):
         _orthanc(place, ground, "POST", "/instances", _image(number, today - timedelta(hours=number)))
     place.stop()
@@ -209,7 +210,7 @@ def _run_pacs(place: Place, ground: Ground) -> Sequence[Sequence[str]]:
 
 def _orthanc(place: Place, ground: Ground, method: str, path: str, body: bytes = b"") -> bytes:
     """What Orthanc's own side door answers, asked on the host itself."""
-    with ground.network.dial(place.host, "127.0.0.1", 8042, 10) as peer:
+    with ground.network.dial(place.host, "127.0.0.1", _SIDE, 10) as peer:
         head = f"{method} {path} HTTP/1.1\r\nHost: lab\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
         peer.sendall(head.encode() + body)
         response = HTTPResponse(peer, method=method)
@@ -222,6 +223,7 @@ def _orthanc(place: Place, ground: Ground, method: str, path: str, body: bytes =
 
 def _digest_pacs(place: Place, ground: Ground) -> str:
     """Over the digests of all images but those of the test patient."""
+    place.wait("127.0.0.1", (_SIDE,))
     found = []
     for instance in json.loads(_orthanc(place, ground, "GET", "/instances")):
         tags = json.loads(_orthanc(place, ground, "GET", f"/instances/{instance}/simplified-tags"))
