@@ -26,6 +26,15 @@ def test_packages_that_are_missing_are_named(monkeypatch: pytest.MonkeyPatch) ->
     assert "no-such-package no-such-modules" in lab.lacking()
 
 
+def test_data_that_cannot_be_read_before_the_attack_are_nothing_to_compare_with(
+    hospital: Hospital, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lab, "come_to", lambda found: {"srv-lis-01": f"{lab.UNREAD}: it starts up"})
+    with pytest.raises(Unusable, match="The data of srv-lis-01 cannot be read: it starts up"):
+        lab.remember(hospital.lab)
+    assert lab.UNREAD not in (hospital.lab.root / lab.WAS).read_text()
+
+
 def test_a_folder_without_a_lab_is_not_taken_down(tmp_path: Path) -> None:
     (tmp_path / "letter").write_text("kept")
     with pytest.raises(UsageError, match="There is no lab in"):
