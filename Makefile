@@ -35,7 +35,7 @@ lab-packages: $(READY)
 	@sh tools/packages.sh lab || true
 
 lab: lab-packages ## bring up real services in network namespaces (root; then: relance drill --lab)
-	@$(BIN)/relance lab up && $(BIN)/relance lab status
+	@$(BIN)/relance lab up
 
 test-lab: lab-packages ## what the lab proves: real services broken and brought back, lies told by gates (about 4 minutes)
 	@$(BIN)/pytest -rs tests/lab

@@ -59,6 +59,8 @@ def test_one_host_is_asked_by_hand_what_is_asked_of_it_and_nothing_of_others(
     assert (types("checks", "run").code, types("checks", "run", "laboratory", "--host", "lis-1").code) == (2, 2)
     said = types("checks", "run", "--host", "srv-nowhere")
     assert (said.code, "There is no host srv-nowhere" in said.err) == (2, True)
+    said = types("checks", "run", "--host", "lis-1", "--known-hosts", "nowhere")
+    assert (said.code, "nowhere is no list of host keys" in said.err) == (2, True)
 
 
 def test_a_check_is_explained_with_what_it_leaves_open_and_who_is_asked(types: Keyboard) -> None:

@@ -8,8 +8,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 from orchestrator.engine.contents import keep
-from orchestrator.interfaces.hand_checks import asked, pins, questions
+from orchestrator.errors import UsageError
+from orchestrator.interfaces.hand_checks import asked, pins, questions, vouched
 from orchestrator.inventory.model import Host
 from orchestrator.plans.files import usable
 from tests.estates import check, small_estate, with_checks, with_hosts
@@ -121,6 +124,20 @@ def test_an_ssh_check_by_hand_expects_the_key_that_the_journal_says_a_restore_pi
     posts = [one for one in questions(content, str(function), pinned=pinned) if one.check.probe == "ssh"]
     assert posts
     assert all(one.question.params.get("host_key", "") == pinned.get(one.host, "") for one in posts)
+
+
+def test_an_ssh_check_by_hand_expects_the_key_that_a_person_brings_on_paper_where_no_restore_pinned_one(
+    tmp_path: Path,
+) -> None:
+    content, file = usable(SMALL), tmp_path / "known_hosts"
+    host = content.inventory.hosts[0]
+    others = f"10.99.99.99 ssh-ed25519 CCCC\n[{host.address}]:2222 ssh-ed25519 DDDD\n"
+    file.write_text(f"{host.address} ssh-ed25519 BBBB\n{others}")
+    assert vouched(content, file) == {host.id: "ssh-ed25519 BBBB"}
+    file.write_text(f"[{host.address}]:door ssh-ed25519 BBBB\n")
+    for wrong in (file, tmp_path / "nowhere"):
+        with pytest.raises(UsageError, match="is no list of host keys"):
+            vouched(content, wrong)
 
 
 def test_a_function_without_checks_has_no_answers() -> None:

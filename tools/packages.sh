@@ -14,8 +14,12 @@ if [ "${1:-}" = bench ]; then
   has prometheus-blackbox-exporter prometheus-blackbox-exporter
 fi
 if [ "${1:-}" = lab ]; then
-  # As `relance lab up` asks for them.
-  has samba samba samba-ad-provision samba-dsdb-modules samba-vfs-modules
+  # As `relance lab up` asks for them: `holds PACKAGE FILES`.
+  holds() { package=$1; shift; ls "$@" >/dev/null 2>&1 || missing="$missing $package"; }
+  has samba samba
+  holds samba-ad-provision /usr/share/samba/setup/*.ldif
+  holds samba-dsdb-modules /usr/lib/*/samba/ldb/acl.so
+  holds samba-vfs-modules /usr/lib/*/samba/vfs/acl_xattr.so
   has named bind9
   has chronyd chrony
   has Orthanc orthanc
@@ -24,7 +28,7 @@ if [ "${1:-}" = lab ]; then
   has nft nftables
   has openssl openssl
   has faketime faketime
-  ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || missing="$missing postgresql"
+  holds postgresql /usr/lib/postgresql/*/bin/postgres
 fi
 [ -z "$missing" ] && exit 0
 line="apt-get update && apt-get install --yes --no-install-recommends$missing"
@@ -46,3 +50,5 @@ export DEBIAN_FRONTEND=noninteractive
 apt-get update -qq
 # shellcheck disable=SC2086
 apt-get install -qq --yes --no-install-recommends $missing >/dev/null
+# shellcheck disable=SC2086
+dpkg-query --show --showformat='  ${Package} ${Version}\n' $missing

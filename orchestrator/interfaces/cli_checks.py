@@ -23,6 +23,7 @@ def add(commands: Commands) -> None:
     parser.add_argument("function", nargs="?", default="")
     parser.add_argument("--host", default="", help="ask what is asked of this host instead")
     parser.add_argument("--source", default="", metavar="ADDRESS", help="which of this machine's addresses asks")
+    parser.add_argument("--known-hosts", default="", metavar="FILE", help="host keys that no restore has pinned yet")
     parser.set_defaults(call=_checks)
     parser = parts.add_parser("explain", description="What is asked, of whom, what PASS means and what it leaves open.")
     parser.add_argument("what", metavar="CHECK|FUNCTION")
@@ -31,7 +32,7 @@ def add(commands: Commands) -> None:
 
 def _checks(options: argparse.Namespace) -> int:
     # Probes are imported here: explaining a check loads none.
-    from orchestrator.interfaces.hand_checks import asked, pins, questions, questions_to
+    from orchestrator.interfaces.hand_checks import asked, pins, questions, questions_to, vouched
     from orchestrator.plans.review import planned
 
     if bool(options.function) == bool(options.host):
@@ -41,11 +42,11 @@ def _checks(options: argparse.Namespace) -> int:
     inventory = content.inventory
     if name not in {one.id for one in (inventory.functions if options.function else inventory.hosts)}:
         raise UsageError(f"There is no {kind} {name}.", rule=f"usage.{kind}")
-    pinned: dict[str, str] = {}
+    pinned = vouched(content, Path(options.known_hosts)) if options.known_hosts else {}
     secrets: Path | None = None
     with suppress(UsageError):  # the packaged estate keeps no state
         secrets = state_of(options) / "secrets"
-        pinned = pins(state_of(options))
+        pinned |= pins(state_of(options))
     asking = list((questions if options.function else questions_to)(content, name, options.source, pinned))
     if not asking:
         raise ContentError(f"No check asks anything of {name}: see checks/README.md.", rule="checks.none")

@@ -37,6 +37,7 @@ def _lab(options: argparse.Namespace) -> int:
         found = lab.status(root)
         rows = [(name, *(str(cell) for cell in host.values())) for name, host in found["hosts"].items()]
         lines = columns([("host", "service", "address", "network", "disk", "processes"), *rows])
+        lines += ["They run " + ", ".join(f"{name} {version}" for name, version in found["packages"].items()) + "."]
         lines += [f"Step into one with {root}/fleet/enter/HOST COMMAND..., into the engine's place with .../control."]
         show(options, found, "\n".join(lines))
     return OK

@@ -459,3 +459,21 @@ class ChecksExplained(TypedDict):
     """What `checks explain` prints."""
 
     checks: list[Explained]
+
+
+class LabHost(TypedDict):
+    """How one host of the lab stands: its side of the switch, its disk, how many processes it runs."""
+
+    service: str
+    address: str
+    network: Literal["production", "quarantine"]
+    disk: Literal["whole", "encrypted", "wiped"]
+    processes: int
+
+
+class LabStatus(TypedDict):
+    """What `lab up` and `lab status` print; `running`: the process that owns the hosts' services lives."""
+
+    running: bool
+    hosts: dict[str, LabHost]
+    packages: dict[str, str]

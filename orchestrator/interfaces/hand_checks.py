@@ -16,6 +16,7 @@ from orchestrator.checks.model import Check
 from orchestrator.clock import SystemClock
 from orchestrator.engine.contents import first_state, opening
 from orchestrator.engine.recovery import applied_to
+from orchestrator.errors import UsageError
 from orchestrator.inventory.model import Host
 from orchestrator.journal.backup import JOURNAL
 from orchestrator.journal.replay import replay
@@ -23,6 +24,7 @@ from orchestrator.journal.sqlite import Journal
 from orchestrator.plans.model import Content
 from orchestrator.probes.base import Answer, Question, unasked
 from orchestrator.workers.probing import Prober
+from orchestrator.workers.settling import read_pins
 
 LOOK_S = 0.02
 
@@ -63,6 +65,17 @@ def pins(state_dir: Path) -> dict[str, str]:
     with Journal.open(state_dir / JOURNAL, read_only=True) as journal:
         replay(journal, applied_to(state, state_dir))
     return {host: key for host, key in zip(state.estate.hosts, state.host_key, strict=True) if key}
+
+
+def vouched(content: Content, known_hosts: Path) -> dict[str, str]:
+    """The host keys that a file in OpenSSH's form names at the hosts' SSH addresses. Raises UsageError."""
+    try:
+        keys = read_pins(known_hosts)
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{known_hosts} is no list of host keys: {error}", path=str(known_hosts)) from error
+    ports = {one.id: one.login.port for one in content.classes}
+    found = ((host.id, keys.get((host.address, ports[host.klass]))) for host in content.inventory.hosts)
+    return {host: key for host, key in found if key}
 
 
 def questions(

@@ -14,6 +14,7 @@ import shutil
 import subprocess
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from glob import glob
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from orchestrator.plans.files import usable
 from orchestrator.plans.lay_down import reference_estate
 from orchestrator.plans.model import Content, Person, Roster
 from orchestrator.practice import fleet_launch, lab_services, ransomware
+from orchestrator.practice.fleet_disk import public_line
 from orchestrator.practice.fleet_file import FleetFile, FleetHost, FleetSite, Folders, write_whole
 from orchestrator.practice.lab_ground import SECRETS, WAS, Lab, lab_content
 from orchestrator.practice.lab_host import LabHost
@@ -35,9 +37,11 @@ from orchestrator.trust import keys
 
 PORT = 22
 FOREVER_S = 1e9
+UNREAD = "cannot be read"
 AT_ONCE = 4
 FOLDER = "drill-lab"
 FLEET, ESTATE, STATE = "fleet", "estate", "state"
+KNOWN = "known_hosts"  # the hosts' own keys, for checks by hand while no restore has pinned another
 MODULE = "lab_fleet"
 PERSISTENCE = ("etc/cron.d/update-helper", "*/5 * * * * root /opt/update-helper\n")
 INDICATOR = ("opt/update-helper", "#!/bin/sh\n# relance practice: what an indicator names\n")
@@ -50,7 +54,7 @@ def lacking() -> str:
         return "The lab needs root: its hosts are network namespaces. Run it as root, or practise with `relance drill`."
     path = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
     packages = [package for name, package in lab_services.PROGRAMS.items() if not shutil.which(name, path=path)]
-    packages += [] if lab_services.has_postgresql() else ["postgresql"]
+    packages += [package for package, files in lab_services.FILES.items() if not glob(files)]
     if packages:
         return f"The lab needs Debian packages that are not installed: {' '.join(packages)}. `make lab` installs them."
     if importlib.util.find_spec("hl7") is None:
@@ -101,7 +105,9 @@ def _up(root: Path, say: Say) -> None:
     fleet_launch.launch(fleet, limit_s=90, module=MODULE)
     pins = (fleet / "known_hosts").read_bytes()
     write_whole(root / STATE / "secrets" / "management_hosts", pins, 0o600)
-    write_whole(fleet / WAS, json.dumps(come_to(lab)).encode())
+    remember(lab)
+    lines = (f"{one.address} {public_line(lab.folders.key('host', one.id))}\n" for one in lab.file.hosts)
+    write_whole(root / KNOWN, "".join(lines).encode())
 
 
 def _lay(lab: Lab, golden: _Golden, host: LabHost) -> None:
@@ -167,8 +173,17 @@ def come_to(lab: Lab) -> dict[str, str]:
         try:
             found[host.spec.id] = lab_services.ROLES[host.role].digest(host.place, ground)
         except (Unusable, OSError, ValueError) as error:
-            found[host.spec.id] = f"cannot be read: {error}"
+            found[host.spec.id] = f"{UNREAD}: {error}"
     return found
+
+
+def remember(lab: Lab) -> None:
+    """Keeps what the data come to, for a drill to compare. Raises Unusable where that cannot be said."""
+    was = come_to(lab)
+    for host, data in was.items():
+        if data.startswith(UNREAD):  # else a drill would find the same words afterwards, and call them the same data
+            raise Unusable(f"The data of {host} {data}.", host=host)
+    write_whole(lab.root / WAS, json.dumps(was).encode())
 
 
 def strike(root: Path) -> int:
@@ -185,7 +200,7 @@ def strike(root: Path) -> int:
 
 
 def status(root: Path) -> dict[str, Any]:
-    """How each host stands: its side of the switch, its disk, its processes."""
+    """How each host stands: its side of the switch, its disk, its processes; and what software it all is."""
     lab = Lab(root / FLEET, SystemClock().now_us)
     released = lab.network.released()
     hosts = {
@@ -198,7 +213,8 @@ def status(root: Path) -> dict[str, Any]:
         }
         for host in lab.hosts.values()
     }
-    return {"running": fleet_launch.ready(lab.root) is not None, "hosts": hosts}
+    running = fleet_launch.ready(lab.root) is not None
+    return {"running": running, "hosts": hosts, "packages": lab_services.packages()}
 
 
 def _disk(host: LabHost) -> str:

@@ -40,7 +40,9 @@ class LabDrill(drill.Drill):
 
     def _prepare(self) -> None:
         struck_us = SystemClock().now_us()
-        self.say(f"{lab.strike(self.root)} hosts of the lab are encrypted, and their services killed.")
+        struck = lab.strike(self.root)
+        before = f"; {len(self._lab.hosts) - struck} were before" if struck < len(self._lab.hosts) else ""
+        self.say(f"{struck} hosts of the lab are encrypted{before}, and their services killed.")
         told = {"seed": self._plan["seed"], "t0_us": struck_us, "lazy": False, "waived": []}
         told |= {
             "late": "",

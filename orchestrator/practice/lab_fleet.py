@@ -49,7 +49,10 @@ class LabDoor(SshDoor):
             super()._take(connection, endpoint, peer)
 
     def reap(self) -> None:
-        """Collects logins alone: threads wait for what they started themselves."""
+        """Collects logins and services alone: threads wait for what they started themselves."""
+        for host in self.hosts.values():
+            if isinstance(host, LabHost):
+                host.place.reap()
         for pid in list(self._logins):
             with suppress(ChildProcessError):
                 ended, _ = os.waitpid(pid, os.WNOHANG)

@@ -88,6 +88,11 @@ class Place:
                     raise Unusable(f"Port {port} of {self.host} does not answer: {words}.", host=self.host, port=port)
                 time.sleep(LOOK_S)
 
+    def reap(self) -> None:
+        """Collects services that ended: one that somebody killed leaves a process id, and its locks would name it."""
+        for process in self._processes:
+            process.poll()
+
     def stop(self) -> None:
         """Kills everything that runs on the host."""
         self._network.kill(self.host)

@@ -8,6 +8,7 @@ records (`lab_fhir`) and the interface engine's routing (`lab_hl7`).
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -28,12 +29,17 @@ REALM = "LAB.HOSPITAL.EXAMPLE"
 IMAGES, PATIENTS = 24, 60
 TEST = "TEST-"  # so begins the patient whom agreements name; what is written of it counts in no comparison
 PROGRAMS = {
-    "samba": "samba samba-ad-provision samba-dsdb-modules samba-vfs-modules", "named": "bind9", "chronyd": "chrony",
+    "samba": "samba", "named": "bind9", "chronyd": "chrony",
     "Orthanc": "orthanc", "nginx": "nginx-light", "restic": "restic", "nft": "nftables", "ip": "iproute2",
     "openssl": "openssl", "sshd": "openssh-server",
 }  # fmt: skip
+FILES = {  # what has no program on the path; a file server's samba comes without the rest
+    "postgresql": "/usr/lib/postgresql/*/bin/postgres", "samba-ad-provision": "/usr/share/samba/setup/*.ldif",
+    "samba-dsdb-modules": "/usr/lib/*/samba/ldb/acl.so", "samba-vfs-modules": "/usr/lib/*/samba/vfs/acl_xattr.so",
+}  # fmt: skip
 _POSTGRES = sorted(Path("/usr/lib/postgresql").glob("*/bin"))[-1:]
 _AS_POSTGRES = ("setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups")
+_SIDE = 8042  # Orthanc's own side door, which it opens after that for images
 _DISKS, _SCHEMA = "disks", "lis.sql"
 _ROWS = """select md5(string_agg(o.number || control_id || o.patient || o.code || r.value || o.placed_at, '|'
   order by o.number, control_id)) from orders o join results r using (number) where patient not like 'TEST-%'
@@ -81,9 +87,16 @@ def write(place: Place, name: str, text: str | bytes, mode: int = 0o644) -> None
     path.chmod(mode)
 
 
-def has_postgresql() -> bool:
-    """Whether Debian's PostgreSQL is installed; its programs are not on the path."""
-    return bool(_POSTGRES)
+def packages() -> dict[str, str]:
+    """The Debian packages the lab runs, each with its version: `unknown` where Debian did not install it."""
+    names = [*PROGRAMS.values(), *FILES]
+    asked = ["dpkg-query", "--show", "--showformat=${Package} ${Version}\n", *names]
+    try:
+        told = subprocess.run(asked, capture_output=True, text=True, timeout=30, check=False).stdout
+    except FileNotFoundError:
+        told = ""
+    versions = dict(line.split(" ", 1) for line in told.splitlines())
+    return {name: versions.get(name) or "unknown" for name in sorted(names)}
 
 
 def fill(role: str, place: Place, ground: Ground, *, bare: bool = False) -> None:
@@ -185,7 +198,7 @@ def _fill_pacs(place: Place, ground: Ground) -> None:
     for number in range(5):
         write(place, f"worklist/{number}.wl", _planned(number, today))
     place.start(_run_pacs(place, ground))
-    place.wait(ground.addresses["pacs"], (11112,))
+    place.wait("127.0.0.1", (_SIDE,))
     for number in range(IMAGES):
         _orthanc(place, ground, "POST", "/instances", _image(number, today - timedelta(hours=number)))
     place.stop()
@@ -197,7 +210,7 @@ def _run_pacs(place: Place, ground: Ground) -> Sequence[Sequence[str]]:
 
 def _orthanc(place: Place, ground: Ground, method: str, path: str, body: bytes = b"") -> bytes:
     """What Orthanc's own side door answers, asked on the host itself."""
-    with ground.network.dial(place.host, "127.0.0.1", 8042, 10) as peer:
+    with ground.network.dial(place.host, "127.0.0.1", _SIDE, 10) as peer:
         head = f"{method} {path} HTTP/1.1\r\nHost: lab\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
         peer.sendall(head.encode() + body)
         response = HTTPResponse(peer, method=method)
@@ -210,6 +223,7 @@ def _orthanc(place: Place, ground: Ground, method: str, path: str, body: bytes =
 
 def _digest_pacs(place: Place, ground: Ground) -> str:
     """Over the digests of all images but those of the test patient."""
+    place.wait("127.0.0.1", (_SIDE,))
     found = []
     for instance in json.loads(_orthanc(place, ground, "GET", "/instances")):
         tags = json.loads(_orthanc(place, ground, "GET", f"/instances/{instance}/simplified-tags"))

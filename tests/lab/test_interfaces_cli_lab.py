@@ -6,7 +6,9 @@ import json
 from pathlib import Path
 
 import pytest
+from pydantic import TypeAdapter
 
+from orchestrator.interfaces import documents as d
 from orchestrator.interfaces.cli import main
 from tests.lab.conftest import Hospital
 
@@ -27,4 +29,8 @@ def test_the_status_lists_every_host_and_how_to_step_into_one(
     assert "srv-pacs-01     pacs           10.77.2.7" in text
     assert f"{hospital.root}/fleet/enter/HOST" in text
     assert main(["--state", str(hospital.root), "--format", "json", "lab", "status"]) == 0
-    assert len(json.loads(capsys.readouterr().out)["hosts"]) == len(hospital.lab.hosts)
+    found = json.loads(capsys.readouterr().out)
+    assert TypeAdapter(d.LabStatus).validate_python(found, strict=True) == found
+    assert found["hosts"].keys() == hospital.lab.hosts.keys()
+    assert f"orthanc {found['packages']['orthanc']}" in text
+    assert found["packages"]["orthanc"] != "unknown"
