@@ -73,6 +73,17 @@ def test_no_lot_is_signed_for_before_two_persons_have_read_each_that_was_drawn(t
     assert refused.sentence == "ws-2 was drawn from the lot, and is not CLEAN by enough persons."
 
 
+def test_an_exception_stands_in_for_no_reader_of_the_sample(tell: Tell) -> None:
+    story = made(opened(bench(tell)), *POSTS)
+    story.verdicts("ws-1", "analyst-1", "analyst-2").whatever()
+    until_us = story.now_us + 3600 * SECOND
+    story.order("host.exception", "ws-2", "operator-1", "crisis-1", until_us=until_us).nothing()
+    story.verdicts("ws-2", "analyst-1").expect("issue ws-2/reconnect/1")
+    story.refuses("verdict.lot", lambda: whole(story, "analyst-3", *POSTS))
+    story.finish("ws-2/reconnect/1").whatever()
+    story.refuses("verdict.lot", lambda: whole(story, "analyst-3", *POSTS))
+
+
 def test_who_was_drawn_stands_in_the_statement_too(tell: Tell) -> None:
     story = sampled(tell)
     refused = story.refuses("verdict.lot", lambda: whole(story, "analyst-3", "ws-1", "ws-3", "ws-4"))

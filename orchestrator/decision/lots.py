@@ -58,11 +58,15 @@ def signable(state: State, lot: Lot, now_us: int) -> bool:
 
 
 def is_clean(state: State, host: int, now_us: int) -> bool:
-    """Whether enough persons have read one that was drawn; once it is out, what they said then stands."""
+    """Whether enough persons have read one that was drawn; once it is out, what they said then stands.
+
+    An exception lets the host itself out, and stands in for no reader of its lot.
+    """
     if state.stage[host] in OUT:
-        return bool(state.inspection[host])
-    here = state.stage[host] in (INSPECTED, RECONNECTING)
-    return here and quorum.verdicts_missing(state, host, now_us) == 0
+        return bool(state.inspection[host]) and host not in state.exceptions
+    here = state.stage[host] in (INSPECTED, RECONNECTING) and not state.infected_us[host]
+    read = len(quorum.counting(state, host, now_us))
+    return here and read >= state.estate.group(host).klass.verdicts_required
 
 
 def admit(state: State, event: Judged, now_us: int) -> None:
